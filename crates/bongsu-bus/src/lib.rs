@@ -1,0 +1,1 @@
+//! Who else hears it: the bus's contract and its implementations.

@@ -1,0 +1,1 @@
+//! What we talk about: ids, requests, replies, events, refusals, limits.

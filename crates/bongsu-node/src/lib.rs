@@ -1,0 +1,1 @@
+//! A gateway without sockets: requests, shard hosts, mailboxes, use cases.

@@ -1,0 +1,1 @@
+//! How it is said: the codecs of every protocol, pure.

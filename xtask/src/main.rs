@@ -1,0 +1,2 @@
+//! Checks of the house that the compiler cannot make.
+fn main() {}
