@@ -1,1 +1,34 @@
-//! What we talk about: ids, requests, replies, events, refusals, limits.
+//! What every part of Bongsu talks about: ids, requests, replies, events, refusals and limits.
+//!
+//! Owns the vocabulary and nothing else. Invariant: no I/O, no async, no serialisation framework;
+//! a value that exists here is well formed, because its constructor checked it.
+
+pub mod event;
+pub mod history;
+pub mod ids;
+pub mod json;
+pub mod limits;
+pub mod media;
+pub mod message;
+pub mod notice;
+pub mod outbound;
+pub mod records;
+pub mod refusal;
+pub mod reply;
+pub mod request;
+pub mod time;
+
+pub use event::{Audience, Event, EventBody};
+pub use history::{HistoryPage, PageFrom, ResumePoint};
+pub use ids::{
+    CallId, Epoch, Jti, MembersVersion, MessageId, RoomId, RoomToken, Seq, SessionId, UserId, UserRef, RoomRef,
+};
+pub use json::RawJson;
+pub use limits::Limits;
+pub use message::{ClientMessageId, Message, MessageKind, Sender};
+pub use notice::Notice;
+pub use outbound::{Encode, Outbound, Run, Slot};
+pub use refusal::{Closing, Code, Incident, Locale, Reconnect, Refusal, Want, Why};
+pub use reply::Reply;
+pub use request::{Asked, Connect, Post, Request, Tag};
+pub use time::Timestamp;

@@ -1,1 +1,12 @@
-//! What is kept: the store's contract, its SQLite and memory implementations, one conformance suite.
+//! What is kept: users, rooms, memberships, messages, read marks, blocks, bans, audit.
+//!
+//! [`Store`] is the contract; `sqlite` and `memory` fulfil it, and `conformance` holds every implementation to it.
+//! Invariant: what a call has answered is durable as far as the store's durability setting says.
+
+pub mod api;
+pub mod fault;
+
+pub use api::{
+    Appended, Existing, Joined, Left, Mark, NewMessage, RoomMembers, SignIn, SignedIn, Store, StoredAnswer,
+};
+pub use fault::{AppendRefused, CreateRefused, JoinRefused, StoreFault};

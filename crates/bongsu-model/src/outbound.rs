@@ -1,0 +1,144 @@
+//! An event on its way out: one pointer that makes each of its encodings at most once per node.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{Event, Message, Seq};
+use crate::event::EventBody;
+
+/// Which of the encodings of an event is meant; one per wire format.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Slot {
+    /// The action protocol's JSON on a byte stream, one line.
+    ActionLine,
+}
+
+const SLOTS: usize = 1;
+
+/// A wire format's way to say an event. Knows nothing of receivers.
+pub trait Encode: Send + Sync {
+    /// Where the encodings of this format are kept.
+    fn slot(&self) -> Slot;
+
+    /// The whole frame, header included, as it goes to every receiver of this format.
+    fn encode(&self, event: &Event) -> Bytes;
+}
+
+/// An event and its encodings: filled on first use, shared ever after.
+#[derive(Debug)]
+pub struct Outbound {
+    event: Event,
+    encodings: [OnceLock<Bytes>; SLOTS],
+}
+
+impl Outbound {
+    /// An event that nobody has encoded yet.
+    #[must_use]
+    pub fn new(event: Event) -> Arc<Self> {
+        Arc::new(Self { event, encodings: [const { OnceLock::new() }; SLOTS] })
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The message, if the event is one, which then has a place in its room's order.
+    #[must_use]
+    pub fn message(&self) -> Option<&Arc<Message>> {
+        if let EventBody::Posted(message) = &self.event.body { Some(message) } else { None }
+    }
+
+    /// The event in one wire format.
+    pub fn encoded(&self, format: &dyn Encode) -> &Bytes {
+        self.encodings[format.slot() as usize].get_or_init(|| format.encode(&self.event))
+    }
+}
+
+/// Several events of one room that go to each of its members in one write.
+///
+/// Invariant: the messages among them have ascending `seq`s without a hole.
+#[derive(Debug)]
+pub struct Run {
+    events: Vec<Arc<Outbound>>,
+    joined: [OnceLock<Bytes>; SLOTS],
+}
+
+impl Run {
+    /// A run of at least one event.
+    #[must_use]
+    pub fn new(events: Vec<Arc<Outbound>>) -> Arc<Self> {
+        debug_assert!(!events.is_empty());
+        Arc::new(Self { events, joined: [const { OnceLock::new() }; SLOTS] })
+    }
+
+    /// The events, in order.
+    #[must_use]
+    pub fn events(&self) -> &[Arc<Outbound>] {
+        &self.events
+    }
+
+    /// The number of the last message in it, if there is one.
+    #[must_use]
+    pub fn last_seq(&self) -> Option<Seq> {
+        self.events.iter().rev().find_map(|event| event.message().map(|message| message.seq))
+    }
+
+    /// All frames in one wire format, one after the other, in one piece of memory: made once, whatever the number of
+    /// receivers, so that each of them costs one plain write.
+    pub fn encoded(&self, format: &dyn Encode) -> &Bytes {
+        self.joined[format.slot() as usize].get_or_init(|| {
+            if let [only] = self.events.as_slice() {
+                return only.encoded(format).clone();
+            }
+            let bytes = self.events.iter().map(|event| event.encoded(format).len()).sum();
+            let mut joined = BytesMut::with_capacity(bytes);
+            for event in &self.events {
+                joined.extend_from_slice(event.encoded(format));
+            }
+            joined.freeze()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{AnnouncementKind, Audience, Priority};
+    use crate::Timestamp;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Counting(AtomicUsize);
+
+    impl Encode for Counting {
+        fn slot(&self) -> Slot {
+            Slot::ActionLine
+        }
+        fn encode(&self, event: &Event) -> Bytes {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Bytes::from(format!("{}\n", event.id))
+        }
+    }
+
+    fn outbound(id: u64) -> Arc<Outbound> {
+        let body = EventBody::Announced {
+            title: "".into(),
+            message: "".into(),
+            kind: AnnouncementKind::Notice,
+            priority: Priority::Low,
+        };
+        Outbound::new(Event { id, at: Timestamp(0), cause: None, audience: Audience::All, actor: None, body })
+    }
+
+    #[test]
+    fn each_event_is_encoded_once() {
+        let format = Counting(AtomicUsize::new(0));
+        let run = Run::new(vec![outbound(1), outbound(2)]);
+        for _ in 0..3 {
+            assert_eq!(run.encoded(&format).as_ref(), b"1\n2\n");
+        }
+        assert_eq!(format.0.load(Ordering::Relaxed), 2);
+    }
+}

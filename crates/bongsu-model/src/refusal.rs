@@ -1,0 +1,353 @@
+//! How we say no: a code that is the contract, what was wrong, and advice what to do next.
+//!
+//! Texts for people are made from these values by the codecs, in the session's locale.
+
+use std::fmt;
+
+/// The registry of codes; one spelling per protocol, see the specification of the model.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
+pub enum Code {
+    /// Missing, malformed, expired or revoked token.
+    InvalidToken,
+    /// A request before authentication.
+    NotAuthenticated,
+    /// No such action, type or event.
+    InvalidAction,
+    /// Not JSON, or a field is missing or wrong.
+    InvalidData,
+    /// A frame, content or decompressed size over its limit.
+    MessageTooLarge,
+    /// Moderation refused the content.
+    MessageRejected,
+    /// No such room, or none that may be revealed to this user.
+    RoomNotFound,
+    /// No such video room.
+    VideoRoomNotFound,
+    /// No such user, or none that is in the call.
+    UserNotFound,
+    /// Not allowed.
+    PermissionDenied,
+    /// The other side has blocked this user.
+    UserBlocked,
+    /// The room has its full number of members.
+    RoomFull,
+    /// The video room has its full number of participants.
+    VideoRoomFull,
+    /// Too many in too short a time.
+    RateLimited,
+    /// The server cannot take this now.
+    Overloaded,
+    /// The server is stopping.
+    ShuttingDown,
+    /// We broke; the log knows the incident.
+    InternalError,
+}
+
+impl Code {
+    /// Every code.
+    pub const ALL: [Self; 17] = [
+        Self::InvalidToken,
+        Self::NotAuthenticated,
+        Self::InvalidAction,
+        Self::InvalidData,
+        Self::MessageTooLarge,
+        Self::MessageRejected,
+        Self::RoomNotFound,
+        Self::VideoRoomNotFound,
+        Self::UserNotFound,
+        Self::PermissionDenied,
+        Self::UserBlocked,
+        Self::RoomFull,
+        Self::VideoRoomFull,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::ShuttingDown,
+        Self::InternalError,
+    ];
+
+    /// The spelling of the action and Socket.IO protocols and of problem documents.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidToken => "INVALID_TOKEN",
+            Self::NotAuthenticated => "NOT_AUTHENTICATED",
+            Self::InvalidAction => "INVALID_ACTION",
+            Self::InvalidData => "INVALID_DATA",
+            Self::MessageTooLarge => "MESSAGE_TOO_LARGE",
+            Self::MessageRejected => "MESSAGE_REJECTED",
+            Self::RoomNotFound => "ROOM_NOT_FOUND",
+            Self::VideoRoomNotFound => "VIDEO_ROOM_NOT_FOUND",
+            Self::UserNotFound => "USER_NOT_FOUND",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::UserBlocked => "USER_BLOCKED",
+            Self::RoomFull => "ROOM_FULL",
+            Self::VideoRoomFull => "VIDEO_ROOM_FULL",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::Overloaded => "OVERLOADED",
+            Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::InternalError => "INTERNAL_ERROR",
+        }
+    }
+}
+
+/// What was wrong, precisely enough to mend it. Never holds what a stranger must not learn.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Why {
+    /// The code says it all.
+    #[default]
+    Code,
+    /// A field of the request is missing or wrong.
+    Field {
+        /// Its name as on the wire, with dots into objects.
+        name: &'static str,
+        /// What would be right.
+        want: Want,
+    },
+    /// The byte stream stopped making sense here.
+    Malformed {
+        /// Bytes received on this connection before the offending one.
+        offset: u64,
+        /// What is wrong there.
+        what: Malformed,
+    },
+    /// Something is over a limit.
+    TooLarge {
+        /// What: `frame`, `content`, `data`, `metadata`, …
+        what: &'static str,
+        /// The limit, in bytes.
+        bytes_max: u64,
+    },
+    /// Moderation's reason, or why a token was refused: one word that is part of the contract.
+    Reason(&'static str),
+    /// Quote this to the operator.
+    Incident(Incident),
+}
+
+/// What would be right for a field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Want {
+    /// It must be there.
+    Present,
+    /// A whole number that fits 64 bits.
+    Integer,
+    /// A whole number in this range.
+    Between(i64, i64),
+    /// A string.
+    Text,
+    /// A string of so many bytes.
+    TextOf(usize, usize),
+    /// `true` or `false`.
+    Bool,
+    /// An object.
+    Object,
+    /// An array.
+    Array,
+    /// An array of at most so many entries.
+    ArrayOf(usize),
+    /// One of these strings.
+    OneOf(&'static [&'static str]),
+    /// So many hex digits.
+    Hex(usize),
+    /// Base64 of gzip.
+    Gzip,
+    /// Not more than one of two fields that exclude each other.
+    Alone,
+    /// A different value: this one is not allowed here.
+    Other,
+}
+
+/// What is wrong with a byte stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Malformed {
+    /// The top level is not an object.
+    NotAnObject,
+    /// Not JSON.
+    NotJson,
+    /// Not UTF-8.
+    NotUtf8,
+    /// Nested deeper than the limit.
+    TooDeep,
+    /// A key stands twice in the envelope.
+    DuplicateKey,
+}
+
+/// The number of an incident: random, in the log beside what happened; 16 hex digits as text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Incident(pub u64);
+
+impl fmt::Display for Incident {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A request refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}", code.name())]
+pub struct Refusal {
+    /// The contract.
+    pub code: Code,
+    /// What was wrong.
+    pub why: Why,
+    /// When trying again makes sense, in milliseconds from now.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal that the code says all about.
+    #[must_use]
+    pub const fn new(code: Code) -> Self {
+        Self { code, why: Why::Code, retry_after_ms: None }
+    }
+
+    /// A field that is missing or wrong.
+    #[must_use]
+    pub const fn field(name: &'static str, want: Want) -> Self {
+        Self { code: Code::InvalidData, why: Why::Field { name, want }, retry_after_ms: None }
+    }
+
+    /// Something over its limit.
+    #[must_use]
+    pub const fn too_large(what: &'static str, bytes_max: u64) -> Self {
+        Self { code: Code::MessageTooLarge, why: Why::TooLarge { what, bytes_max }, retry_after_ms: None }
+    }
+
+    /// A refusal with a one-word reason that is part of the contract.
+    #[must_use]
+    pub const fn because(code: Code, reason: &'static str) -> Self {
+        Self { code, why: Why::Reason(reason), retry_after_ms: None }
+    }
+
+    /// A refusal that time heals.
+    #[must_use]
+    pub const fn retry(code: Code, retry_after_ms: u64) -> Self {
+        Self { code, why: Why::Code, retry_after_ms: Some(retry_after_ms) }
+    }
+
+    /// The server broke; the log has the rest under the same number.
+    #[must_use]
+    pub const fn incident(incident: Incident) -> Self {
+        Self { code: Code::InternalError, why: Why::Incident(incident), retry_after_ms: None }
+    }
+}
+
+/// What a client should do after its connection was closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reconnect {
+    /// At once, and resume.
+    Now,
+    /// After a while.
+    Later,
+    /// Not with this token, or not at all.
+    Never,
+}
+
+impl Reconnect {
+    /// The word on every wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Now => "now",
+            Self::Later => "later",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// Why the server closes a session, and what the client should do then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Closing {
+    /// Why.
+    pub cause: CloseCause,
+    /// What to do.
+    pub reconnect: Reconnect,
+}
+
+/// Why the server closes a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CloseCause {
+    /// A request that ends the session was refused.
+    Refused(Refusal),
+    /// Nothing was heard for too long.
+    Idle,
+    /// No sign-in within the time for it.
+    SignInTimeout,
+    /// A frame was begun and not finished in time.
+    FrameTimeout,
+    /// The client reads too slowly.
+    Slow,
+    /// The token ended.
+    TokenExpired,
+    /// The token was revoked.
+    TokenRevoked,
+    /// An operator banned the user.
+    Banned,
+    /// An operator closed the session.
+    Disconnected,
+    /// The server stops.
+    ShuttingDown,
+}
+
+impl Closing {
+    /// The advice that goes with each cause.
+    #[must_use]
+    pub fn new(cause: CloseCause) -> Self {
+        let reconnect = match &cause {
+            CloseCause::Refused(refusal) => match refusal.code {
+                Code::RateLimited | Code::Overloaded | Code::ShuttingDown | Code::InternalError => Reconnect::Later,
+                Code::InvalidToken
+                | Code::NotAuthenticated
+                | Code::InvalidAction
+                | Code::InvalidData
+                | Code::MessageTooLarge
+                | Code::MessageRejected
+                | Code::RoomNotFound
+                | Code::VideoRoomNotFound
+                | Code::UserNotFound
+                | Code::PermissionDenied
+                | Code::UserBlocked
+                | Code::RoomFull
+                | Code::VideoRoomFull => Reconnect::Never,
+            },
+            CloseCause::Idle | CloseCause::Slow | CloseCause::Disconnected => Reconnect::Now,
+            CloseCause::SignInTimeout | CloseCause::FrameTimeout | CloseCause::ShuttingDown => Reconnect::Later,
+            CloseCause::TokenExpired | CloseCause::TokenRevoked | CloseCause::Banned => Reconnect::Never,
+        };
+        Self { cause, reconnect }
+    }
+
+    /// The code that a client sees.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match &self.cause {
+            CloseCause::Refused(refusal) => refusal.code,
+            CloseCause::Idle | CloseCause::Slow | CloseCause::FrameTimeout => Code::Overloaded,
+            CloseCause::SignInTimeout => Code::NotAuthenticated,
+            CloseCause::TokenExpired | CloseCause::TokenRevoked => Code::InvalidToken,
+            CloseCause::Banned | CloseCause::Disconnected => Code::PermissionDenied,
+            CloseCause::ShuttingDown => Code::ShuttingDown,
+        }
+    }
+}
+
+/// The language of texts for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub enum Locale {
+    /// English.
+    #[default]
+    En,
+    /// Korean.
+    Ko,
+}
+
+impl Locale {
+    /// Reads a language tag by its primary part: `ko`, `ko-KR`, `en_US`. `None` for languages without texts.
+    #[must_use]
+    pub fn parse(tag: &str) -> Option<Self> {
+        match tag.split(['-', '_']).next()? {
+            "en" => Some(Self::En),
+            "ko" => Some(Self::Ko),
+            _ => None,
+        }
+    }
+}

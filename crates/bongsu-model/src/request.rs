@@ -1,0 +1,159 @@
+//! What a client asks for, whatever protocol it speaks.
+
+use std::sync::Arc;
+
+use crate::media::{MediaStatus, Signal};
+use crate::{
+    CallId, ClientMessageId, Locale, MessageId, MessageKind, PageFrom, RawJson, ResumePoint, RoomRef, Seq, UserId,
+};
+
+/// A request with what is needed to answer it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Ties the answer to the request; opaque to everything but the codec.
+    pub tag: Tag,
+    /// The user the envelope claims to come from. Never trusted; different from the principal it is refused.
+    pub claimed_user: Option<UserId>,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// Ties an answer to its request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tag {
+    /// The client's own reference (`seq_id`, `id`), at most 128 bytes.
+    pub reference: Option<Arc<str>>,
+    /// The request's name on the wire (`SEND_MESSAGE`), for error answers; cut at 64 bytes.
+    pub verb: Option<Arc<str>>,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Sign in, or replace the token of a live session.
+    Connect(Connect),
+    /// Replace the token of a live session; the subject must be the same.
+    RefreshToken {
+        /// The new access token.
+        token: Arc<str>,
+    },
+    /// Is anybody there.
+    Ping,
+    /// Become a member of a room, and hear it from now or from a place in its history.
+    Join {
+        /// Which.
+        room: RoomRef,
+        /// Send everything after this message first.
+        after: Option<Seq>,
+    },
+    /// Stop being a member.
+    Leave {
+        /// Which.
+        room: RoomRef,
+    },
+    /// Post a message.
+    Post(Post),
+    /// Tell the others that one types, or stopped.
+    Typing {
+        /// Where.
+        room: RoomRef,
+        /// Whether one types.
+        is_typing: bool,
+    },
+    /// Say up to where one has read.
+    MarkRead {
+        /// Where.
+        room: RoomRef,
+        /// The last message read.
+        seq: Seq,
+    },
+    /// Read a page of history.
+    History {
+        /// Where.
+        room: RoomRef,
+        /// Which part.
+        from: PageFrom,
+        /// How many messages, at most; `None` for the default.
+        limit: Option<u32>,
+    },
+    /// Make a video room.
+    CreateCall {
+        /// Whose members may join.
+        room: RoomRef,
+        /// Its name.
+        name: Arc<str>,
+        /// How many may be in it, 2 to 50.
+        max_participants: u32,
+    },
+    /// Join a video room, or move one's place in it to this session.
+    JoinCall {
+        /// Which.
+        call: CallId,
+        /// What one sends.
+        media: MediaStatus,
+    },
+    /// Leave a video room.
+    LeaveCall {
+        /// Which.
+        call: CallId,
+    },
+    /// End a video room, as its host.
+    EndCall {
+        /// Which.
+        call: CallId,
+    },
+    /// Relay signalling to another participant.
+    Signal {
+        /// In which call.
+        call: CallId,
+        /// To whom.
+        target: UserId,
+        /// What.
+        signal: Signal,
+    },
+    /// Switch one's media.
+    SetMedia {
+        /// In which call.
+        call: CallId,
+        /// What one sends now.
+        media: MediaStatus,
+    },
+    /// Hear nothing of a user any more.
+    Block {
+        /// Whom.
+        user: UserId,
+    },
+    /// Hear a user again.
+    Unblock {
+        /// Whom.
+        user: UserId,
+    },
+}
+
+/// The content of a sign-in.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    /// The access token.
+    pub token: Arc<str>,
+    /// The language of texts for people; the server's default if absent.
+    pub locale: Option<Locale>,
+    /// What the client has of its rooms.
+    pub resume: Vec<ResumePoint>,
+}
+
+/// A message to be posted. The content is as the client sent it: not yet normalised, sized or moderated.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// Where.
+    pub room: RoomRef,
+    /// The text.
+    pub content: Arc<str>,
+    /// What the text is.
+    pub kind: MessageKind,
+    /// The client's own name for it.
+    pub client_id: Option<ClientMessageId>,
+    /// The message it answers.
+    pub reply_to: Option<MessageId>,
+    /// The application's own object.
+    pub metadata: Option<RawJson>,
+}

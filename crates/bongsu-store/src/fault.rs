@@ -1,0 +1,93 @@
+//! How a store says no, per operation, and how it says that it is broken.
+
+/// The store itself failed; nothing that was asked for is kept.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreFault {
+    /// More waits than the queue takes; nothing was tried. Trying again later makes sense.
+    #[error("the store has more waiting than it takes")]
+    Overloaded,
+    /// The store is stopping or has stopped.
+    #[error("the store has stopped")]
+    Stopped,
+    /// The file or the server behind the store failed. An operation that was under way may or may not be kept if the
+    /// machine fails too, and was not acknowledged.
+    #[error("the store failed: {0}")]
+    Broken(std::sync::Arc<dyn std::error::Error + Send + Sync>),
+    /// A record that was read makes no sense: never treated as if it were absent.
+    #[error("a stored record of {table} is damaged: {what}")]
+    Damaged {
+        /// Where it stands.
+        table: &'static str,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+/// Why a message was not appended.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendRefused {
+    /// No such room.
+    #[error("no such room")]
+    NoRoom,
+    /// The sender is not a member.
+    #[error("not a member")]
+    NotMember,
+    /// Only owners post here.
+    #[error("only owners post here")]
+    NotOwner,
+    /// The other side of a direct room has blocked the sender.
+    #[error("blocked by the other side")]
+    Blocked,
+    /// `reply_to` names no message of this room.
+    #[error("the message replied to is not in this room")]
+    NoSuchReply,
+    /// The same client id came before with another content.
+    #[error("the client message id was used for another message")]
+    Conflict,
+    /// The store itself failed.
+    #[error(transparent)]
+    Fault(#[from] StoreFault),
+}
+
+/// Why a user did not become a member.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum JoinRefused {
+    /// No such room.
+    #[error("no such room")]
+    NoRoom,
+    /// No such user.
+    #[error("no such user")]
+    NoUser,
+    /// The room is closed and the user was not added by someone who may.
+    #[error("the room is closed")]
+    Closed,
+    /// The room has its full number of members.
+    #[error("the room is full")]
+    Full,
+    /// The user is a member of as many rooms as one may be.
+    #[error("a member of too many rooms")]
+    TooManyRooms,
+    /// The store itself failed.
+    #[error(transparent)]
+    Fault(#[from] StoreFault),
+}
+
+/// Why something could not be made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CreateRefused {
+    /// The number is taken.
+    #[error("the id is taken")]
+    IdTaken,
+    /// The name or handle is taken.
+    #[error("the name is taken")]
+    NameTaken,
+    /// A first member does not exist.
+    #[error("no such user: {0}")]
+    NoUser(bongsu_model::UserId),
+    /// More first members than the room takes, or not two in a direct room.
+    #[error("the number of members does not fit the room")]
+    Members,
+    /// The store itself failed.
+    #[error(transparent)]
+    Fault(#[from] StoreFault),
+}
