@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::media::{EndReason, LeaveReason, MediaStatus, Signal};
-use crate::{CallId, MembersVersion, Message, RoomId, SessionId, Timestamp, UserId};
+use crate::{CallId, MembersVersion, Message, RoomId, Seq, SessionId, Timestamp, UserId};
 
 /// One thing that happened, to be told to an audience.
 #[derive(Clone, Debug)]
@@ -114,6 +114,8 @@ pub enum EventBody {
         nickname: Arc<str>,
         /// Members now.
         participants_count: u32,
+        /// The room's last message when the user became a member.
+        joined_seq: Seq,
         /// The membership version that this change made.
         version: MembersVersion,
     },
@@ -146,7 +148,7 @@ pub enum EventBody {
         /// Who.
         user: UserId,
         /// The last message read.
-        seq: crate::Seq,
+        seq: Seq,
     },
     /// A user came online or, after the grace time, went offline.
     Status {
