@@ -5,8 +5,12 @@
 
 pub mod api;
 pub mod fault;
+pub mod limits;
+pub mod memory;
 
 pub use api::{
     Appended, Existing, Joined, Left, Mark, NewMessage, RoomMembers, SignIn, SignedIn, Store, StoredAnswer,
 };
 pub use fault::{AppendRefused, CreateRefused, JoinRefused, StoreFault};
+pub use limits::StoreLimits;
+pub use memory::Memory;

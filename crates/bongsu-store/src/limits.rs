@@ -1,0 +1,35 @@
+//! The few limits that a store itself holds, because only it can check them in one transaction with the write.
+
+use bongsu_model::Limits;
+
+/// What a store refuses, apart from what does not exist or is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreLimits {
+    /// Members of a room that was made without a number of its own.
+    pub room_members_max: u32,
+    /// Rooms one user may be a member of: past it, a join is [`crate::JoinRefused::TooManyRooms`].
+    pub rooms_per_user_max: usize,
+    /// How long the answer of a call with an idempotency key is kept, in milliseconds.
+    pub answer_kept_ms: u64,
+}
+
+impl StoreLimits {
+    /// A day: longer than any sensible client retries.
+    pub const ANSWER_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
+}
+
+impl From<&Limits> for StoreLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            room_members_max: limits.room_members_max,
+            rooms_per_user_max: limits.rooms_per_user_max,
+            answer_kept_ms: Self::ANSWER_KEPT_MS,
+        }
+    }
+}
+
+impl Default for StoreLimits {
+    fn default() -> Self {
+        Self::from(&Limits::DEFAULT)
+    }
+}
