@@ -154,6 +154,8 @@ pub enum Want {
     Alone,
     /// A different value: this one is not allowed here.
     Other,
+    /// Not more than once in its object.
+    Once,
 }
 
 /// What is wrong with a byte stream.
@@ -169,6 +171,8 @@ pub enum Malformed {
     TooDeep,
     /// A key stands twice in the envelope.
     DuplicateKey,
+    /// The frame goes on past its limit, in bytes.
+    FrameTooLarge(u64),
 }
 
 /// The number of an incident: random, in the log beside what happened; 16 hex digits as text.
