@@ -1,0 +1,316 @@
+//! Order: which announcements are next, which wait for a hole to close, which are repeats; and memberships.
+//!
+//! The bus may repeat, reorder or lose. Order is restored here and nowhere else.
+
+use std::sync::Arc;
+
+use bongsu_model::records::RoomHead;
+use bongsu_model::{HistoryPage, MembersVersion, Outbound, RoomId, Seq, Timestamp, UserId};
+
+use super::room::Room;
+use super::{Effect, Hear, Shard, SlotNo};
+
+/// A membership that began (`joined_seq`) or ended.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    pub(super) room: RoomId,
+    pub(super) user: UserId,
+    pub(super) joined_seq: Option<Seq>,
+    pub(super) version: MembersVersion,
+}
+
+impl Shard {
+    pub(super) fn attach(&mut self, slot: SlotNo, rooms: Vec<Hear>, out: &mut Vec<Effect>) {
+        let lost = self.sessions.attached(slot).unwrap_or_default();
+        if self.sessions.get(slot).is_none() {
+            return;
+        }
+        for hear in rooms {
+            if lost.contains(&hear.room) {
+                continue; // The membership ended after it was read.
+            }
+            self.room_or_new(&hear, out);
+            self.hear(slot, hear.room, hear.after);
+        }
+        self.catch_up(slot, out);
+    }
+
+    /// Gives a session a place in a room that is known here, or moves it back to `after`.
+    fn hear(&mut self, slot: SlotNo, room_id: RoomId, after: Seq) {
+        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        let behind = if self.sessions.add_room(slot, room_id) {
+            room.add(slot, after)
+                // Until it is attached nothing reaches it, so what comes meanwhile is caught up then.
+                || (!self.sessions.is_open(slot) && room.rewind(slot, after))
+        } else {
+            after < room.done && room.rewind(slot, after)
+        };
+        if behind {
+            self.fall_behind(slot, room_id);
+        }
+    }
+
+    fn room_or_new(&mut self, hear: &Hear, out: &mut Vec<Effect>) {
+        let room = hear.room;
+        self.rooms.entry(room).or_insert_with(|| {
+            out.push(Effect::Interest { room, wanted: true });
+            // What was committed after the head was read and announced before the interest is found by this.
+            out.push(Effect::CheckHead { room });
+            Room::new(hear.head, Some(hear.epoch), hear.version)
+        });
+    }
+
+    pub(super) fn close(&mut self, slot: SlotNo, out: &mut Vec<Effect>) {
+        let Some(session) = self.sessions.close(slot) else { return };
+        for room in session.rooms {
+            self.lose_place(slot, room, out);
+        }
+        self.pass_barriers_of(slot, out);
+    }
+
+    fn lose_place(&mut self, slot: SlotNo, room_id: RoomId, out: &mut Vec<Effect>) {
+        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        room.remove(slot);
+        if room.is_empty() {
+            if let Some(at) = room.hole {
+                self.holes.remove(&(at, room_id));
+            }
+            self.rooms.remove(&room_id);
+            out.push(Effect::Interest { room: room_id, wanted: false });
+        }
+    }
+
+    pub(super) fn posted(&mut self, room_id: RoomId, outbound: Arc<Outbound>, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(message) = outbound.message() else { return };
+        let message = Arc::clone(message);
+        let (seq, epoch) = (message.seq, message.epoch);
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return; // The last member left while the event was in flight.
+        };
+        if room.epoch.is_some_and(|known| known != epoch) {
+            // The history was reset: whatever waited belonged to the old one.
+            *room = reset(room, epoch, seq);
+        }
+        if seq <= room.last {
+            return; // A repeat.
+        }
+        room.epoch = Some(epoch);
+        let next = seq == room.last.next();
+        if next && room.parked.is_empty() && room.hole.is_none() && message.members <= room.version {
+            room.accept(outbound, seq);
+            self.activate(room_id);
+            return;
+        }
+        room.known = room.known.max(seq);
+        if next || room.parked.len() < self.limits.room_reorder_max {
+            room.parked.insert(seq, outbound);
+        }
+        self.unpark(room_id, now, out);
+    }
+
+    /// Takes into the order what has become next, and sees to what keeps the rest waiting.
+    fn unpark(&mut self, room_id: RoomId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        let mut version_missing = false;
+        while let Some(entry) = room.parked.first_entry() {
+            let seq = *entry.key();
+            if seq <= room.last {
+                entry.remove();
+                continue;
+            }
+            if seq != room.last.next() {
+                break;
+            }
+            if entry.get().message().is_some_and(|message| message.members > room.version) {
+                version_missing = true;
+                break;
+            }
+            let outbound = entry.remove();
+            room.accept(outbound, seq);
+        }
+        if version_missing && !room.reloading {
+            room.reloading = true;
+            out.push(Effect::Reload { room: room_id });
+        }
+        let hole = room.known > room.last && !version_missing && !room.backfilling;
+        match (hole, room.hole) {
+            (true, None) => {
+                let at = now.plus_ms(self.limits.gap_wait_ms);
+                room.hole = Some(at);
+                self.holes.insert((at, room_id));
+            }
+            (false, Some(at)) => {
+                room.hole = None;
+                self.holes.remove(&(at, room_id));
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+        self.activate(room_id);
+    }
+
+    /// A hole did not close by itself in time.
+    pub(super) fn hole_due(&mut self, room_id: RoomId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        room.hole = None;
+        if room.known > room.last && !room.backfilling {
+            room.backfilling = true;
+            out.push(Effect::Backfill { room: room_id, after: room.last });
+        } else {
+            self.unpark(room_id, now, out);
+        }
+    }
+
+    pub(super) fn backfilled(&mut self, room_id: RoomId, page: Option<HistoryPage>, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        room.backfilling = false;
+        if let Some(page) = page {
+            let before = room.last;
+            let (has_more, head) = (page.has_more, page.head);
+            room.fill(page);
+            // What was said to exist and does not was never committed.
+            room.known = head.max(room.last).max(room.parked.last_key_value().map_or(Seq::ZERO, |(seq, _)| *seq));
+            if has_more && (room.last > before || !room.parked.is_empty()) {
+                self.unpark(room_id, now, out);
+                self.backfill_rest(room_id, now, out);
+                return;
+            }
+        }
+        self.unpark(room_id, now, out);
+    }
+
+    /// A page did not reach the head: the next one is asked for at once.
+    fn backfill_rest(&mut self, room_id: RoomId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        if room.known > room.last && !room.backfilling && !room.reloading {
+            room.backfilling = true;
+            out.push(Effect::Backfill { room: room_id, after: room.last });
+            self.unpark(room_id, now, out);
+        }
+    }
+
+    /// A room's head, by somebody's word.
+    pub(super) fn head(&mut self, head: RoomHead, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(room) = self.rooms.get_mut(&head.room) else { return };
+        match room.epoch {
+            None => room.epoch = Some(head.epoch),
+            Some(epoch) if epoch != head.epoch => *room = reset(room, head.epoch, head.seq.next()),
+            Some(_) => {}
+        }
+        room.known = room.known.max(head.seq);
+        if head.members_version > room.version && !room.reloading {
+            room.reloading = true;
+            out.push(Effect::Reload { room: head.room });
+        }
+        self.unpark(head.room, now, out);
+    }
+
+    pub(super) fn membership(&mut self, change: Change, outbound: Arc<Outbound>, now: Timestamp, out: &mut Vec<Effect>) {
+        let known = self.rooms.get(&change.room).map(|room| room.version);
+        match (known, change.joined_seq) {
+            (Some(version), _) if change.version <= version => return, // A repeat, or a reload was faster.
+            (Some(version), _) if change.version.0 > version.0 + 1 => {
+                // A change before this one was lost.
+                if let Some(room) = self.rooms.get_mut(&change.room).filter(|room| !room.reloading) {
+                    room.reloading = true;
+                    out.push(Effect::Reload { room: change.room });
+                }
+            }
+            (Some(_), Some(joined)) => {
+                self.joined(change, joined, out);
+            }
+            (None, Some(joined)) => {
+                if self.sessions.of(change.user).is_empty() {
+                    return;
+                }
+                out.push(Effect::Interest { room: change.room, wanted: true });
+                out.push(Effect::CheckHead { room: change.room });
+                self.rooms.insert(change.room, Room::new(joined, None, change.version));
+                self.joined(change, joined, out);
+            }
+            (_, None) => self.left(change, &outbound, out),
+        }
+        self.enqueue(change.room, outbound);
+        self.unpark(change.room, now, out);
+    }
+
+    fn joined(&mut self, change: Change, joined_seq: Seq, out: &mut Vec<Effect>) {
+        if let Some(room) = self.rooms.get_mut(&change.room) {
+            room.version = change.version;
+        }
+        for slot in self.sessions.of(change.user).to_vec() {
+            let heard = self.sessions.get(slot).is_some_and(|session| session.rooms.contains(&change.room));
+            if !heard {
+                self.hear(slot, change.room, joined_seq);
+                self.catch_up(slot, out);
+            }
+        }
+    }
+
+    fn left(&mut self, change: Change, outbound: &Arc<Outbound>, out: &mut Vec<Effect>) {
+        if let Some(room) = self.rooms.get_mut(&change.room) {
+            room.version = change.version;
+        }
+        let slots = self.sessions.of(change.user).to_vec();
+        for slot in &slots {
+            self.sessions.remove_room(*slot, change.room);
+            self.lose_place(*slot, change.room, out);
+        }
+        // The one who left hears of it as well, on all its sessions.
+        self.list_job(&slots, Arc::clone(outbound));
+    }
+
+    /// All members of a room, as the store has them: whoever is not one loses its place, whoever lacks one gets it.
+    pub(super) fn members(&mut self, head: RoomHead, members: &[(UserId, Seq)], now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(room) = self.rooms.get_mut(&head.room) else { return };
+        room.reloading = false;
+        if head.members_version >= room.version {
+            room.version = head.members_version;
+            room.known = room.known.max(head.seq);
+            let gone: Vec<SlotNo> = room
+                .slots()
+                .filter(|slot| {
+                    let user = self.sessions.user(*slot);
+                    user.is_none_or(|user| members.binary_search_by_key(&user, |(member, _)| *member).is_err())
+                })
+                .collect();
+            for slot in gone {
+                self.sessions.remove_room(slot, head.room);
+                self.lose_place(slot, head.room, out);
+            }
+            for (user, joined_seq) in members {
+                for slot in self.sessions.of(*user).to_vec() {
+                    let heard = self.sessions.get(slot).is_some_and(|session| session.rooms.contains(&head.room));
+                    if !heard {
+                        self.hear(slot, head.room, *joined_seq);
+                        self.catch_up(slot, out);
+                    }
+                }
+            }
+        }
+        self.unpark(head.room, now, out);
+    }
+
+    /// The members could not be read: tried again after the wait for a hole.
+    pub(super) fn members_unknown(&mut self, room_id: RoomId, now: Timestamp) {
+        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        room.reloading = false;
+        if room.hole.is_none() {
+            let at = now.plus_ms(self.limits.head_exchange_ms);
+            room.hole = Some(at);
+            self.holes.insert((at, room_id));
+        }
+    }
+}
+
+/// The same places in a new history, which begins before `next`.
+fn reset(room: &mut Room, epoch: bongsu_model::Epoch, next: Seq) -> Room {
+    let last = Seq(next.0.saturating_sub(1));
+    let mut fresh = Room::new(last, Some(epoch), room.version);
+    for place in room.places() {
+        fresh.add(place.slot, last);
+    }
+    fresh.active = room.active;
+    fresh.reloading = room.reloading;
+    fresh.hole = room.hole;
+    fresh
+}

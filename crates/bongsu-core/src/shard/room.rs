@@ -1,0 +1,174 @@
+//! One room as one shard sees it: how far it is, who of here hears it, and what waits for them.
+//!
+//! Invariants: everything up to `done` has been given to every live place; everything in `(done, last]` is in the
+//! running or waiting events, in order; what lies beyond a hole or a newer membership is parked.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bongsu_model::{Audience, Epoch, Event, EventBody, HistoryPage, MembersVersion, Outbound, Run, Seq, Timestamp, UserId};
+
+use super::SlotNo;
+
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) last: Seq,
+    pub(super) done: Seq,
+    pub(super) epoch: Option<Epoch>,
+    pub(super) version: MembersVersion,
+    places: Vec<Place>,
+    pub(super) waiting: VecDeque<Arc<Outbound>>,
+    pub(super) running: Option<Running>,
+    /// Whether the room stands in the shard's jobs.
+    pub(super) active: bool,
+    pub(super) parked: BTreeMap<Seq, Arc<Outbound>>,
+    /// The furthest message known of, by announcements and heads.
+    pub(super) known: Seq,
+    pub(super) hole: Option<Timestamp>,
+    pub(super) backfilling: bool,
+    pub(super) reloading: bool,
+}
+
+/// A session's place in a room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) slot: SlotNo,
+    /// It is being caught up from the store: runs pass it by.
+    pub(super) behind: bool,
+    /// It has everything up to here; it is given only what comes after.
+    pub(super) has: Seq,
+}
+
+/// The run that is being given to the places, in slices.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) run: Arc<Run>,
+    /// One user who is not told.
+    pub(super) except: Option<UserId>,
+    /// The next place to serve.
+    pub(super) at: usize,
+    /// The last message in the run, or the room's last before it.
+    pub(super) upto: Seq,
+    pub(super) served: u32,
+}
+
+impl Room {
+    pub(super) fn new(last: Seq, epoch: Option<Epoch>, version: MembersVersion) -> Self {
+        Self {
+            last,
+            done: last,
+            epoch,
+            version,
+            places: Vec::new(),
+            waiting: VecDeque::new(),
+            running: None,
+            active: false,
+            parked: BTreeMap::new(),
+            known: last,
+            hole: None,
+            backfilling: false,
+            reloading: false,
+        }
+    }
+
+    pub(super) fn slots(&self) -> impl Iterator<Item = SlotNo> + '_ {
+        self.places.iter().map(|place| place.slot)
+    }
+
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub(super) fn place(&self, slot: SlotNo) -> Option<&Place> {
+        self.places.iter().find(|place| place.slot == slot)
+    }
+
+    pub(super) fn place_mut(&mut self, slot: SlotNo) -> Option<&mut Place> {
+        self.places.iter_mut().find(|place| place.slot == slot)
+    }
+
+    /// Gives a session a place; true if it is behind and must be caught up.
+    pub(super) fn add(&mut self, slot: SlotNo, has: Seq) -> bool {
+        // A run under way still reaches a place at the end, so only what is done is missed.
+        let behind = has < self.done;
+        self.places.push(Place { slot, behind, has });
+        behind
+    }
+
+    /// Puts a session's place back to a message from which it is to be caught up; false if it has no place.
+    pub(super) fn rewind(&mut self, slot: SlotNo, has: Seq) -> bool {
+        let Some(place) = self.place_mut(slot) else { return false };
+        place.behind = true;
+        place.has = has;
+        true
+    }
+
+    /// Whether a place that has everything up to `has` can hear the room live again.
+    pub(super) fn is_level(&self, slot: SlotNo, has: Seq) -> bool {
+        match &self.running {
+            Some(running) => {
+                let passed = self.places[..running.at].iter().any(|place| place.slot == slot);
+                has >= if passed { running.upto.max(self.done) } else { self.done }
+            }
+            None => has >= self.done,
+        }
+    }
+
+    /// Takes a session's place away without disturbing the run under way.
+    pub(super) fn remove(&mut self, slot: SlotNo) -> bool {
+        let Some(index) = self.places.iter().position(|place| place.slot == slot) else { return false };
+        match &mut self.running {
+            Some(running) if index < running.at => {
+                // The last served place fills the gap, and the last of all, not served yet, takes its place.
+                running.at -= 1;
+                let last_served = running.at;
+                self.places.swap(index, last_served);
+                self.places.swap_remove(last_served);
+            }
+            Some(_) | None => {
+                self.places.swap_remove(index);
+            }
+        }
+        if self.places.len() * 4 < self.places.capacity() {
+            self.places.shrink_to(self.places.len() * 2);
+        }
+        true
+    }
+
+    /// Parks what the store has after `last`; a message that is parked already keeps its cause, which the store does
+    /// not know. What retention has deleted will never come: the order goes on after it.
+    pub(super) fn fill(&mut self, page: HistoryPage) {
+        let first = page.messages.first().map_or(page.head.next(), |message| message.seq);
+        if first > self.last.next() && self.parked.first_key_value().is_none_or(|(seq, _)| *seq >= first) {
+            self.last = Seq(first.0 - 1);
+        }
+        for message in page.messages {
+            let seq = message.seq;
+            if seq <= self.last {
+                continue;
+            }
+            self.parked.entry(seq).or_insert_with(|| {
+                Outbound::new(Event {
+                    id: seq.0,
+                    at: message.created_at,
+                    cause: None,
+                    audience: Audience::Room(message.room),
+                    actor: Some(message.sender.user),
+                    body: EventBody::Posted(message),
+                })
+            });
+        }
+    }
+
+    /// Takes a message into the order; it is the next one.
+    pub(super) fn accept(&mut self, outbound: Arc<Outbound>, seq: Seq) {
+        debug_assert_eq!(seq, self.last.next());
+        self.last = seq;
+        self.known = self.known.max(seq);
+        self.waiting.push_back(outbound);
+    }
+}
