@@ -46,6 +46,7 @@ class Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.tail = b""
         self.inbox = []
+        self.sent = 0
         self.user_id = None
         self.rooms = {}
 
@@ -53,6 +54,7 @@ class Client:
 
     def send_raw(self, data):
         self.socket.sendall(data)
+        self.sent += len(data)
 
     def request(self, action, data=None, *, seq_id=None, **envelope):
         """Sends a request and gives its seq_id."""
