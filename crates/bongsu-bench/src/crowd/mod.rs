@@ -1,0 +1,162 @@
+//! The simulated users: one thread, one epoll, as little work per delivery as counting needs.
+//!
+//! Invariant: a connection that fails or is refused fails the run; no figure ever rests on fewer users than asked for.
+
+mod conn;
+mod poll;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use conn::Conn;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+
+use crate::clock;
+use crate::dialect;
+use crate::error::{BenchError, Tried};
+use crate::histogram::Histogram;
+use crate::tally::MARK;
+
+/// Nothing new for this long means that nothing will come.
+pub(crate) const PATIENCE_S: u64 = 20;
+
+/// One delivery in so many connections is timed.
+const SAMPLE_EVERY: usize = 16;
+
+/// A user to be.
+pub(crate) struct Guest {
+    pub(crate) user: i64,
+    pub(crate) token: String,
+    pub(crate) room: Option<i64>,
+}
+
+/// What is counted on connections that are ready.
+pub(crate) struct Counts {
+    /// The byte that stands for one delivery.
+    pub(crate) mark: u8,
+    /// How often it arrived.
+    pub(crate) arrived: u64,
+    /// From stamp to arrival on sampled connections, or from request to reply when replies are kept.
+    pub(crate) latency: Histogram,
+    /// Connections that got a reply since the last look, if they are asked for.
+    pub(crate) replies: Option<Vec<usize>>,
+    /// What the first connection heard, if it is asked for.
+    pub(crate) captured: Option<Vec<u8>>,
+}
+
+/// All connections of one run.
+pub(crate) struct Crowd {
+    epoll: OwnedFd,
+    server: SocketAddr,
+    per_address: usize,
+    conns: Vec<Conn>,
+    ready: usize,
+    read: Vec<u8>,
+    events: Vec<epoll::Event>,
+    pub(crate) counts: Counts,
+    /// From dialing to ready.
+    pub(crate) handshakes: Histogram,
+}
+
+impl Crowd {
+    /// Nobody yet; at most `per_address` connections will come from one source address.
+    pub(crate) fn new(server: SocketAddr, per_address: usize) -> Result<Self, BenchError> {
+        Ok(Self {
+            epoll: epoll::create(CreateFlags::CLOEXEC).tried("making an epoll")?,
+            server,
+            per_address: per_address.max(1),
+            conns: Vec::new(),
+            ready: 0,
+            read: vec![0; 256 * 1024],
+            events: Vec::with_capacity(1024),
+            counts: Counts {
+                mark: MARK,
+                arrived: 0,
+                latency: Histogram::new(),
+                replies: None,
+                captured: None,
+            },
+            handshakes: Histogram::new(),
+        })
+    }
+
+    /// Connections that are ready.
+    pub(crate) fn len(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// Connects `guests`, never more than `at_once` of them at a time, until all are ready. `each` hears how many are.
+    ///
+    /// # Errors
+    /// `Refused` with the first refusal, `Stalled` if the server falls silent.
+    pub(crate) fn admit(
+        &mut self,
+        guests: Vec<Guest>,
+        at_once: usize,
+        mut each: impl FnMut(usize),
+    ) -> Result<(), BenchError> {
+        let already = self.conns.len();
+        let due = already + guests.len();
+        let mut guests = guests.into_iter();
+        let mut progress = (self.ready, clock::now_ns());
+        while self.ready < due {
+            while self.conns.len() < due && self.conns.len() - self.ready < at_once {
+                let Some(guest) = guests.next() else { break };
+                self.dial(guest)?;
+            }
+            self.poll(100_000_000)?;
+            if self.ready != progress.0 {
+                progress = (self.ready, clock::now_ns());
+                each(self.ready - already);
+            } else if clock::now_ns() - progress.1 > PATIENCE_S * 1_000_000_000 {
+                let (arrived, due) = (self.ready as u64, due as u64);
+                return Err(BenchError::Stalled {
+                    seconds: PATIENCE_S,
+                    arrived,
+                    due,
+                    what: "sessions",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for refusals on the connection `at` from now on.
+    pub(crate) fn watch(&mut self, at: usize) {
+        self.conns[at].watched = true;
+    }
+
+    /// Writes one request on the connection `at`.
+    pub(crate) fn send(&mut self, at: usize, line: &[u8], now: u64) -> Result<(), BenchError> {
+        let conn = &mut self.conns[at];
+        conn.sent_at = now;
+        conn.send(line)
+    }
+
+    fn dial(&mut self, guest: Guest) -> Result<(), BenchError> {
+        let at = self.conns.len();
+        let join = guest.room.map(|room| dialect::join(guest.user, room));
+        let source = self.source(at);
+        let mut conn = Conn::dial(
+            self.server,
+            source,
+            guest.user,
+            dialect::connect(&guest.token),
+            join,
+        )?;
+        conn.sampled = at.is_multiple_of(SAMPLE_EVERY);
+        conn.sent_at = clock::now_ns();
+        let wanted = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        epoll::add(&self.epoll, &conn.socket, EventData::new_u64(at as u64), wanted)
+            .tried("adding to the epoll")?;
+        self.conns.push(conn);
+        Ok(())
+    }
+
+    /// 127.0.0.2, .3, … once one address has all that it may have; only loopback lends us more than one.
+    fn source(&self, at: usize) -> Option<Ipv4Addr> {
+        let loopback = matches!(self.server.ip(), IpAddr::V4(ip) if ip.is_loopback());
+        let nth = (at / self.per_address) as u32;
+        (loopback && nth > 0).then(|| Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + nth))
+    }
+}

@@ -1,0 +1,257 @@
+//! What a run is told: everything that the command line of `bongsu bench` can say.
+//!
+//! Invariant: after `check`, every number is one that the scenarios can divide by.
+
+use std::path::PathBuf;
+
+use crate::error::BenchError;
+use crate::target::{Program, Target};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// One room of many members.
+    Fanout,
+    /// Many rooms of a few members, saturated.
+    Rooms,
+    /// PING and PONG: a request with a reply and no store.
+    Echo,
+    /// Sessions that do nothing, each a member of one room: memory.
+    Idle,
+    /// A storm of connections that sign in.
+    Connect,
+    /// Posters that each wait for their message to be durable.
+    Posts,
+}
+
+impl Scenario {
+    /// All scenarios, in the order of the help text.
+    pub const ALL: [Self; 6] = [
+        Self::Fanout,
+        Self::Rooms,
+        Self::Echo,
+        Self::Idle,
+        Self::Connect,
+        Self::Posts,
+    ];
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fanout => "fanout",
+            Self::Rooms => "rooms",
+            Self::Echo => "echo",
+            Self::Idle => "idle",
+            Self::Connect => "connect",
+            Self::Posts => "posts",
+        }
+    }
+}
+
+/// What the simulated users speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The action protocol over TCP.
+    Action,
+}
+
+impl Protocol {
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Action => "action",
+        }
+    }
+}
+
+/// All that a run needs to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is measured.
+    pub scenario: Scenario,
+    /// What the users speak.
+    pub protocol: Protocol,
+    /// Whom to put under load.
+    pub target: Target,
+    /// How to start the floor.
+    pub floor: Program,
+    /// Members of a room (fanout, rooms, idle).
+    pub members: usize,
+    /// Rooms (rooms).
+    pub rooms: usize,
+    /// Sessions (idle, connect).
+    pub sessions: usize,
+    /// Bytes of a message's content (fanout, rooms, posts).
+    pub payload_bytes: usize,
+    /// One measurement for each: messages in flight (fanout, rooms), connections with one request each (echo), posters
+    /// (posts); for connect, only the first counts: handshakes at a time.
+    pub in_flight: Vec<usize>,
+    /// Messages a second instead of as many as go (fanout, rooms): for latency under a load below saturation.
+    pub rate: Option<f64>,
+    /// Seconds before each measurement.
+    pub warmup_seconds: f64,
+    /// Seconds of each measurement.
+    pub seconds: f64,
+    /// Messages or requests of each measurement instead of seconds, without a warm-up.
+    pub messages: Option<u64>,
+    /// How often server and floor take turns; the figures are medians.
+    pub rounds: usize,
+    /// Connections that come from one source address before the next of 127.0.0.0/8 is used.
+    pub connections_per_address: usize,
+    /// The id of the first simulated user and of the first room.
+    pub first_id: i64,
+    /// Where data folders are made; on the disk whose durability is to be measured.
+    pub work_dir: PathBuf,
+}
+
+impl Options {
+    /// The options that give the figures of the goals.
+    #[must_use]
+    pub fn new(scenario: Scenario, target: Target, floor: Program) -> Self {
+        let (members, in_flight) = match scenario {
+            Scenario::Fanout => (1_000, vec![1, 8, 64]),
+            Scenario::Rooms => (10, vec![1_000]),
+            Scenario::Echo | Scenario::Connect => (1, vec![64]),
+            Scenario::Idle => (10, vec![64]),
+            Scenario::Posts => (1, vec![1, 64]),
+        };
+        Self {
+            scenario,
+            protocol: Protocol::Action,
+            target,
+            floor,
+            members,
+            rooms: 1_000,
+            sessions: 5_000,
+            payload_bytes: 300,
+            in_flight,
+            rate: None,
+            warmup_seconds: 0.5,
+            seconds: 3.0,
+            messages: None,
+            rounds: 3,
+            connections_per_address: 20_000,
+            first_id: 1_000_000,
+            work_dir: std::env::temp_dir(),
+        }
+    }
+
+    /// Connections that the run will hold open at once.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        match self.scenario {
+            Scenario::Fanout => self.members,
+            Scenario::Rooms => self.members.saturating_mul(self.rooms),
+            Scenario::Echo | Scenario::Posts => self.in_flight.iter().copied().max().unwrap_or(0),
+            Scenario::Idle | Scenario::Connect => self.sessions,
+        }
+    }
+
+    /// Finds the first option that makes no sense.
+    ///
+    /// # Errors
+    /// `Option`, naming it.
+    pub fn check(&self) -> Result<(), BenchError> {
+        let positive = |option, value: usize| match value {
+            0 => Err(BenchError::Option {
+                option,
+                value: "0".to_owned(),
+                advice: "at least 1 is needed",
+            }),
+            1.. => Ok(()),
+        };
+        positive("--members", self.members)?;
+        positive("--rooms", self.rooms)?;
+        positive("--sessions", self.sessions)?;
+        positive("--rounds", self.rounds)?;
+        positive("--connections-per-address", self.connections_per_address)?;
+        positive("--in-flight", self.in_flight.iter().copied().min().unwrap_or(0))?;
+        if let Some(messages) = self.messages {
+            positive("--messages", usize::try_from(messages).unwrap_or(usize::MAX))?;
+        }
+        let times = [
+            ("--seconds", self.seconds, self.seconds > 0.0),
+            (
+                "--warmup-seconds",
+                self.warmup_seconds,
+                self.warmup_seconds >= 0.0,
+            ),
+            (
+                "--rate",
+                self.rate.unwrap_or(1.0),
+                self.rate.is_none_or(|rate| rate > 0.0),
+            ),
+        ];
+        for (option, value, sensible) in times {
+            if !sensible || !value.is_finite() {
+                let value = value.to_string();
+                return Err(BenchError::Option {
+                    option,
+                    value,
+                    advice: "a positive number is needed",
+                });
+            }
+        }
+        if self.connections() > 1_000_000 {
+            let value = self.connections().to_string();
+            return Err(BenchError::Option {
+                option: "--members × --rooms",
+                value,
+                advice: "at most 1,000,000 fit",
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(scenario: Scenario) -> Options {
+        let program = Program {
+            exe: "x".into(),
+            args: Vec::new(),
+        };
+        Options::new(
+            scenario,
+            Target::Child {
+                exe: "x".into(),
+                extra_args: Vec::new(),
+                extra_config: String::new(),
+            },
+            program,
+        )
+    }
+
+    #[test]
+    fn the_defaults_are_sensible() {
+        for scenario in Scenario::ALL {
+            options(scenario).check().unwrap();
+            assert!(options(scenario).connections() > 0);
+        }
+        assert_eq!(options(Scenario::Rooms).connections(), 10_000);
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        let named = |change: fn(&mut Options)| {
+            let mut options = options(Scenario::Rooms);
+            change(&mut options);
+            match options.check() {
+                Err(BenchError::Option { option, .. }) => option,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(named(|o| o.members = 0), "--members");
+        assert_eq!(named(|o| o.in_flight.clear()), "--in-flight");
+        assert_eq!(named(|o| o.in_flight.push(0)), "--in-flight");
+        assert_eq!(named(|o| o.messages = Some(0)), "--messages");
+        assert_eq!(named(|o| o.seconds = f64::INFINITY), "--seconds");
+        assert_eq!(named(|o| o.warmup_seconds = f64::NAN), "--warmup-seconds");
+        assert_eq!(named(|o| o.rate = Some(-1.0)), "--rate");
+        assert_eq!(named(|o| o.members = usize::MAX), "--members × --rooms");
+    }
+}

@@ -1,0 +1,199 @@
+//! The scenarios: each sets a server up, puts it under load and gives figures, whether it is the product or the floor.
+//!
+//! Invariant: the same code with the same options drives both, so that a ratio compares nothing but the servers.
+
+pub(crate) mod connect;
+mod echo;
+mod flow;
+mod idle;
+mod posts;
+mod rooms;
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::clock;
+use crate::crowd::{Crowd, Guest, PATIENCE_S};
+use crate::dialect::Post;
+use crate::error::BenchError;
+use crate::options::{Options, Scenario};
+use crate::report::Goal;
+use crate::tally::MARK;
+use crate::target::{Role, Server};
+use flow::{Flow, Pace};
+
+/// What one server showed in one round.
+pub(crate) struct Trial {
+    pub(crate) steps: Vec<Step>,
+    /// Bytes of one delivered line, for the floor to write as many.
+    pub(crate) frame_bytes: usize,
+}
+
+/// One measurement of a trial.
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) figures: Vec<Figure>,
+    /// Share of one core that the load generator used.
+    pub(crate) generator_busy: f64,
+}
+
+/// One number.
+pub(crate) struct Figure {
+    pub(crate) what: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) value: f64,
+    pub(crate) goal: Option<Goal>,
+}
+
+impl Figure {
+    pub(crate) fn new(what: &'static str, unit: &'static str, value: f64) -> Self {
+        Self {
+            what,
+            unit,
+            value,
+            goal: None,
+        }
+    }
+
+    pub(crate) fn aims(mut self, goal: Option<Goal>) -> Self {
+        self.goal = goal;
+        self
+    }
+}
+
+/// Puts `server` under the load of `options`.
+pub(crate) fn trial(options: &Options, server: &Server, progress: &Progress) -> Result<Trial, BenchError> {
+    match options.scenario {
+        Scenario::Fanout | Scenario::Rooms => rooms::trial(options, server, progress),
+        Scenario::Echo => echo::trial(options, server, progress),
+        Scenario::Idle => idle::trial(options, server, progress),
+        Scenario::Connect => connect::trial(options, server, progress),
+        Scenario::Posts => posts::trial(options, server, progress),
+    }
+}
+
+/// Tells a person at a terminal how far the run is; silent otherwise.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        let style = ProgressStyle::with_template("{spinner} [{elapsed_precise}] {prefix}: {msg}");
+        let bar =
+            ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar }
+    }
+
+    pub(crate) fn turn(&self, text: String) {
+        self.bar.set_prefix(text);
+    }
+
+    pub(crate) fn say(&self, text: String) {
+        self.bar.set_message(text);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Users `options.first_id` and on; `room_of` gives each its room.
+fn guests(
+    options: &Options,
+    server: &Server,
+    range: std::ops::Range<usize>,
+    room_of: impl Fn(usize) -> Option<i64>,
+) -> Result<Vec<Guest>, BenchError> {
+    range
+        .map(|at| {
+            let user = user_id(options, at);
+            let token = server.signer.mint(user, Role::User).map_err(BenchError::Token)?;
+            Ok(Guest {
+                user,
+                token,
+                room: room_of(at),
+            })
+        })
+        .collect()
+}
+
+fn user_id(options: &Options, at: usize) -> i64 {
+    options.first_id + at as i64
+}
+
+fn pace(options: &Options, in_flight: usize) -> Pace {
+    Pace {
+        in_flight: in_flight as u64,
+        rate: options.rate,
+        warmup_ns: clock::span_ns(options.warmup_seconds),
+        measured_ns: clock::span_ns(options.seconds),
+        messages: options.messages,
+    }
+}
+
+/// Sends one message from the first connection to `fan` members and gives the bytes of the line that it became.
+fn probe(crowd: &mut Crowd, post: &mut Post, fan: u64) -> Result<usize, BenchError> {
+    let line = first_answer(crowd, post.stamped(clock::now_ns()), MARK, fan)?;
+    Ok(line.len())
+}
+
+/// Sends `request` on the first connection, waits for `due` marks and gives the first line there that holds one.
+fn first_answer(crowd: &mut Crowd, request: &[u8], mark: u8, due: u64) -> Result<Vec<u8>, BenchError> {
+    crowd.watch(0);
+    crowd.counts.mark = mark;
+    crowd.counts.arrived = 0;
+    crowd.counts.captured = Some(Vec::new());
+    crowd.send(0, request, clock::now_ns())?;
+    let give_up = clock::in_seconds(PATIENCE_S as f64);
+    while crowd.counts.arrived < due {
+        crowd.poll(10_000_000)?;
+        if clock::now_ns() > give_up {
+            let arrived = crowd.counts.arrived;
+            return Err(BenchError::Stalled {
+                seconds: PATIENCE_S,
+                arrived,
+                due,
+                what: "answers to a probe",
+            });
+        }
+    }
+    let captured = crowd.counts.captured.take().unwrap_or_default();
+    let line = captured
+        .split_inclusive(|byte| *byte == b'\n')
+        .find(|line| line.contains(&mark));
+    Ok(line.unwrap_or_default().to_vec())
+}
+
+/// The figures of any flow: cost, throughput, latency. `unit_of_work` is a delivery or a reply.
+fn figures(flow: &Flow, cost: Figure, throughput: Figure, latency: [Option<Goal>; 2]) -> Vec<Figure> {
+    let micros = |ns: u64| ns as f64 / 1e3;
+    let [p50, p99] = latency;
+    vec![
+        cost,
+        throughput,
+        Figure::new("latency p50", "µs", micros(flow.latency.quantile(0.5))).aims(p50),
+        Figure::new("latency p99", "µs", micros(flow.latency.quantile(0.99))).aims(p99),
+        Figure::new("latency p99.9", "µs", micros(flow.latency.quantile(0.999))),
+        Figure::new("latency max", "µs", micros(flow.latency.max())),
+    ]
+}
+
+/// Server CPU per arrival in microseconds.
+fn cost_us(flow: &Flow) -> f64 {
+    flow.server_cpu_ns as f64 / 1e3 / flow.arrived.max(1) as f64
+}
+
+/// Arrivals in a second.
+fn per_second(flow: &Flow) -> f64 {
+    flow.arrived as f64 * 1e9 / flow.wall_ns as f64
+}
+
+/// Share of one core that the load generator used.
+fn busy(flow: &Flow) -> f64 {
+    flow.generator_cpu_ns as f64 / flow.wall_ns as f64
+}

@@ -1,0 +1,335 @@
+//! The whole bench against servers of its own, bounded by counts: every scenario, every way to fail.
+//!
+//! This test is a program without the usual harness because it also plays the servers: started with `floor` it is the
+//! floor, started with `serve` it stands in for the product (the floor again, with an HTTP API that makes no rooms).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test, though clippy cannot see it without the harness"
+)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use bongsu_bench::{
+    BenchError, Fault, Keys, Options, Program, Report, Role, Scenario, Signer, Target, floor, run,
+};
+
+fn main() {
+    let mut args = std::env::args().skip(1).peekable();
+    match args.peek().map(String::as_str) {
+        Some("floor") => floor::main(args.skip(1)).unwrap(),
+        Some("serve") => stand_in(&args.collect::<Vec<_>>()),
+        Some(_) | None => tests(),
+    }
+}
+
+fn tests() {
+    let all: &[(&str, fn())] = &[
+        ("every_scenario_gives_figures", every_scenario_gives_figures),
+        (
+            "the_floor_writes_what_the_server_wrote",
+            the_floor_writes_what_the_server_wrote,
+        ),
+        (
+            "many_addresses_and_an_external_server",
+            many_addresses_and_an_external_server,
+        ),
+        ("paced_messages_arrive", paced_messages_arrive),
+        ("a_refused_room_is_reported", a_refused_room_is_reported),
+        ("a_refused_session_is_reported", a_refused_session_is_reported),
+        (
+            "a_server_that_does_not_start_is_quoted",
+            a_server_that_does_not_start_is_quoted,
+        ),
+        ("a_bad_token_ends_the_run", a_bad_token_ends_the_run),
+    ];
+    for (name, test) in all {
+        test();
+        println!("test {name} ... ok");
+    }
+}
+
+fn every_scenario_gives_figures() {
+    for scenario in Scenario::ALL {
+        let report = measure(&small(scenario)).unwrap();
+        assert_eq!(report.scenario, scenario.name());
+        assert_eq!(report.rounds, 2);
+        assert!(report.rows.iter().any(|row| row.goal.is_some()), "{report}");
+        for row in &report.rows {
+            assert!(row.floors.len() == 2, "{row:?}");
+            assert!(
+                row.figures
+                    .iter()
+                    .chain(&row.floors)
+                    .all(|value| value.is_finite()),
+                "{row:?}"
+            );
+        }
+        let throughput = report.rows.iter().find(|row| row.unit == "/s");
+        assert_eq!(throughput.is_none(), scenario == Scenario::Idle);
+        assert!(
+            throughput.is_none_or(|row| row.figure > Some(0.0) && row.floor > Some(0.0)),
+            "{report}"
+        );
+        assert!(report.to_string().lines().count() > report.rows.len());
+    }
+}
+
+fn the_floor_writes_what_the_server_wrote() {
+    let mut options = small(Scenario::Fanout);
+    let Target::Child { extra_args, .. } = &mut options.target else {
+        unreachable!("small() starts a child")
+    };
+    extra_args.push("--frame-bytes=777".to_owned());
+    assert_eq!(measure(&options).unwrap().frame_bytes, 777);
+}
+
+fn many_addresses_and_an_external_server() {
+    let mut options = small(Scenario::Rooms);
+    options.connections_per_address = 3;
+    let (floor, tcp) = start_floor(&[]);
+    options.target = Target::External {
+        tcp,
+        http: None,
+        pid: floor.0.id(),
+    };
+    let report = measure(&options).unwrap();
+    assert_eq!(report.connections, 12);
+    assert!(
+        Path::new(&format!("/proc/{}", floor.0.id())).exists(),
+        "an external server is left alone"
+    );
+}
+
+fn paced_messages_arrive() {
+    let mut options = small(Scenario::Fanout);
+    options.rate = Some(2_000.0);
+    let report = measure(&options).unwrap();
+    assert!(report.rows.iter().all(|row| row.step == "2000 msg/s"), "{report}");
+}
+
+fn a_refused_room_is_reported() {
+    let fault = measure(&with_flag(Scenario::Fanout, "--no-rooms")).unwrap_err();
+    assert!(matches!(fault, BenchError::Http { status: 507, .. }), "{fault}");
+    assert!(fault.to_string().contains("no room at the inn"), "{fault}");
+}
+
+fn a_refused_session_is_reported() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut options = small(Scenario::Echo);
+    options.target = Target::External {
+        tcp: listener.local_addr().unwrap(),
+        http: None,
+        pid: std::process::id(),
+    };
+    let server = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        BufReader::new(peer.try_clone().unwrap())
+            .read_line(&mut String::new())
+            .unwrap();
+        peer.write_all(b"{\"action\":\"CONNECT_ERROR\",\"data\":{\"error_code\":\"INVALID_TOKEN\"}}\n")
+            .unwrap();
+        // The client hangs up.
+        while peer.read(&mut [0; 64]).is_ok_and(|got| got > 0) {}
+    });
+    let fault = measure(&options).unwrap_err();
+    assert!(
+        matches!(&fault, BenchError::Refused { line, .. } if line.contains("INVALID_TOKEN")),
+        "{fault}"
+    );
+    server.join().unwrap();
+}
+
+fn a_server_that_does_not_start_is_quoted() {
+    let fault = measure(&with_flag(Scenario::Echo, "--broken")).unwrap_err();
+    assert!(matches!(fault, BenchError::NotReady { .. }), "{fault}");
+    assert!(fault.to_string().contains("the flux is not capacious"), "{fault}");
+    let mut options = small(Scenario::Echo);
+    options.target = Target::Child {
+        exe: "/no/such/program".into(),
+        extra_args: Vec::new(),
+        extra_config: String::new(),
+    };
+    assert!(matches!(measure(&options).unwrap_err(), BenchError::Spawn { .. }));
+}
+
+fn a_bad_token_ends_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = small(Scenario::Connect);
+    options.work_dir = dir.path().to_owned();
+    let fault = run(&options, &Ring { broken: true }).unwrap_err();
+    assert!(matches!(fault, BenchError::Token(_)), "{fault}");
+}
+
+/// A run that takes moments.
+fn small(scenario: Scenario) -> Options {
+    let exe = std::env::current_exe().unwrap();
+    let target = Target::Child {
+        exe: exe.clone(),
+        extra_args: Vec::new(),
+        extra_config: String::new(),
+    };
+    let mut options = Options::new(
+        scenario,
+        target,
+        Program {
+            exe,
+            args: vec!["floor".to_owned()],
+        },
+    );
+    options.members = 4;
+    options.rooms = 3;
+    options.sessions = 40;
+    options.in_flight = vec![1, 5];
+    options.messages = Some(100);
+    options.rounds = 2;
+    options
+}
+
+fn with_flag(scenario: Scenario, flag: &str) -> Options {
+    let mut options = small(scenario);
+    let Target::Child { extra_args, .. } = &mut options.target else {
+        unreachable!("small() starts a child")
+    };
+    extra_args.push(flag.to_owned());
+    options
+}
+
+/// Runs in a folder of its own and checks that nothing stays there.
+fn measure(options: &Options) -> Result<Report, BenchError> {
+    let dir = tempfile::tempdir().unwrap();
+    let result = run(
+        &Options {
+            work_dir: dir.path().to_owned(),
+            ..options.clone()
+        },
+        &Ring { broken: false },
+    );
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "a folder was left behind"
+    );
+    result
+}
+
+struct Ring {
+    broken: bool,
+}
+
+impl Keys for Ring {
+    fn open(&self, data_dir: Option<&Path>) -> Result<Box<dyn Signer>, Fault> {
+        assert!(data_dir.is_none_or(|dir| dir.join("bench.toml").exists()));
+        Ok(Box::new(Ring { broken: self.broken }))
+    }
+}
+
+impl Signer for Ring {
+    fn mint(&self, subject: i64, role: Role) -> Result<String, Fault> {
+        Ok(format!("{subject}.{role:?}.sign"))
+    }
+
+    fn verify_once(&self, token: &str) -> Result<(), Fault> {
+        if self.broken {
+            Err(format!("{token} is not good").into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Ends its process when it is dropped.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn start_floor(args: &[&str]) -> (Ended, std::net::SocketAddr) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut floor = command
+        .arg("floor")
+        .args(args)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(floor.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    (Ended(floor), ready["tcp"].as_str().unwrap().parse().unwrap())
+}
+
+/// Plays `bongsu serve` until it is ended.
+fn stand_in(args: &[String]) {
+    assert_eq!(args[1], "--data-dir");
+    assert!(Path::new(&args[2]).is_dir());
+    assert_eq!(args[3], "--config");
+    let config = std::fs::read_to_string(&args[4]).unwrap();
+    assert!(
+        config.starts_with("[limits]\n") && config.contains("connections_per_address_max"),
+        "{config}"
+    );
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    if has("--broken") {
+        eprintln!("the flux is not capacious");
+        return;
+    }
+    let frame = args
+        .iter()
+        .find_map(|arg| arg.strip_prefix("--frame-bytes="))
+        .unwrap_or("512");
+    let (floor, tcp) = start_floor(&["--frame-bytes", frame, "--pong-bytes", "120"]);
+    let http = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, pid) = (http.local_addr().unwrap(), floor.0.id());
+    let line = format!(
+        "{{\"ready\":true,\"node_id\":\"n\",\"http\":\"{address}\",\"tcp\":\"{tcp}\",\"pid\":{pid}}}\n"
+    );
+    std::io::stdout().write_all(line.as_bytes()).unwrap();
+    let refuse = has("--no-rooms");
+    for peer in http.incoming() {
+        std::thread::spawn(move || answer_posts(&peer.unwrap(), refuse));
+    }
+}
+
+/// Answers every POST for a room on one connection.
+fn answer_posts(peer: &TcpStream, refuse: bool) {
+    let mut from = BufReader::new(peer);
+    loop {
+        let (mut line, mut length, mut first) = (String::new(), 0, true);
+        loop {
+            line.clear();
+            if from.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            if std::mem::take(&mut first) {
+                assert_eq!(line, "POST /api/v1/rooms HTTP/1.1\r\n");
+            }
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.trim().parse().unwrap();
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        from.read_exact(&mut body).unwrap();
+        let room: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert!(room["room_id"].is_i64() && room["visibility"] == "open");
+        let answer = if refuse {
+            "HTTP/1.1 507 Insufficient Storage\r\ncontent-length: 18\r\n\r\nno room at the inn"
+        } else {
+            "HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}"
+        };
+        let mut to = peer;
+        to.write_all(answer.as_bytes()).unwrap();
+    }
+}
