@@ -8,7 +8,10 @@ SCENARIOS = []
 
 
 def scenario(limits=None, config="", fresh=False):
-    """Registers a scenario. Those with the same limits share a server, unless one asks for a fresh one."""
+    """Registers a scenario. Those with the same limits share a server, unless one asks for a fresh one.
+
+    `config` is the text of the configuration above its limits, or a function that gives it when it is needed.
+    """
 
     def register(function):
         SCENARIOS.append((function, limits or {}, config, fresh))
@@ -28,7 +31,8 @@ def run(make_server, only=None):
             try:
                 server = servers.get(key)
                 if server is None or server.process.poll() is not None:
-                    server = servers[key] = make_server(limits=limits, config=config)
+                    text = config() if callable(config) else config
+                    server = servers[key] = make_server(limits=limits, config=text)
                 function(server)
                 alive = fresh or server.process.poll() is None
                 assert alive, f"the server ended with {server.process.poll()}"
