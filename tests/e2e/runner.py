@@ -68,7 +68,7 @@ def main(argv):
 
     here = pathlib.Path(__file__).parent
     parser = argparse.ArgumentParser(description="The built server against clients that were not built with it.")
-    parser.add_argument("--binary", default=here.parent.parent / "target/release/bongsu", type=pathlib.Path)
+    parser.add_argument("--binary", default=here.parent.parent / "target/debug/bongsu", type=pathlib.Path)
     parser.add_argument("--only", help="run the scenarios with this in their name")
     options = parser.parse_args(argv)
     if not options.binary.is_file():

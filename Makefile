@@ -1,0 +1,81 @@
+# `make run` starts a server to play with; `make test` does all that CI does.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+PYTHON ?= python3
+TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+# One profile for clippy's dependencies, the unit tests and the server that the e2e clients meet.
+BINARY ?= $(TARGET)/debug/bongsu
+DENY_VERSION := 0.20.2
+SIM_SEEDS ?= 200
+BENCH ?= fanout rooms echo idle connect
+
+.PHONY: help run test fmt format tidy lint deny doc unit sim e2e fuzz-smoke bench
+
+help:
+	@echo "make run         start a server with demo data (release build)"
+	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e"
+	@echo "make format      format the code"
+	@echo "make sim         the simulation alone, SIM_SEEDS=$(SIM_SEEDS)"
+	@echo "make fuzz-smoke  decoders against many random inputs"
+	@echo "make bench       the benchmarks, against the floor of the same run"
+
+run:
+	$(CARGO) run --release --locked -p bongsu -- serve --dev
+
+# In this order: what fails fastest and most often comes first.
+test: fmt tidy lint deny doc unit e2e
+	@echo "== test: all of it passed"
+
+fmt:
+	@echo "== fmt"
+	@if $(CARGO) fmt --version >/dev/null 2>&1; then $(CARGO) fmt --all --check; \
+	else echo "== SKIPPED fmt: rustfmt is not installed (rustup component add rustfmt)"; fi
+
+format:
+	$(CARGO) fmt --all
+
+tidy:
+	@echo "== tidy"
+	@$(CARGO) xtask tidy
+
+lint:
+	@echo "== lint"
+	@if $(CARGO) clippy --version >/dev/null 2>&1; then \
+		$(CARGO) clippy --workspace --all-targets --locked -- -D warnings; \
+	else echo "== SKIPPED lint: clippy is not installed (rustup component add clippy)"; fi
+
+deny:
+	@echo "== deny"
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked cargo-deny@$(DENY_VERSION)
+	@$(CARGO) deny check bans licenses sources
+	@echo "== SKIPPED advisories: they want a clone of the advisory database; 'cargo deny check advisories' has it"
+
+doc:
+	@echo "== doc"
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+
+# The simulation's seeds are among these tests.
+unit:
+	@echo "== unit"
+	@mkdir -p $(TARGET)
+	@$(CARGO) test --workspace --locked 2>&1 | tee $(TARGET)/unit.log
+	@awk '/^test result:/ { p += $$4; f += $$6 } END { printf "== unit: %d passed, %d failed\n", p, f }' $(TARGET)/unit.log
+
+sim:
+	BONGSU_SIM_SEEDS=$(SIM_SEEDS) $(CARGO) test --release --locked -p bongsu-sim -- --nocapture
+
+e2e:
+	@echo "== e2e"
+	@$(CARGO) build --workspace --locked
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/e2e/run.py --binary $(BINARY)
+
+fuzz-smoke:
+	PROPTEST_CASES=20000 $(CARGO) test --release --locked -p bongsu-wire
+
+bench:
+	@$(CARGO) build --release --locked -p bongsu
+	@for what in $(BENCH); do $(TARGET)/release/bongsu bench $$what --protocol action; done
