@@ -1,1 +1,15 @@
-//! What happens: pure, synchronous state machines.
+//! What happens: pure, synchronous state machines and decisions.
+//!
+//! Invariant: the same inputs at the same times give the same effects, byte for byte. Nothing here reads a clock,
+//! draws a number, waits, or goes through a hash table in its order.
+
+pub mod call;
+pub mod deadlines;
+pub mod machine;
+pub mod moderation;
+pub mod policy;
+pub mod rate;
+pub mod roster;
+pub mod swept;
+
+pub mod shard;

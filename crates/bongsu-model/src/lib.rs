@@ -16,6 +16,7 @@ pub mod records;
 pub mod refusal;
 pub mod reply;
 pub mod request;
+pub mod role;
 pub mod time;
 
 pub use event::{Audience, Event, EventBody};
@@ -31,4 +32,5 @@ pub use outbound::{Encode, Outbound, Run, Slot};
 pub use refusal::{Closing, Code, Incident, Locale, Reconnect, Refusal, Want, Why};
 pub use reply::Reply;
 pub use request::{Asked, Connect, Post, Request, Tag};
+pub use role::Role;
 pub use time::Timestamp;

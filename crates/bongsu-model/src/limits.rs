@@ -105,6 +105,10 @@ limits! {
     posts_per_s: u32 = 20;
     /// … and at once.
     posts_burst: u32 = 40;
+    /// Posts of the same content by one user in a window; 0 for no limit, 64 at most …
+    flood_repeats_max: u32 = 10;
+    /// … of this length.
+    flood_window_ms: u64 = 10_000;
     /// Signalling a user may relay in a second.
     signals_per_s: u32 = 100;
     /// Signalling at once.
