@@ -140,7 +140,13 @@ fn hash_walks(source: &Source) -> Vec<Finding> {
             .rfind(|c: char| !c.is_alphanumeric() && c != '_')
             .map_or(0, |i| i + 1);
         let name = &code[start..at];
+        // A variable goes by its name, a field by its name behind a dot: `rooms` need not be `self.rooms`.
+        let is_variable =
+            code[..start].trim_end().ends_with("let") || code[..start].trim_end().ends_with("let mut");
         for place in occurrences(code, name, true) {
+            if code[..place].ends_with('.') == is_variable {
+                continue;
+            }
             let rest = &code[place + name.len()..];
             let walked = WALKS.iter().any(|walk| rest.starts_with(walk)) || is_loop_over(code, place, rest);
             if walked && !source.is_test(place) {
@@ -201,9 +207,21 @@ mod tests {
 
     #[test]
     fn walks_over_hash_tables_are_found() {
-        let text = "struct S { rooms: HashMap<u8, u8>, order: Vec<u8> }\nfn f(s: &S) {\nfor x in &self.rooms {}\ns.rooms.values();\ns.order.iter();\ns.rooms.get(&1);\n}";
+        let text = "struct S { rooms: HashMap<u8, u8>, order: Vec<u8> }\nfn f(s: &S) {\nfor x in &self.rooms {}\ns.rooms.values();\ns.order.iter();\ns.rooms.get(&1);\nlet rooms = [1];\nrooms.iter();\n}";
         let found = found("core", text);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].contains(":3:") && found[1].contains(":4:"), "{found:?}");
+    }
+
+    #[test]
+    fn walks_over_hash_variables_are_found() {
+        assert_eq!(
+            found(
+                "core",
+                "fn f() { let mut seen: HashSet<u8> = x();\nfor y in &seen {}\n}"
+            )
+            .len(),
+            1
+        );
     }
 }
