@@ -1,1 +1,7 @@
 //! How it is said: the codecs of every protocol, pure.
+//!
+//! Invariant: no runtime, no clock, no chance and no decisions; bytes in, requests out, and the other way round.
+
+pub mod action;
+pub mod close;
+mod json;

@@ -1,0 +1,2 @@
+//! The codec benches.
+fn main() {}

@@ -1,0 +1,158 @@
+//! The answer to each request, with the request's own `seq_id`.
+
+use bongsu_model::media::{IceServer, Participant};
+use bongsu_model::reply::{OnlineMember, RoomStanding};
+use bongsu_model::{Reply, Tag, Timestamp};
+use bytes::Bytes;
+
+use super::line::{ENVELOPE_BYTES, Line, SeqId};
+use super::parts;
+use crate::json::write::{Json, key};
+
+/// `compress_over`: the size of `data` over which it is packed; `None` for never.
+pub(in crate::action) fn reply(
+    compress_over: Option<usize>,
+    tag: &Tag,
+    reply: &Reply,
+    now: Timestamp,
+) -> Bytes {
+    let mut line = Line::begin(action(reply), ENVELOPE_BYTES + body_bytes(reply));
+    body(&mut line.json, reply);
+    line.finish(compress_over, now, SeqId::Own(tag.reference.as_deref()))
+}
+
+const fn action(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Connected { .. } => "CONNECT_SUCCESS",
+        Reply::TokenRefreshed { .. } => "REFRESH_TOKEN_SUCCESS",
+        Reply::Pong { .. } => "PONG",
+        Reply::Joined { .. } => "JOIN_ROOM_SUCCESS",
+        Reply::Left { .. } => "LEAVE_ROOM_SUCCESS",
+        Reply::Repeated { .. } => "NEW_MESSAGE",
+        Reply::Marked { .. } => "MARK_READ_SUCCESS",
+        Reply::Page(_) => "BATCH_MESSAGES",
+        Reply::CallJoined { .. } => "JOIN_VIDEO_ROOM_SUCCESS",
+        Reply::CallLeft { .. } => "LEAVE_VIDEO_ROOM_SUCCESS",
+        Reply::Blocked { .. } => "BLOCK_USER_SUCCESS",
+        Reply::Unblocked { .. } => "UNBLOCK_USER_SUCCESS",
+    }
+}
+
+/// About what `data` will take.
+fn body_bytes(reply: &Reply) -> usize {
+    match reply {
+        Reply::Connected { rooms, .. } => 192 + rooms.len() * 112,
+        Reply::Joined { online, .. } => 128 + online.len() * 64,
+        Reply::Repeated { message, client_id } => {
+            parts::message_bytes(message) + client_id.as_str().len() + 24
+        }
+        Reply::Page(page) => parts::page_bytes(page),
+        Reply::CallJoined { participants, ice_servers, .. } => {
+            64 + participants.len() * 160 + ice_servers.len() * 192
+        }
+        Reply::TokenRefreshed { .. }
+        | Reply::Pong { .. }
+        | Reply::Left { .. }
+        | Reply::Marked { .. }
+        | Reply::CallLeft { .. }
+        | Reply::Blocked { .. }
+        | Reply::Unblocked { .. } => 64,
+    }
+}
+
+fn body(json: &mut Json, reply: &Reply) {
+    match reply {
+        Reply::Connected { user, session, server_time, rooms, ping_interval_ms } => {
+            json.integer(key!("user_id"), user.0);
+            json.hex(key!("session_id"), "session_", session.0, 32);
+            json.moment(key!("server_time"), *server_time);
+            standings(json, rooms);
+            json.unsigned(key!("ping_interval_ms"), *ping_interval_ms);
+        }
+        Reply::TokenRefreshed { expires_at } => json.moment(key!("expires_at"), *expires_at),
+        Reply::Pong { server_time } => json.moment(key!("server_time"), *server_time),
+        Reply::Joined { room, participants_count, online, seq, epoch } => {
+            json.integer(key!("chatroom_id"), room.0);
+            json.unsigned(key!("participants_count"), (*participants_count).into());
+            members(json, online);
+            json.unsigned(key!("seq"), seq.0);
+            parts::epoch(json, *epoch);
+        }
+        Reply::Left { room } => json.integer(key!("chatroom_id"), room.0),
+        Reply::Repeated { message, client_id } => parts::message(json, message, Some(client_id)),
+        Reply::Marked { room, seq } => {
+            json.integer(key!("chatroom_id"), room.0);
+            json.unsigned(key!("seq"), seq.0);
+        }
+        Reply::Page(page) => parts::page(json, page),
+        Reply::CallJoined { call, participants, ice_servers } => {
+            json.integer(key!("video_room_id"), call.0);
+            present(json, participants);
+            servers(json, ice_servers);
+        }
+        Reply::CallLeft { call } => json.integer(key!("video_room_id"), call.0),
+        Reply::Blocked { user } | Reply::Unblocked { user } => json.integer(key!("user_id"), user.0),
+    }
+}
+
+fn standings(json: &mut Json, rooms: &[RoomStanding]) {
+    json.literal(concat!(key!("rooms"), "["));
+    for it in rooms {
+        json.literal("{");
+        json.integer(key!("chatroom_id"), it.room.0);
+        match &it.name {
+            Some(name) => json.text(key!("name"), name),
+            None => json.null(key!("name")),
+        }
+        json.unsigned(key!("seq"), it.seq.0);
+        parts::epoch(json, it.epoch);
+        if let Some(recovered) = it.recovered {
+            json.bool(key!("recovered"), recovered);
+        }
+        json.end_object();
+    }
+    json.end_array();
+}
+
+fn members(json: &mut Json, online: &[OnlineMember]) {
+    json.literal(concat!(key!("online_participants"), "["));
+    for it in online {
+        json.literal("{");
+        json.integer(key!("user_id"), it.user.0);
+        json.text(key!("nickname"), &it.nickname);
+        json.bool(key!("is_online"), true);
+        json.end_object();
+    }
+    json.end_array();
+}
+
+fn present(json: &mut Json, participants: &[Participant]) {
+    json.literal(concat!(key!("participants"), "["));
+    for it in participants {
+        json.literal("{");
+        json.integer(key!("user_id"), it.user.0);
+        json.text(key!("nickname"), &it.nickname);
+        parts::media(json, it.media);
+        json.end_object();
+    }
+    json.end_array();
+}
+
+fn servers(json: &mut Json, ice_servers: &[IceServer]) {
+    json.literal(concat!(key!("ice_servers"), "["));
+    for it in ice_servers {
+        json.literal(concat!("{", key!("urls"), "["));
+        for url in &it.urls {
+            json.text("", url);
+        }
+        json.end_array();
+        if let Some(username) = &it.username {
+            json.text(key!("username"), username);
+        }
+        if let Some(credential) = &it.credential {
+            json.text(key!("credential"), credential);
+        }
+        json.end_object();
+    }
+    json.end_array();
+}

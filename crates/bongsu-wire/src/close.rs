@@ -1,0 +1,213 @@
+//! The texts for people: every refusal and every cause of a close, in English and Korean.
+//!
+//! Invariant: one exhaustive match per language; a text names the field and what would be right, and holds
+//! nothing that a stranger must not learn.
+
+use std::borrow::Cow;
+
+use bongsu_model::refusal::{CloseCause, Malformed};
+use bongsu_model::{Code, Locale, Refusal, Want, Why};
+
+/// What a refused client reads.
+#[must_use]
+pub fn refusal_text(refusal: &Refusal, locale: Locale) -> String {
+    let mut text = match locale {
+        Locale::En => english(refusal),
+        Locale::Ko => korean(refusal),
+    }
+    .into_owned();
+    if let Some(ms) = refusal.retry_after_ms {
+        // Whole seconds, never less than the client must wait.
+        let seconds = ms.div_ceil(1_000).max(1);
+        text.push_str(&match locale {
+            Locale::En => format!(" Try again in {seconds} s."),
+            Locale::Ko => format!(" {seconds}초 뒤에 다시 시도하세요."),
+        });
+    }
+    text
+}
+
+/// What a client reads whose session is closed.
+#[must_use]
+pub fn closing_text(cause: &CloseCause, locale: Locale) -> Cow<'static, str> {
+    if let CloseCause::Refused(refusal) = cause {
+        return Cow::Owned(refusal_text(refusal, locale));
+    }
+    Cow::Borrowed(match locale {
+        Locale::En => closing_english(cause),
+        Locale::Ko => closing_korean(cause),
+    })
+}
+
+/// What every client reads when the server is about to stop.
+#[must_use]
+pub const fn shutdown_text(locale: Locale) -> &'static str {
+    match locale {
+        Locale::En => "The server is about to stop. Everything acknowledged is kept; reconnect and resume.",
+        Locale::Ko => "서버가 곧 종료됩니다. 접수된 내용은 모두 보존되니 다시 연결하여 이어 받으세요.",
+    }
+}
+
+fn english(refusal: &Refusal) -> Cow<'static, str> {
+    match &refusal.why {
+        Why::Code | Why::Reason(_) => Cow::Borrowed(code_english(refusal.code)),
+        Why::Field { name, want } => Cow::Owned(format!("`{name}` {}.", want_english(*want))),
+        Why::Malformed { offset, what } => {
+            let what: Cow<'_, str> = match what {
+                Malformed::NotAnObject => "an object must begin with `{` here".into(),
+                Malformed::NotJson => "this is not valid JSON".into(),
+                Malformed::NotUtf8 => "this is not valid UTF-8".into(),
+                Malformed::TooDeep => "objects and arrays are nested too deep".into(),
+                Malformed::DuplicateKey => "a key stands twice in the envelope".into(),
+                Malformed::FrameTooLarge(max) => format!("a request has at most {max} bytes").into(),
+            };
+            Cow::Owned(format!("At byte {offset} of the stream: {what}."))
+        }
+        Why::TooLarge { what, bytes_max } => Cow::Owned(format!("`{what}` has at most {bytes_max} bytes.")),
+        Why::Incident(incident) => Cow::Owned(format!(
+            "Something broke on our side. Try again, and quote incident {incident} to the operator."
+        )),
+    }
+}
+
+const fn code_english(code: Code) -> &'static str {
+    match code {
+        Code::InvalidToken => "The token is missing, malformed, expired or revoked. Sign in with a new one.",
+        Code::NotAuthenticated => "Sign in with CONNECT first.",
+        Code::InvalidAction => "There is no such action. Check its spelling; names are in capitals.",
+        Code::InvalidData => "The request is not what this action takes.",
+        Code::MessageTooLarge => "The request is too large. Send less at once.",
+        Code::MessageRejected => "The message was not accepted. Change its content before sending it again.",
+        Code::RoomNotFound => "There is no such room, or you may not enter it.",
+        Code::VideoRoomNotFound => "There is no such video room, or it has ended.",
+        Code::UserNotFound => "There is no such user, or the user is not in this call.",
+        Code::PermissionDenied => "You may not do this.",
+        Code::UserBlocked => "This user does not receive anything from you.",
+        Code::RoomFull => "The room is full.",
+        Code::VideoRoomFull => "The video room is full.",
+        Code::RateLimited => "Too many requests in too short a time.",
+        Code::Overloaded => "The server is busy at the moment.",
+        Code::ShuttingDown => "The server is stopping. Reconnect and resume.",
+        Code::InternalError => "Something broke on our side. Try again later.",
+    }
+}
+
+fn want_english(want: Want) -> Cow<'static, str> {
+    match want {
+        Want::Present => "is required".into(),
+        Want::Integer => "must be a whole number of 64 bits, without quotes, point or exponent".into(),
+        Want::Between(min, max) if max == i64::MAX => format!("must be a whole number from {min} up").into(),
+        Want::Between(min, max) => format!("must be a whole number from {min} to {max}").into(),
+        Want::Text => "must be a string of valid Unicode".into(),
+        Want::TextOf(0, max) => format!("must be a string of at most {max} bytes").into(),
+        Want::TextOf(min, max) => format!("must be a string of {min} to {max} bytes").into(),
+        Want::Bool => "must be true or false".into(),
+        Want::Object => "must be an object".into(),
+        Want::Array => "must be an array".into(),
+        Want::ArrayOf(max) => format!("must be an array of at most {max} entries").into(),
+        Want::OneOf(names) => format!("must be one of: {}", names.join(", ")).into(),
+        Want::Hex(digits) => format!("must be a string of {digits} lower-case hex digits").into(),
+        Want::Gzip => "must be a string: the base64 of one whole gzip stream of JSON".into(),
+        Want::Alone => "excludes another field of this request; send only one of them".into(),
+        Want::Other => "has a value that is not allowed here".into(),
+        Want::Once => "stands more than once; send it once".into(),
+    }
+}
+
+fn korean(refusal: &Refusal) -> Cow<'static, str> {
+    match &refusal.why {
+        Why::Code | Why::Reason(_) => Cow::Borrowed(code_korean(refusal.code)),
+        Why::Field { name, want } => Cow::Owned(format!("`{name}` 필드: {}.", want_korean(*want))),
+        Why::Malformed { offset, what } => {
+            let what: Cow<'_, str> = match what {
+                Malformed::NotAnObject => "여기서 `{`로 시작하는 객체가 와야 합니다".into(),
+                Malformed::NotJson => "올바른 JSON이 아닙니다".into(),
+                Malformed::NotUtf8 => "올바른 UTF-8이 아닙니다".into(),
+                Malformed::TooDeep => "객체와 배열이 너무 깊이 중첩되었습니다".into(),
+                Malformed::DuplicateKey => "봉투에 같은 키가 두 번 있습니다".into(),
+                Malformed::FrameTooLarge(max) => format!("요청 하나는 최대 {max}바이트입니다").into(),
+            };
+            Cow::Owned(format!("스트림의 바이트 위치 {offset}: {what}."))
+        }
+        Why::TooLarge { what, bytes_max } => {
+            Cow::Owned(format!("`{what}` 크기는 최대 {bytes_max}바이트입니다."))
+        }
+        Why::Incident(incident) => Cow::Owned(format!(
+            "서버 내부에 문제가 생겼습니다. 다시 시도하고, 운영자에게 사고 번호 {incident}번을 알려 주세요."
+        )),
+    }
+}
+
+const fn code_korean(code: Code) -> &'static str {
+    match code {
+        Code::InvalidToken => "토큰이 없거나 잘못되었거나 만료 또는 폐기되었습니다. 새 토큰으로 연결하세요.",
+        Code::NotAuthenticated => "먼저 CONNECT로 인증하세요.",
+        Code::InvalidAction => "지원하지 않는 액션입니다. 철자를 확인하세요. 이름은 대문자입니다.",
+        Code::InvalidData => "이 액션이 받는 형식이 아닙니다.",
+        Code::MessageTooLarge => "요청이 너무 큽니다. 나누어 보내세요.",
+        Code::MessageRejected => "메시지가 거부되었습니다. 내용을 고쳐서 다시 보내세요.",
+        Code::RoomNotFound => "채팅방이 없거나 들어갈 수 없습니다.",
+        Code::VideoRoomNotFound => "영상회의 방이 없거나 이미 끝났습니다.",
+        Code::UserNotFound => "사용자가 없거나 이 영상회의에 참가하고 있지 않습니다.",
+        Code::PermissionDenied => "권한이 없습니다.",
+        Code::UserBlocked => "이 사용자는 회원님이 보내는 것을 받지 않습니다.",
+        Code::RoomFull => "채팅방 인원이 가득 찼습니다.",
+        Code::VideoRoomFull => "영상회의 인원이 가득 찼습니다.",
+        Code::RateLimited => "짧은 시간에 요청이 너무 많습니다.",
+        Code::Overloaded => "지금은 서버가 바쁩니다.",
+        Code::ShuttingDown => "서버가 종료되는 중입니다. 다시 연결하여 이어 받으세요.",
+        Code::InternalError => "서버 내부에 문제가 생겼습니다. 잠시 뒤에 다시 시도하세요.",
+    }
+}
+
+fn want_korean(want: Want) -> Cow<'static, str> {
+    match want {
+        Want::Present => "반드시 있어야 합니다".into(),
+        Want::Integer => "따옴표, 소수점, 지수가 없는 64비트 정수여야 합니다".into(),
+        Want::Between(min, max) if max == i64::MAX => format!("{min} 이상의 정수여야 합니다").into(),
+        Want::Between(min, max) => format!("{min} 이상 {max} 이하의 정수여야 합니다").into(),
+        Want::Text => "올바른 유니코드 문자열이어야 합니다".into(),
+        Want::TextOf(0, max) => format!("최대 {max}바이트의 문자열이어야 합니다").into(),
+        Want::TextOf(min, max) => format!("{min} 이상 {max} 이하 바이트의 문자열이어야 합니다").into(),
+        Want::Bool => "true 또는 false여야 합니다".into(),
+        Want::Object => "객체여야 합니다".into(),
+        Want::Array => "배열이어야 합니다".into(),
+        Want::ArrayOf(max) => format!("항목이 최대 {max}개인 배열이어야 합니다").into(),
+        Want::OneOf(names) => format!("다음 중 하나여야 합니다: {}", names.join(", ")).into(),
+        Want::Hex(digits) => format!("16진수 소문자 {digits}자리 문자열이어야 합니다").into(),
+        Want::Gzip => "JSON을 gzip으로 압축한 온전한 스트림 하나의 base64 문자열이어야 합니다".into(),
+        Want::Alone => "이 요청의 다른 필드와 함께 쓸 수 없습니다. 하나만 보내세요".into(),
+        Want::Other => "여기서 허용되지 않는 값입니다".into(),
+        Want::Once => "두 번 이상 있습니다. 한 번만 보내세요".into(),
+    }
+}
+
+const fn closing_english(cause: &CloseCause) -> &'static str {
+    match cause {
+        CloseCause::Refused(_) => "A request that ends the session was refused.",
+        CloseCause::Idle => "Nothing was heard from you for too long. Reconnect, and send PING regularly.",
+        CloseCause::SignInTimeout => "No CONNECT came in time. Send it right after connecting.",
+        CloseCause::FrameTimeout => "A request was begun and not finished in time. Send each request at once.",
+        CloseCause::Slow => "You read too slowly for what is sent to you. Reconnect and resume.",
+        CloseCause::TokenExpired => "The token has expired. Sign in with a new one.",
+        CloseCause::TokenRevoked => "The token was revoked. Sign in with a new one.",
+        CloseCause::Banned => "An operator has banned this account.",
+        CloseCause::Disconnected => "An operator closed this session. You may reconnect.",
+        CloseCause::ShuttingDown => "The server stops. Reconnect later and resume.",
+    }
+}
+
+const fn closing_korean(cause: &CloseCause) -> &'static str {
+    match cause {
+        CloseCause::Refused(_) => "세션을 끝내는 요청이 거부되었습니다.",
+        CloseCause::Idle => "너무 오래 아무것도 오지 않았습니다. 다시 연결하고 PING을 주기적으로 보내세요.",
+        CloseCause::SignInTimeout => "제때 CONNECT가 오지 않았습니다. 연결하자마자 보내세요.",
+        CloseCause::FrameTimeout => "시작한 요청이 제때 끝나지 않았습니다. 요청을 한 번에 보내세요.",
+        CloseCause::Slow => "받는 속도가 보내는 양보다 느립니다. 다시 연결하여 이어 받으세요.",
+        CloseCause::TokenExpired => "토큰이 만료되었습니다. 새 토큰으로 연결하세요.",
+        CloseCause::TokenRevoked => "토큰이 폐기되었습니다. 새 토큰으로 연결하세요.",
+        CloseCause::Banned => "운영자가 이 계정의 이용을 막았습니다.",
+        CloseCause::Disconnected => "운영자가 이 세션을 닫았습니다. 다시 연결해도 됩니다.",
+        CloseCause::ShuttingDown => "서버가 종료됩니다. 나중에 다시 연결하여 이어 받으세요.",
+    }
+}

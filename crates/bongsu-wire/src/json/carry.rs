@@ -1,0 +1,95 @@
+//! JSON that is carried unread: made fit for one line and for every reader.
+//!
+//! Invariant: what is carried holds no white space outside strings, no half surrogate and no number beyond what
+//! a reader with doubles can hold, so that whoever gets it can parse it.
+
+use bongsu_model::RawJson;
+use bytes::Bytes;
+use memchr::memchr2;
+
+/// Takes a value that the parser has accepted; `None` if it holds what other readers choke on.
+pub(crate) fn carry(raw: &str) -> Option<RawJson> {
+    let bytes = raw.as_bytes();
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let end = match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                at += 1;
+                continue;
+            }
+            b'"' => string_end(bytes, at + 1)?,
+            b'-' | b'0'..=b'9' => number_end(raw, at)?,
+            _ => at + 1,
+        };
+        kept.extend_from_slice(&bytes[at..end]);
+        at = end;
+    }
+    kept.shrink_to_fit();
+    Some(RawJson::from_validated(Bytes::from(kept)))
+}
+
+/// How deep objects and arrays of a valid JSON text nest.
+pub(crate) fn depth(raw: &str) -> usize {
+    let bytes = raw.as_bytes();
+    let (mut depth, mut deepest, mut at) = (0_usize, 0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'"' => {
+                while let Some(ahead) = memchr2(b'"', b'\\', &bytes[at..]) {
+                    at += ahead + 1;
+                    if bytes[at - 1] == b'"' {
+                        break;
+                    }
+                    at += 1;
+                }
+            }
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// The index after a string's closing quote, if each surrogate in it has its other half.
+fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes[at] == b'"' {
+            return Some(at + 1);
+        }
+        if bytes.get(at + 1) != Some(&b'u') {
+            at += 2;
+            continue;
+        }
+        match unit(bytes, at)? {
+            0xD800..=0xDBFF => match unit(bytes, at + 6) {
+                Some(0xDC00..=0xDFFF) => at += 12,
+                Some(_) | None => return None,
+            },
+            0xDC00..=0xDFFF => return None,
+            _ => at += 6,
+        }
+    }
+}
+
+/// The UTF-16 unit of a `\uXXXX` that begins here.
+fn unit(bytes: &[u8], at: usize) -> Option<u16> {
+    let escape = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    u16::from_str_radix(std::str::from_utf8(escape).ok()?, 16).ok()
+}
+
+/// The index after a number, if a double can hold it.
+fn number_end(raw: &str, at: usize) -> Option<usize> {
+    let rest = &raw[at..];
+    let len = rest.bytes().take_while(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count();
+    let number = &rest[..len];
+    // Without an exponent a double overflows at 309 digits, far beyond what is short.
+    let finite = (len < 100 && !number.contains(['e', 'E'])) || number.parse::<f64>().ok()?.is_finite();
+    finite.then_some(at + len)
+}

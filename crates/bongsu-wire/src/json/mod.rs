@@ -1,0 +1,5 @@
+//! What every JSON protocol shares: reading one level of an object, carrying JSON unread, writing lines.
+
+pub(crate) mod carry;
+pub(crate) mod field;
+pub(crate) mod write;
