@@ -1,1 +1,3 @@
 //! Sockets: listeners, connections, HTTP, tokens.
+
+pub mod auth;
