@@ -76,7 +76,7 @@ pub enum BenchError {
     #[error("nothing arrived for {seconds} s: {arrived} of {due} {what} are there")]
     Stalled {
         /// How long was waited.
-        seconds: u64,
+        seconds: f64,
         /// How many arrived.
         arrived: u64,
         /// How many are due.

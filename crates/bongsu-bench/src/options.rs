@@ -3,6 +3,7 @@
 //! Invariant: after `check`, every number is one that the scenarios can divide by.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use crate::error::BenchError;
 use crate::target::{Program, Target};
@@ -49,6 +50,23 @@ impl Scenario {
     }
 }
 
+impl FromStr for Scenario {
+    type Err = BenchError;
+
+    fn from_str(name: &str) -> Result<Self, BenchError> {
+        let advice = "one of fanout, rooms, echo, idle, connect, posts is needed";
+        let unknown = || BenchError::Option {
+            option: "the scenario",
+            value: name.to_owned(),
+            advice,
+        };
+        Self::ALL
+            .into_iter()
+            .find(|scenario| scenario.name() == name)
+            .ok_or_else(unknown)
+    }
+}
+
 /// What the simulated users speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -62,6 +80,24 @@ impl Protocol {
     pub fn name(self) -> &'static str {
         match self {
             Self::Action => "action",
+        }
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = BenchError;
+
+    fn from_str(name: &str) -> Result<Self, BenchError> {
+        match name {
+            "action" => Ok(Self::Action),
+            _ => {
+                let value = name.to_owned();
+                Err(BenchError::Option {
+                    option: "--protocol",
+                    value,
+                    advice: "only `action` is spoken",
+                })
+            }
         }
     }
 }
@@ -98,6 +134,8 @@ pub struct Options {
     pub messages: Option<u64>,
     /// How often server and floor take turns; the figures are medians.
     pub rounds: usize,
+    /// Seconds without anything new after which a run that still waits for something is given up.
+    pub patience_seconds: f64,
     /// Connections that come from one source address before the next of 127.0.0.0/8 is used.
     pub connections_per_address: usize,
     /// The id of the first simulated user and of the first room.
@@ -132,6 +170,7 @@ impl Options {
             seconds: 3.0,
             messages: None,
             rounds: 3,
+            patience_seconds: 20.0,
             connections_per_address: 20_000,
             first_id: 1_000_000,
             work_dir: std::env::temp_dir(),
@@ -174,6 +213,11 @@ impl Options {
         let times = [
             ("--seconds", self.seconds, self.seconds > 0.0),
             (
+                "--patience-seconds",
+                self.patience_seconds,
+                self.patience_seconds > 0.0,
+            ),
+            (
                 "--warmup-seconds",
                 self.warmup_seconds,
                 self.warmup_seconds >= 0.0,
@@ -193,6 +237,16 @@ impl Options {
                     advice: "a positive number is needed",
                 });
             }
+        }
+        if let Some(rate) = self.rate
+            && !matches!(self.scenario, Scenario::Fanout | Scenario::Rooms)
+        {
+            let (option, value) = ("--rate", rate.to_string());
+            return Err(BenchError::Option {
+                option,
+                value,
+                advice: "only fanout and rooms can be paced",
+            });
         }
         if self.connections() > 1_000_000 {
             let value = self.connections().to_string();
@@ -231,8 +285,14 @@ mod tests {
         for scenario in Scenario::ALL {
             options(scenario).check().unwrap();
             assert!(options(scenario).connections() > 0);
+            assert_eq!(scenario.name().parse::<Scenario>().unwrap(), scenario);
         }
         assert_eq!(options(Scenario::Rooms).connections(), 10_000);
+        assert_eq!(
+            Protocol::Action.name().parse::<Protocol>().unwrap(),
+            Protocol::Action
+        );
+        assert!("fan-out".parse::<Scenario>().is_err() && "smoke".parse::<Protocol>().is_err());
     }
 
     #[test]
@@ -252,6 +312,10 @@ mod tests {
         assert_eq!(named(|o| o.seconds = f64::INFINITY), "--seconds");
         assert_eq!(named(|o| o.warmup_seconds = f64::NAN), "--warmup-seconds");
         assert_eq!(named(|o| o.rate = Some(-1.0)), "--rate");
+        assert_eq!(
+            named(|o| (o.scenario, o.rate) = (Scenario::Echo, Some(9.0))),
+            "--rate"
+        );
         assert_eq!(named(|o| o.members = usize::MAX), "--members × --rooms");
     }
 }

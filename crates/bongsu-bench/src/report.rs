@@ -3,10 +3,11 @@
 //! Invariant: a row is made of the same figure of the same step in every round.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-use crate::options::Options;
+use crate::options::{Options, Scenario};
 use crate::scenario::Trial;
 
 /// Above this share of one core the load generator may have been what limited the server.
@@ -94,6 +95,8 @@ pub struct Report {
     pub frame_bytes: usize,
     /// The figures.
     pub rows: Vec<Row>,
+    /// What a reader must know to judge them.
+    pub notes: Vec<String>,
 }
 
 impl Report {
@@ -172,8 +175,32 @@ pub(crate) fn assemble(options: &Options, rounds: &[(Trial, Trial)], extras: Vec
         connections: options.connections(),
         payload_bytes: options.payload_bytes,
         frame_bytes: rounds.first().map_or(0, |(server, _)| server.frame_bytes),
+        notes: notes(options, &rows),
         rows,
     }
+}
+
+fn notes(options: &Options, rows: &[Row]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if rows.iter().any(|row| row.generator_bound) {
+        let hint = "take CPU from these rows, but not throughput or latency";
+        notes.push(format!(
+            "* the load generator used more than 90 % of a core and may have been the limit: {hint}"
+        ));
+    }
+    if options.scenario == Scenario::Posts && in_memory(&options.work_dir) {
+        let dir = options.work_dir.display();
+        notes.push(format!(
+            "{dir} is in memory, so nothing was durable: choose a folder on a disk"
+        ));
+    }
+    notes
+}
+
+/// Whether a folder is on a file system that forgets.
+fn in_memory(dir: &Path) -> bool {
+    const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
+    rustix::fs::statfs(dir).is_ok_and(|about| about.f_type == TMPFS_MAGIC)
 }
 
 fn floor_row(step: &str, what: &str, unit: &'static str, floors: Vec<f64>) -> Row {
@@ -213,6 +240,7 @@ impl fmt::Display for Report {
             payload_bytes,
             frame_bytes,
             rows,
+            notes,
         } = self;
         write!(
             f,
@@ -243,17 +271,7 @@ impl fmt::Display for Report {
             }
             writeln!(f, "{}", format!("{text}  {}", line[5]).trim_end())?;
         }
-        if rows.iter().any(|row| row.generator_bound) {
-            writeln!(
-                f,
-                "* the load generator used more than 90 % of a core and may itself have been the limit:"
-            )?;
-            writeln!(
-                f,
-                "  take CPU per delivery from these rows, but not throughput or latency"
-            )?;
-        }
-        Ok(())
+        notes.iter().try_for_each(|note| writeln!(f, "{note}"))
     }
 }
 
@@ -311,6 +329,7 @@ mod tests {
             payload_bytes: 300,
             frame_bytes: 512,
             rows,
+            notes: vec!["mind the gap".to_owned()],
         }
     }
 
@@ -346,7 +365,7 @@ mod tests {
             lines[4].contains("delivery*") && lines[4].ends_with("met"),
             "{table}"
         );
-        assert!(table.contains("90 %"));
+        assert_eq!(lines.last(), Some(&"mind the gap"));
     }
 
     #[test]

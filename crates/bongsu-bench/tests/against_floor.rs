@@ -42,6 +42,15 @@ fn tests() {
         ("a_refused_room_is_reported", a_refused_room_is_reported),
         ("a_refused_session_is_reported", a_refused_session_is_reported),
         (
+            "a_silent_server_is_not_waited_for_for_ever",
+            a_silent_server_is_not_waited_for_for_ever,
+        ),
+        (
+            "a_server_that_repeats_itself_is_caught",
+            a_server_that_repeats_itself_is_caught,
+        ),
+        ("a_session_that_ends_is_quoted", a_session_that_ends_is_quoted),
+        (
             "a_server_that_does_not_start_is_quoted",
             a_server_that_does_not_start_is_quoted,
         ),
@@ -119,29 +128,83 @@ fn a_refused_room_is_reported() {
 }
 
 fn a_refused_session_is_reported() {
+    let error = r#"{"action":"CONNECT_ERROR","data":{"error_code":"INVALID_TOKEN"}}"#;
+    let fault = against_odd_server(vec![error]);
+    assert!(
+        matches!(&fault, BenchError::Refused { line, .. } if line == error),
+        "{fault}"
+    );
+}
+
+fn a_silent_server_is_not_waited_for_for_ever() {
+    let fault = against_odd_server(vec![CONNECTED, JOINED, "", ""]);
+    assert!(
+        matches!(
+            fault,
+            BenchError::Stalled {
+                arrived: 0,
+                due: 1,
+                ..
+            }
+        ),
+        "{fault}"
+    );
+}
+
+fn a_server_that_repeats_itself_is_caught() {
+    let fault = against_odd_server(vec![CONNECTED, JOINED, DELIVERED, DELIVERED_TWICE, "", ""]);
+    assert!(
+        matches!(fault, BenchError::Repeated { arrived: 2, due: 1 }),
+        "{fault}"
+    );
+}
+
+fn a_session_that_ends_is_quoted() {
+    let last = r#"{"action":"SESSION_CLOSED","data":{"error_code":"OVERLOADED","reconnect":"later"}}"#;
+    let fault = against_odd_server(vec![CONNECTED, JOINED, DELIVERED, last]);
+    assert!(
+        matches!(&fault, BenchError::Refused { line, .. } if line.contains("OVERLOADED")),
+        "{fault}"
+    );
+}
+
+const CONNECTED: &str = r#"{"action":"CONNECT_SUCCESS"}"#;
+const JOINED: &str = r#"{"action":"JOIN_ROOM_SUCCESS"}"#;
+const DELIVERED: &str = r#"{"action":"NEW_MESSAGE","data":{"content":"0000000000000000001^"}}"#;
+const DELIVERED_TWICE: &str = concat!(
+    r#"{"action":"NEW_MESSAGE","data":{"content":"0000000000000000001^"}}"#,
+    "\n",
+    r#"{"action":"NEW_MESSAGE","data":{"content":"0000000000000000001^"}}"#,
+);
+
+/// Measures one message in a room of one on a server that answers each line with the next of `answers` and hangs up
+/// after the last.
+fn against_odd_server(answers: Vec<&'static str>) -> BenchError {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut options = small(Scenario::Echo);
+    let mut options = small(Scenario::Fanout);
     options.target = Target::External {
         tcp: listener.local_addr().unwrap(),
         http: None,
         pid: std::process::id(),
     };
+    (options.members, options.in_flight, options.messages) = (1, vec![1], Some(1));
+    options.patience_seconds = 0.2;
     let server = std::thread::spawn(move || {
         let (mut peer, _) = listener.accept().unwrap();
-        BufReader::new(peer.try_clone().unwrap())
-            .read_line(&mut String::new())
-            .unwrap();
-        peer.write_all(b"{\"action\":\"CONNECT_ERROR\",\"data\":{\"error_code\":\"INVALID_TOKEN\"}}\n")
-            .unwrap();
-        // The client hangs up.
-        while peer.read(&mut [0; 64]).is_ok_and(|got| got > 0) {}
+        let mut from = BufReader::new(peer.try_clone().unwrap());
+        for answer in answers {
+            // The end of the stream: the load generator has seen enough.
+            if from.read_line(&mut String::new()).unwrap_or(0) == 0 {
+                return;
+            }
+            if !answer.is_empty() {
+                peer.write_all(format!("{answer}\n").as_bytes()).unwrap();
+            }
+        }
     });
     let fault = measure(&options).unwrap_err();
-    assert!(
-        matches!(&fault, BenchError::Refused { line, .. } if line.contains("INVALID_TOKEN")),
-        "{fault}"
-    );
     server.join().unwrap();
+    fault
 }
 
 fn a_server_that_does_not_start_is_quoted() {

@@ -15,13 +15,48 @@ use crate::clock;
 use crate::dialect;
 use crate::error::{BenchError, Tried};
 use crate::histogram::Histogram;
+use crate::options::Options;
 use crate::tally::MARK;
-
-/// Nothing new for this long means that nothing will come.
-pub(crate) const PATIENCE_S: u64 = 20;
 
 /// One delivery in so many connections is timed.
 const SAMPLE_EVERY: usize = 16;
+
+/// Notices when nothing arrives any more.
+pub(crate) struct Watch {
+    patience_s: f64,
+    arrived: u64,
+    at: u64,
+}
+
+impl Watch {
+    /// Starts to wait, at most `patience_s` from one arrival to the next.
+    pub(crate) fn new(patience_s: f64) -> Self {
+        Self {
+            patience_s,
+            arrived: 0,
+            at: clock::now_ns(),
+        }
+    }
+
+    /// Hears that `arrived` of `due` are there.
+    ///
+    /// # Errors
+    /// `Stalled` if something is due and the number has not changed for too long.
+    pub(crate) fn look(&mut self, arrived: u64, due: u64, what: &'static str) -> Result<(), BenchError> {
+        let now = clock::now_ns();
+        if arrived != self.arrived || arrived == due {
+            (self.arrived, self.at) = (arrived, now);
+        } else if now - self.at > clock::span_ns(self.patience_s) {
+            return Err(BenchError::Stalled {
+                seconds: self.patience_s,
+                arrived,
+                due,
+                what,
+            });
+        }
+        Ok(())
+    }
+}
 
 /// A user to be.
 pub(crate) struct Guest {
@@ -49,6 +84,8 @@ pub(crate) struct Crowd {
     epoll: OwnedFd,
     server: SocketAddr,
     per_address: usize,
+    /// Nothing new for this long means that nothing will come.
+    pub(crate) patience_s: f64,
     conns: Vec<Conn>,
     ready: usize,
     read: Vec<u8>,
@@ -59,12 +96,13 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Nobody yet; at most `per_address` connections will come from one source address.
-    pub(crate) fn new(server: SocketAddr, per_address: usize) -> Result<Self, BenchError> {
+    /// Nobody yet; `options` say how many may come from one address and how long to wait for an answer.
+    pub(crate) fn new(server: SocketAddr, options: &Options) -> Result<Self, BenchError> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC).tried("making an epoll")?,
             server,
-            per_address: per_address.max(1),
+            per_address: options.connections_per_address.max(1),
+            patience_s: options.patience_seconds,
             conns: Vec::new(),
             ready: 0,
             read: vec![0; 256 * 1024],
@@ -98,25 +136,15 @@ impl Crowd {
         let already = self.conns.len();
         let due = already + guests.len();
         let mut guests = guests.into_iter();
-        let mut progress = (self.ready, clock::now_ns());
+        let mut watch = Watch::new(self.patience_s);
         while self.ready < due {
             while self.conns.len() < due && self.conns.len() - self.ready < at_once {
                 let Some(guest) = guests.next() else { break };
                 self.dial(guest)?;
             }
             self.poll(100_000_000)?;
-            if self.ready != progress.0 {
-                progress = (self.ready, clock::now_ns());
-                each(self.ready - already);
-            } else if clock::now_ns() - progress.1 > PATIENCE_S * 1_000_000_000 {
-                let (arrived, due) = (self.ready as u64, due as u64);
-                return Err(BenchError::Stalled {
-                    seconds: PATIENCE_S,
-                    arrived,
-                    due,
-                    what: "sessions",
-                });
-            }
+            watch.look(self.ready as u64, due as u64, "sessions")?;
+            each(self.ready - already);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::report::Goal;
 use crate::target::Server;
 
 pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> Result<Trial, BenchError> {
-    let mut crowd = Crowd::new(server.tcp, options.connections_per_address)?;
+    let mut crowd = Crowd::new(server.tcp, options)?;
     crowd.admit(
         guests(options, server, 0..options.connections(), |_| None)?,
         64,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock;
-use crate::crowd::{Crowd, Guest, PATIENCE_S};
+use crate::crowd::{Crowd, Guest, Watch};
 use crate::dialect::Post;
 use crate::error::BenchError;
 use crate::options::{Options, Scenario};
@@ -149,18 +149,10 @@ fn first_answer(crowd: &mut Crowd, request: &[u8], mark: u8, due: u64) -> Result
     crowd.counts.arrived = 0;
     crowd.counts.captured = Some(Vec::new());
     crowd.send(0, request, clock::now_ns())?;
-    let give_up = clock::in_seconds(PATIENCE_S as f64);
+    let mut watch = Watch::new(crowd.patience_s);
     while crowd.counts.arrived < due {
         crowd.poll(10_000_000)?;
-        if clock::now_ns() > give_up {
-            let arrived = crowd.counts.arrived;
-            return Err(BenchError::Stalled {
-                seconds: PATIENCE_S,
-                arrived,
-                due,
-                what: "answers to a probe",
-            });
-        }
+        watch.look(crowd.counts.arrived, due, "answers to a probe")?;
     }
     let captured = crowd.counts.captured.take().unwrap_or_default();
     let line = captured
@@ -180,6 +172,11 @@ fn figures(flow: &Flow, cost: Figure, throughput: Figure, latency: [Option<Goal>
         Figure::new("latency p99", "µs", micros(flow.latency.quantile(0.99))).aims(p99),
         Figure::new("latency p99.9", "µs", micros(flow.latency.quantile(0.999))),
         Figure::new("latency max", "µs", micros(flow.latency.max())),
+        Figure::new(
+            "server, of one core",
+            "%",
+            flow.server_cpu_ns as f64 * 100.0 / flow.wall_ns as f64,
+        ),
     ]
 }
 

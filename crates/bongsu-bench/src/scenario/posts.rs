@@ -17,7 +17,7 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     let all = options.connections();
     make_rooms(server, options.first_id, all as u64, 1)?;
     let room_id = |at: usize| options.first_id + at as i64;
-    let mut crowd = Crowd::new(server.tcp, options.connections_per_address)?;
+    let mut crowd = Crowd::new(server.tcp, options)?;
     crowd.admit(
         guests(options, server, 0..all, |at| Some(room_id(at)))?,
         64,

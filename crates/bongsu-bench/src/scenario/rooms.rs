@@ -26,7 +26,7 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     let room_id = |at: usize| options.first_id + (at % rooms) as i64;
     progress.say(format!("making {rooms} rooms"));
     make_rooms(server, options.first_id, rooms as u64, options.members)?;
-    let mut crowd = Crowd::new(server.tcp, options.connections_per_address)?;
+    let mut crowd = Crowd::new(server.tcp, options)?;
     crowd.admit(
         guests(options, server, 0..all, |at| Some(room_id(at)))?,
         AT_ONCE,
