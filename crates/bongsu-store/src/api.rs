@@ -10,8 +10,8 @@ use bongsu_model::records::{
     AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User,
 };
 use bongsu_model::{
-    CallId, ClientMessageId, HistoryPage, Jti, Message, MessageId, MessageKind, PageFrom, RawJson,
-    RoomId, RoomRef, Seq, Timestamp, UserId, UserRef,
+    CallId, ClientMessageId, HistoryPage, Jti, Message, MessageId, MessageKind, PageFrom, RawJson, RoomId,
+    RoomRef, Seq, Timestamp, UserId, UserRef,
 };
 
 use crate::{AppendRefused, CreateRefused, JoinRefused, StoreFault};
@@ -165,7 +165,13 @@ pub trait Store: Send + Sync + 'static {
     /// Whether `user` has blocked `other`.
     async fn has_blocked(&self, user: UserId, other: UserId) -> Result<bool, StoreFault>;
     /// Keeps a member token by its SHA-256; false if there is no such user.
-    async fn add_member_token(&self, user: UserId, hash: [u8; 32], expires_at: Option<Timestamp>, at: Timestamp) -> Result<bool, StoreFault>;
+    async fn add_member_token(
+        &self,
+        user: UserId,
+        hash: [u8; 32],
+        expires_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Result<bool, StoreFault>;
     /// The user of a member token that has not ended at `at`.
     async fn member_token(&self, hash: [u8; 32], at: Timestamp) -> Result<Option<User>, StoreFault>;
     /// Forgets all member tokens of a user; how many there were.
@@ -184,16 +190,32 @@ pub trait Store: Send + Sync + 'static {
     /// Reads a room.
     async fn room(&self, room: RoomRef) -> Result<Option<Room>, StoreFault>;
     /// Reads the rooms after a number, ascending, at most `limit`; only those of `of` if given.
-    async fn rooms(&self, of: Option<UserId>, after: Option<RoomId>, limit: u32) -> Result<Vec<Room>, StoreFault>;
+    async fn rooms(
+        &self,
+        of: Option<UserId>,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreFault>;
     /// Makes a user a member. Not `by_operator`, only an open room may be joined, or one of which the user is a member
     /// already. Bumps the membership version if it was none. One who is a member already keeps its role.
-    async fn join(&self, room: RoomRef, user: UserId, by_operator: bool, at: Timestamp) -> Result<Joined, JoinRefused>;
+    async fn join(
+        &self,
+        room: RoomRef,
+        user: UserId,
+        by_operator: bool,
+        at: Timestamp,
+    ) -> Result<Joined, JoinRefused>;
     /// Ends a membership; bumps the version if there was one. `None` if there is no such room.
     async fn leave(&self, room: RoomRef, user: UserId) -> Result<Option<Left>, StoreFault>;
     /// One user's place in a room.
     async fn member(&self, room: RoomId, user: UserId) -> Result<Option<Member>, StoreFault>;
     /// The members after a number, ascending by user, at most `limit`.
-    async fn members(&self, room: RoomId, after: Option<UserId>, limit: u32) -> Result<Vec<Member>, StoreFault>;
+    async fn members(
+        &self,
+        room: RoomId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<Member>, StoreFault>;
     /// All members and the version they were read at, in one read. `None` if there is no such room.
     async fn room_members(&self, room: RoomId) -> Result<Option<RoomMembers>, StoreFault>;
     /// The rooms of a user, ascending.
@@ -207,9 +229,19 @@ pub trait Store: Send + Sync + 'static {
     /// is made durable in one transaction. Appends of one caller that are begun in order get ascending seqs.
     async fn append(&self, message: NewMessage) -> Result<Appended, AppendRefused>;
     /// A page of history, at most `limit`. `None` if there is no such room.
-    async fn history(&self, room: RoomId, from: PageFrom, limit: u32) -> Result<Option<HistoryPage>, StoreFault>;
+    async fn history(
+        &self,
+        room: RoomId,
+        from: PageFrom,
+        limit: u32,
+    ) -> Result<Option<HistoryPage>, StoreFault>;
     /// Moves a read mark forward, never back and never past the room's last message.
-    async fn mark_read(&self, room: RoomRef, user: UserId, seq: Seq) -> Result<(RoomId, Seq, Mark), StoreFault>;
+    async fn mark_read(
+        &self,
+        room: RoomRef,
+        user: UserId,
+        seq: Seq,
+    ) -> Result<(RoomId, Seq, Mark), StoreFault>;
     /// Deletes messages beyond the limits of count and age (0 for none); how many. Heads stay.
     async fn retain(&self, keep: u64, not_before: Option<Timestamp>) -> Result<u64, StoreFault>;
 
@@ -222,9 +254,19 @@ pub trait Store: Send + Sync + 'static {
     /// The audit entries before a number, descending, at most `limit`.
     async fn audits(&self, before: Option<i64>, limit: u32) -> Result<Vec<AuditEntry>, StoreFault>;
     /// The kept answer for a principal's idempotency key.
-    async fn kept_answer(&self, principal: Arc<str>, key: Arc<str>) -> Result<Option<StoredAnswer>, StoreFault>;
+    async fn kept_answer(
+        &self,
+        principal: Arc<str>,
+        key: Arc<str>,
+    ) -> Result<Option<StoredAnswer>, StoreFault>;
     /// Keeps an answer; the first one stays.
-    async fn keep_answer(&self, principal: Arc<str>, key: Arc<str>, answer: StoredAnswer, at: Timestamp) -> Result<(), StoreFault>;
+    async fn keep_answer(
+        &self,
+        principal: Arc<str>,
+        key: Arc<str>,
+        answer: StoredAnswer,
+        at: Timestamp,
+    ) -> Result<(), StoreFault>;
     /// Whether the store takes writes now.
     async fn ready(&self) -> Result<(), StoreFault>;
     /// Finishes what waits and stops. Later calls fail with [`StoreFault::Stopped`].

@@ -7,6 +7,7 @@ pub mod api;
 pub mod fault;
 pub mod limits;
 pub mod memory;
+pub mod sqlite;
 
 pub use api::{
     Appended, Existing, Joined, Left, Mark, NewMessage, RoomMembers, SignIn, SignedIn, Store, StoredAnswer,
@@ -14,3 +15,4 @@ pub use api::{
 pub use fault::{AppendRefused, CreateRefused, JoinRefused, StoreFault};
 pub use limits::StoreLimits;
 pub use memory::Memory;
+pub use sqlite::{Durability, OpenError, Sqlite, SqliteOptions, StoreMeter};

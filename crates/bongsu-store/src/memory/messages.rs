@@ -20,8 +20,13 @@ impl State {
             && let Some(seq) = held.client_ids.get(&(new.sender, client_id.as_str().into()))
             && let Some(first) = held.message(*seq)
         {
-            let same = first.content == new.content && first.kind == new.kind && first.reply_to == new.reply_to;
-            return if same { Ok(Appended::Repeat(self.as_of_now(first))) } else { Err(AppendRefused::Conflict) };
+            let same =
+                first.content == new.content && first.kind == new.kind && first.reply_to == new.reply_to;
+            return if same {
+                Ok(Appended::Repeat(self.as_of_now(first)))
+            } else {
+                Err(AppendRefused::Conflict)
+            };
         }
         if new.as_member {
             match held.room.kind {
@@ -32,7 +37,11 @@ impl State {
                     }
                 }
                 RoomKind::Direct => {
-                    if held.members.keys().any(|other| self.has_blocked(*other, new.sender)) {
+                    if held
+                        .members
+                        .keys()
+                        .any(|other| self.has_blocked(*other, new.sender))
+                    {
                         return Err(AppendRefused::Blocked);
                     }
                 }
@@ -60,7 +69,8 @@ impl State {
         held.room.seq = message.seq;
         held.messages.push_back(Arc::clone(&message));
         if let Some(client_id) = new.client_id {
-            held.client_ids.insert((new.sender, client_id.as_str().into()), message.seq);
+            held.client_ids
+                .insert((new.sender, client_id.as_str().into()), message.seq);
         }
         Ok(Appended::New(message))
     }
@@ -102,13 +112,19 @@ impl State {
     /// The message with its sender's name and picture as they are now.
     fn as_of_now(&self, message: &Arc<Message>) -> Arc<Message> {
         match self.users.get(&message.sender.user).map(sender_of) {
-            Some(sender) if sender != message.sender => Arc::new(Message { sender, ..Message::clone(message) }),
+            Some(sender) if sender != message.sender => Arc::new(Message {
+                sender,
+                ..Message::clone(message)
+            }),
             Some(_) | None => Arc::clone(message),
         }
     }
 
     pub(super) fn retain(&mut self, keep: u64, not_before: Option<Timestamp>) -> u64 {
-        self.rooms.values_mut().map(|held| retain_in(held, keep, not_before)).sum()
+        self.rooms
+            .values_mut()
+            .map(|held| retain_in(held, keep, not_before))
+            .sum()
     }
 }
 
@@ -131,6 +147,9 @@ fn retain_in(held: &mut Held, keep: u64, not_before: Option<Timestamp>) -> u64 {
 }
 
 fn sender_of(user: &User) -> Sender {
-
-    Sender { user: user.id, nickname: Arc::clone(&user.nickname), profile_img: user.profile_img.clone() }
+    Sender {
+        user: user.id,
+        nickname: Arc::clone(&user.nickname),
+        profile_img: user.profile_img.clone(),
+    }
 }

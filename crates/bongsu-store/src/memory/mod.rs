@@ -107,7 +107,10 @@ impl Memory {
             append_faults: VecDeque::new(),
             write_faults: VecDeque::new(),
         };
-        Self { shared: Arc::new(Mutex::new(shared)), view: 0 }
+        Self {
+            shared: Arc::new(Mutex::new(shared)),
+            view: 0,
+        }
     }
 
     /// Another node's handle on the same store.
@@ -117,7 +120,10 @@ impl Memory {
         let view = u32::try_from(shared.views.len()).expect("a test makes few handles");
         shared.views.push(Standing::Up);
         drop(shared);
-        Self { shared: Arc::clone(&self.shared), view }
+        Self {
+            shared: Arc::clone(&self.shared),
+            view,
+        }
     }
 
     /// Makes everything that waits durable, in the order it was asked for, and answers it. How many writes that were.
@@ -129,7 +135,9 @@ impl Memory {
     pub fn sync_some(&self, most: usize) -> usize {
         let mut shared = self.shared.lock();
         let shared = &mut *shared;
-        let Some(unsynced) = &mut shared.unsynced else { return 0 };
+        let Some(unsynced) = &mut shared.unsynced else {
+            return 0;
+        };
         let count = most.min(unsynced.len());
         for (_, job) in unsynced.drain(..count) {
             job(&mut shared.state);
@@ -169,12 +177,18 @@ impl Memory {
 
     /// Does this to each of the next `count` appends, of all handles.
     pub fn fail_appends(&self, count: usize, injected: Injected) {
-        self.shared.lock().append_faults.extend(std::iter::repeat_n(injected, count));
+        self.shared
+            .lock()
+            .append_faults
+            .extend(std::iter::repeat_n(injected, count));
     }
 
     /// Does this to each of the next `count` writes that are no appends, of all handles.
     pub fn fail_writes(&self, count: usize, injected: Injected) {
-        self.shared.lock().write_faults.extend(std::iter::repeat_n(injected, count));
+        self.shared
+            .lock()
+            .write_faults
+            .extend(std::iter::repeat_n(injected, count));
     }
 
     /// Forgets the faults that were injected and have not happened yet.
@@ -203,7 +217,9 @@ impl Memory {
     {
         match self.begin(kind, write)? {
             Begun::Done(answer) => answer,
-            Begun::Waits(answer) => answer.await.unwrap_or_else(|_| Err(broken(MemoryFault::Crashed).into())),
+            Begun::Waits(answer) => answer
+                .await
+                .unwrap_or_else(|_| Err(broken(MemoryFault::Crashed).into())),
         }
     }
 
@@ -233,7 +249,11 @@ impl Memory {
         };
         let run = move |state: &mut State| {
             let answer = write(state);
-            if lost_answer { Err(broken(MemoryFault::Injected).into()) } else { answer }
+            if lost_answer {
+                Err(broken(MemoryFault::Injected).into())
+            } else {
+                answer
+            }
         };
         let Some(unsynced) = &mut shared.unsynced else {
             return Ok(Begun::Done(run(&mut shared.state)));

@@ -16,7 +16,11 @@ impl State {
             Some(id) => id,
             None => self.free_room_id(),
         };
-        if room.name.as_ref().is_some_and(|name| self.names.contains_key(name)) {
+        if room
+            .name
+            .as_ref()
+            .is_some_and(|name| self.names.contains_key(name))
+        {
             return Err(CreateRefused::NameTaken);
         }
         let mut members = BTreeMap::new();
@@ -24,7 +28,11 @@ impl State {
             if !self.users.contains_key(&user) {
                 return Err(CreateRefused::NoUser(user));
             }
-            members.entry(user).or_insert(Place { role, joined: Seq::ZERO, read: Seq::ZERO });
+            members.entry(user).or_insert(Place {
+                role,
+                joined: Seq::ZERO,
+                read: Seq::ZERO,
+            });
         }
         let max_members = match room.kind {
             RoomKind::Direct => 2,
@@ -58,8 +66,12 @@ impl State {
             self.names.insert(Arc::clone(name), id);
         }
         self.tokens.insert(made.token.0, id);
-        let held =
-            Held { room: made.clone(), members, messages: VecDeque::new(), client_ids: BTreeMap::new() };
+        let held = Held {
+            room: made.clone(),
+            members,
+            messages: VecDeque::new(),
+            client_ids: BTreeMap::new(),
+        };
         self.rooms.insert(id, held);
         Ok(made)
     }
@@ -71,7 +83,12 @@ impl State {
         RoomId(self.next_room)
     }
 
-    pub(super) fn join(&mut self, room: &RoomRef, user: UserId, by_operator: bool) -> Result<Joined, JoinRefused> {
+    pub(super) fn join(
+        &mut self,
+        room: &RoomRef,
+        user: UserId,
+        by_operator: bool,
+    ) -> Result<Joined, JoinRefused> {
         let id = self.room_id(room).ok_or(JoinRefused::NoRoom)?;
         if !self.users.contains_key(&user) {
             return Err(JoinRefused::NoUser);
@@ -81,7 +98,12 @@ impl State {
         let held = self.rooms.get_mut(&id).ok_or(JoinRefused::NoRoom)?;
         if let Some(place) = held.members.get(&user) {
             let joined_seq = place.joined;
-            return Ok(Joined { room: held.room.clone(), first: false, joined_seq, first_seq: held.first_seq() });
+            return Ok(Joined {
+                room: held.room.clone(),
+                first: false,
+                joined_seq,
+                first_seq: held.first_seq(),
+            });
         }
         if held.room.visibility == Visibility::Closed && !by_operator {
             return Err(JoinRefused::Closed);
@@ -93,11 +115,22 @@ impl State {
             return Err(JoinRefused::TooManyRooms);
         }
         let joined = held.room.seq;
-        held.members.insert(user, Place { role: MemberRole::Member, joined, read: Seq::ZERO });
+        held.members.insert(
+            user,
+            Place {
+                role: MemberRole::Member,
+                joined,
+                read: Seq::ZERO,
+            },
+        );
         held.room.members_count += 1;
         held.room.members_version.0 += 1;
-        let answer =
-            Joined { room: held.room.clone(), first: true, joined_seq: joined, first_seq: held.first_seq() };
+        let answer = Joined {
+            room: held.room.clone(),
+            first: true,
+            joined_seq: joined,
+            first_seq: held.first_seq(),
+        };
         self.memberships.entry(user).or_default().insert(id);
         Ok(answer)
     }
@@ -118,7 +151,13 @@ impl State {
 
     fn member_of(&self, user: UserId, place: &Place) -> Option<Member> {
         let nickname = Arc::clone(&self.users.get(&user)?.nickname);
-        Some(Member { user, nickname, role: place.role, joined_seq: place.joined, read_seq: place.read })
+        Some(Member {
+            user,
+            nickname,
+            role: place.role,
+            joined_seq: place.joined,
+            read_seq: place.read,
+        })
     }
 
     pub(super) fn member(&self, room: RoomId, user: UserId) -> Option<Member> {
@@ -126,7 +165,9 @@ impl State {
     }
 
     pub(super) fn members(&self, room: RoomId, after: Option<UserId>, limit: u32) -> Vec<Member> {
-        let Some(held) = self.rooms.get(&room) else { return Vec::new() };
+        let Some(held) = self.rooms.get(&room) else {
+            return Vec::new();
+        };
         held.members
             .iter()
             .filter(|(user, _)| after.is_none_or(|after| **user > after))
@@ -137,8 +178,15 @@ impl State {
 
     pub(super) fn room_members(&self, room: RoomId) -> Option<RoomMembers> {
         let held = self.rooms.get(&room)?;
-        let members = held.members.iter().map(|(user, place)| (*user, place.joined)).collect();
-        Some(RoomMembers { head: head(&held.room), members })
+        let members = held
+            .members
+            .iter()
+            .map(|(user, place)| (*user, place.joined))
+            .collect();
+        Some(RoomMembers {
+            head: head(&held.room),
+            members,
+        })
     }
 
     pub(super) fn my_rooms(&self, user: UserId) -> Vec<MyRoom> {
@@ -156,7 +204,12 @@ impl State {
                 membership: held.room.membership,
             })
         };
-        self.memberships.get(&user).into_iter().flatten().filter_map(mine).collect()
+        self.memberships
+            .get(&user)
+            .into_iter()
+            .flatten()
+            .filter_map(mine)
+            .collect()
     }
 
     pub(super) fn rooms(&self, of: Option<UserId>, after: Option<RoomId>, limit: u32) -> Vec<Room> {
@@ -170,7 +223,11 @@ impl State {
     }
 
     pub(super) fn heads(&self, rooms: &[RoomId]) -> Vec<RoomHead> {
-        rooms.iter().filter_map(|room| self.rooms.get(room)).map(|held| head(&held.room)).collect()
+        rooms
+            .iter()
+            .filter_map(|room| self.rooms.get(room))
+            .map(|held| head(&held.room))
+            .collect()
     }
 
     pub(super) fn mark_read(&mut self, room: &RoomRef, user: UserId, seq: Seq) -> (RoomId, Seq, Mark) {
@@ -178,9 +235,13 @@ impl State {
             RoomRef::Id(id) => *id,
             RoomRef::Name(_) | RoomRef::Token(_) => RoomId(0),
         };
-        let Some(held) = self.held_mut(room) else { return (unknown, Seq::ZERO, Mark::NotMember) };
+        let Some(held) = self.held_mut(room) else {
+            return (unknown, Seq::ZERO, Mark::NotMember);
+        };
         let (id, head) = (held.room.id, held.room.seq);
-        let Some(place) = held.members.get_mut(&user) else { return (id, Seq::ZERO, Mark::NotMember) };
+        let Some(place) = held.members.get_mut(&user) else {
+            return (id, Seq::ZERO, Mark::NotMember);
+        };
         let wanted = seq.min(head);
         if wanted <= place.read {
             return (id, place.read, Mark::Kept);
@@ -191,5 +252,10 @@ impl State {
 }
 
 fn head(room: &Room) -> RoomHead {
-    RoomHead { room: room.id, seq: room.seq, epoch: room.epoch, members_version: room.members_version }
+    RoomHead {
+        room: room.id,
+        seq: room.seq,
+        epoch: room.epoch,
+        members_version: room.members_version,
+    }
 }

@@ -47,7 +47,9 @@ pub(super) struct Place {
 
 impl Held {
     pub(super) fn first_seq(&self) -> Seq {
-        self.messages.front().map_or(self.room.seq.next(), |first| first.seq)
+        self.messages
+            .front()
+            .map_or(self.room.seq.next(), |first| first.seq)
     }
 
     pub(super) fn message(&self, seq: Seq) -> Option<&Arc<Message>> {
@@ -109,12 +111,25 @@ impl State {
 
     pub(super) fn audits(&self, before: Option<i64>, limit: u32) -> Vec<AuditEntry> {
         let older = |entry: &&AuditEntry| before.is_none_or(|before| entry.id < before);
-        self.audit.iter().rev().filter(older).take(limit as usize).cloned().collect()
+        self.audit
+            .iter()
+            .rev()
+            .filter(older)
+            .take(limit as usize)
+            .cloned()
+            .collect()
     }
 
-    pub(super) fn keep_answer(&mut self, principal: Arc<str>, key: Arc<str>, answer: StoredAnswer, at: Timestamp) {
+    pub(super) fn keep_answer(
+        &mut self,
+        principal: Arc<str>,
+        key: Arc<str>,
+        answer: StoredAnswer,
+        at: Timestamp,
+    ) {
         let kept_ms = self.limits.answer_kept_ms;
-        self.answers.retain(|_, (_, kept_at)| at.ms_since(*kept_at) <= kept_ms);
+        self.answers
+            .retain(|_, (_, kept_at)| at.ms_since(*kept_at) <= kept_ms);
         self.answers.entry((principal, key)).or_insert((answer, at));
     }
 }

@@ -10,8 +10,8 @@ use bongsu_model::{CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Tim
 
 use super::{Kind, Memory};
 use crate::{
-    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, Left, Mark, NewMessage, RoomMembers,
-    SignIn, SignedIn, Store, StoreFault, StoredAnswer,
+    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, Left, Mark, NewMessage,
+    RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer,
 };
 
 #[async_trait]
@@ -25,11 +25,13 @@ impl Store for Memory {
     }
 
     async fn create_user(&self, user: NewUser, at: Timestamp) -> Result<User, CreateRefused> {
-        self.write(Kind::Other, move |state| state.create_user(user, at)).await
+        self.write(Kind::Other, move |state| state.create_user(user, at))
+            .await
     }
 
     async fn update_user(&self, user: UserId, change: NewUser) -> Result<Option<User>, StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.update_user(user, change))).await
+        self.write(Kind::Other, move |state| Ok(state.update_user(user, change)))
+            .await
     }
 
     async fn user(&self, user: UserRef) -> Result<Option<User>, StoreFault> {
@@ -39,7 +41,13 @@ impl Store for Memory {
     async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreFault> {
         self.read(|state| {
             let later = |user: &&User| after.is_none_or(|after| user.id > after);
-            state.users.values().filter(later).take(limit as usize).cloned().collect()
+            state
+                .users
+                .values()
+                .filter(later)
+                .take(limit as usize)
+                .cloned()
+                .collect()
         })
     }
 
@@ -52,11 +60,13 @@ impl Store for Memory {
     }
 
     async fn ban(&self, user: UserId, ban: Option<Ban>) -> Result<Existing, StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.ban(user, ban))).await
+        self.write(Kind::Other, move |state| Ok(state.ban(user, ban)))
+            .await
     }
 
     async fn block(&self, user: UserId, other: UserId, on: bool) -> Result<Existing, StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.block(user, other, on))).await
+        self.write(Kind::Other, move |state| Ok(state.block(user, other, on)))
+            .await
     }
 
     async fn blocks(&self, user: UserId) -> Result<Vec<UserId>, StoreFault> {
@@ -74,7 +84,10 @@ impl Store for Memory {
         expires_at: Option<Timestamp>,
         _at: Timestamp,
     ) -> Result<bool, StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.add_member_token(user, hash, expires_at))).await
+        self.write(Kind::Other, move |state| {
+            Ok(state.add_member_token(user, hash, expires_at))
+        })
+        .await
     }
 
     async fn member_token(&self, hash: [u8; 32], at: Timestamp) -> Result<Option<User>, StoreFault> {
@@ -82,7 +95,8 @@ impl Store for Memory {
     }
 
     async fn revoke_member_tokens(&self, user: UserId) -> Result<u64, StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.revoke_member_tokens(user))).await
+        self.write(Kind::Other, move |state| Ok(state.revoke_member_tokens(user)))
+            .await
     }
 
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFault> {
@@ -102,30 +116,49 @@ impl Store for Memory {
     }
 
     async fn create_room(&self, room: NewRoom, at: Timestamp) -> Result<Room, CreateRefused> {
-        self.write(Kind::Other, move |state| state.create_room(room, at)).await
+        self.write(Kind::Other, move |state| state.create_room(room, at))
+            .await
     }
 
     async fn room(&self, room: RoomRef) -> Result<Option<Room>, StoreFault> {
         self.read(|state| state.held(&room).map(|held| held.room.clone()))
     }
 
-    async fn rooms(&self, of: Option<UserId>, after: Option<RoomId>, limit: u32) -> Result<Vec<Room>, StoreFault> {
+    async fn rooms(
+        &self,
+        of: Option<UserId>,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<Vec<Room>, StoreFault> {
         self.read(|state| state.rooms(of, after, limit))
     }
 
-    async fn join(&self, room: RoomRef, user: UserId, by_operator: bool, _at: Timestamp) -> Result<Joined, JoinRefused> {
-        self.write(Kind::Other, move |state| state.join(&room, user, by_operator)).await
+    async fn join(
+        &self,
+        room: RoomRef,
+        user: UserId,
+        by_operator: bool,
+        _at: Timestamp,
+    ) -> Result<Joined, JoinRefused> {
+        self.write(Kind::Other, move |state| state.join(&room, user, by_operator))
+            .await
     }
 
     async fn leave(&self, room: RoomRef, user: UserId) -> Result<Option<Left>, StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.leave(&room, user))).await
+        self.write(Kind::Other, move |state| Ok(state.leave(&room, user)))
+            .await
     }
 
     async fn member(&self, room: RoomId, user: UserId) -> Result<Option<Member>, StoreFault> {
         self.read(|state| state.member(room, user))
     }
 
-    async fn members(&self, room: RoomId, after: Option<UserId>, limit: u32) -> Result<Vec<Member>, StoreFault> {
+    async fn members(
+        &self,
+        room: RoomId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<Member>, StoreFault> {
         self.read(|state| state.members(room, after, limit))
     }
 
@@ -145,16 +178,28 @@ impl Store for Memory {
         self.write(Kind::Append, move |state| state.append(message)).await
     }
 
-    async fn history(&self, room: RoomId, from: PageFrom, limit: u32) -> Result<Option<HistoryPage>, StoreFault> {
+    async fn history(
+        &self,
+        room: RoomId,
+        from: PageFrom,
+        limit: u32,
+    ) -> Result<Option<HistoryPage>, StoreFault> {
         self.read(|state| state.history(room, from, limit))
     }
 
-    async fn mark_read(&self, room: RoomRef, user: UserId, seq: Seq) -> Result<(RoomId, Seq, Mark), StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.mark_read(&room, user, seq))).await
+    async fn mark_read(
+        &self,
+        room: RoomRef,
+        user: UserId,
+        seq: Seq,
+    ) -> Result<(RoomId, Seq, Mark), StoreFault> {
+        self.write(Kind::Other, move |state| Ok(state.mark_read(&room, user, seq)))
+            .await
     }
 
     async fn retain(&self, keep: u64, not_before: Option<Timestamp>) -> Result<u64, StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.retain(keep, not_before))).await
+        self.write(Kind::Other, move |state| Ok(state.retain(keep, not_before)))
+            .await
     }
 
     async fn next_call(&self) -> Result<CallId, StoreFault> {
@@ -177,8 +222,17 @@ impl Store for Memory {
         self.read(|state| state.audits(before, limit))
     }
 
-    async fn kept_answer(&self, principal: Arc<str>, key: Arc<str>) -> Result<Option<StoredAnswer>, StoreFault> {
-        self.read(|state| state.answers.get(&(principal, key)).map(|(answer, _)| answer.clone()))
+    async fn kept_answer(
+        &self,
+        principal: Arc<str>,
+        key: Arc<str>,
+    ) -> Result<Option<StoredAnswer>, StoreFault> {
+        self.read(|state| {
+            state
+                .answers
+                .get(&(principal, key))
+                .map(|(answer, _)| answer.clone())
+        })
     }
 
     async fn keep_answer(

@@ -15,7 +15,12 @@ impl State {
                 UserRef::Id(id) => (Some(*id), None),
                 UserRef::Handle(handle) => (None, Some(Arc::clone(handle))),
             };
-            let user = NewUser { id, handle, nickname: sign_in.nickname.clone(), ..NewUser::default() };
+            let user = NewUser {
+                id,
+                handle,
+                nickname: sign_in.nickname.clone(),
+                ..NewUser::default()
+            };
             self.create_user(user, sign_in.at).ok()?;
         }
         self.signed_in(&sign_in.user)
@@ -23,7 +28,11 @@ impl State {
 
     pub(super) fn signed_in(&self, user: &UserRef) -> Option<SignedIn> {
         let id = self.user_id(user)?;
-        Some(SignedIn { user: self.users.get(&id)?.clone(), rooms: self.my_rooms(id), blocked: self.blocked(id) })
+        Some(SignedIn {
+            user: self.users.get(&id)?.clone(),
+            rooms: self.my_rooms(id),
+            blocked: self.blocked(id),
+        })
     }
 
     pub(super) fn create_user(&mut self, user: NewUser, at: Timestamp) -> Result<User, CreateRefused> {
@@ -99,7 +108,9 @@ impl State {
     }
 
     pub(super) fn ban(&mut self, user: UserId, ban: Option<Ban>) -> Existing {
-        let Some(user) = self.users.get_mut(&user) else { return Existing::Absent };
+        let Some(user) = self.users.get_mut(&user) else {
+            return Existing::Absent;
+        };
         if user.ban.is_some() == ban.is_some() {
             return Existing::Unchanged;
         }
@@ -112,8 +123,16 @@ impl State {
             return Existing::Absent;
         }
         let blocks = self.blocks.entry(user).or_default();
-        let changed = if on { blocks.insert(other) } else { blocks.remove(&other) };
-        if changed { Existing::Changed } else { Existing::Unchanged }
+        let changed = if on {
+            blocks.insert(other)
+        } else {
+            blocks.remove(&other)
+        };
+        if changed {
+            Existing::Changed
+        } else {
+            Existing::Unchanged
+        }
     }
 
     pub(super) fn blocked(&self, user: UserId) -> Vec<UserId> {
@@ -121,10 +140,17 @@ impl State {
     }
 
     pub(super) fn has_blocked(&self, user: UserId, other: UserId) -> bool {
-        self.blocks.get(&user).is_some_and(|blocks| blocks.contains(&other))
+        self.blocks
+            .get(&user)
+            .is_some_and(|blocks| blocks.contains(&other))
     }
 
-    pub(super) fn add_member_token(&mut self, user: UserId, hash: [u8; 32], expires_at: Option<Timestamp>) -> bool {
+    pub(super) fn add_member_token(
+        &mut self,
+        user: UserId,
+        hash: [u8; 32],
+        expires_at: Option<Timestamp>,
+    ) -> bool {
         let known = self.users.contains_key(&user);
         if known {
             self.member_tokens.insert(hash, (user, expires_at));
@@ -150,7 +176,10 @@ impl State {
         self.revocations
             .iter()
             .filter(|(_, expires_at)| **expires_at > at)
-            .map(|(jti, expires_at)| Revocation { jti: Arc::clone(jti), expires_at: *expires_at })
+            .map(|(jti, expires_at)| Revocation {
+                jti: Arc::clone(jti),
+                expires_at: *expires_at,
+            })
             .collect()
     }
 }

@@ -1,0 +1,60 @@
+//! The steps from an empty file to the schema of this version.
+//!
+//! Invariant: each step runs in one transaction with the new `user_version`; a file is never between two versions. A file
+//! that a newer version wrote, or another program, is left as it is.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::OpenError;
+
+/// Step n brings version n to n + 1. Steps are only ever added.
+const STEPS: [&str; 1] = [include_str!("migrations/0001_begin.sql")];
+
+/// The schema that this version reads and writes.
+pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;
+
+/// `BONG`, in the file's header: tells our files from those of other programs.
+const APPLICATION_ID: i64 = 0x424f_4e47;
+
+/// From which schema to which a file was brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Migrated {
+    /// Before; 0 is an empty file.
+    pub from: u32,
+    /// After: [`SCHEMA_VERSION`].
+    pub to: u32,
+}
+
+/// The schema version of a file, after it is known that this version may read it.
+pub(super) fn version_of(conn: &Connection) -> Result<u32, OpenError> {
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let objects: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let ours = application == APPLICATION_ID || (application == 0 && version == 0 && objects == 0);
+    let version = u32::try_from(version)
+        .ok()
+        .filter(|_| ours)
+        .ok_or(OpenError::NotOurs)?;
+    if version > SCHEMA_VERSION {
+        return Err(OpenError::Newer {
+            found: version,
+            known: SCHEMA_VERSION,
+        });
+    }
+    Ok(version)
+}
+
+pub(super) fn migrate(conn: &mut Connection) -> Result<Migrated, OpenError> {
+    let from = version_of(conn)?;
+    for (to, sql) in (1_u32..).zip(STEPS).skip(from as usize) {
+        let change = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        change.execute_batch(sql)?;
+        change.pragma_update(None, "application_id", APPLICATION_ID)?;
+        change.pragma_update(None, "user_version", to)?;
+        change.commit()?;
+    }
+    Ok(Migrated {
+        from,
+        to: SCHEMA_VERSION,
+    })
+}

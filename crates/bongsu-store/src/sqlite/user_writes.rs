@@ -1,0 +1,273 @@
+//! Writes of users, blocks, bans, tokens and the rest.
+
+use std::sync::Arc;
+
+use bongsu_model::records::{AuditEntry, Ban, NewUser, Revocation, User};
+use bongsu_model::{CallId, Timestamp, UserId, UserRef};
+use rusqlite::params;
+
+use super::reads;
+use super::rows::{Columns, execute, one};
+use super::tables::{Tables, random_token};
+use crate::{CreateRefused, Existing, SignIn, SignedIn, StoreFault, StoredAnswer};
+
+impl Tables<'_> {
+    pub(super) fn sign_in(&mut self, sign_in: &SignIn) -> Result<Option<SignedIn>, StoreFault> {
+        if !self.user_known(&sign_in.user)? {
+            let (id, handle) = match &sign_in.user {
+                UserRef::Id(id) => (Some(*id), None),
+                UserRef::Handle(handle) => (None, Some(Arc::clone(handle))),
+            };
+            let user = NewUser {
+                id,
+                handle,
+                nickname: sign_in.nickname.clone(),
+                ..NewUser::default()
+            };
+            match self.create_user(user, sign_in.at) {
+                Ok(_) => {}
+                Err(CreateRefused::Fault(fault)) => return Err(fault),
+                Err(
+                    CreateRefused::IdTaken
+                    | CreateRefused::NameTaken
+                    | CreateRefused::NoUser(_)
+                    | CreateRefused::Members,
+                ) => return Ok(None),
+            }
+        }
+        let Some(user) = reads::user(self.conn, &sign_in.user)? else {
+            return Ok(None);
+        };
+        let (rooms, blocked) = (
+            reads::my_rooms(self.conn, user.id)?,
+            reads::blocked(self.conn, user.id)?,
+        );
+        Ok(Some(SignedIn { user, rooms, blocked }))
+    }
+
+    pub(super) fn create_user(&mut self, user: NewUser, at: Timestamp) -> Result<User, CreateRefused> {
+        let next = self.counter("user")?;
+        let id = match user.id {
+            Some(id) if self.user_exists(id)? => return Err(CreateRefused::IdTaken),
+            Some(id) => id,
+            None => self.free_user_id(next, user.handle.is_none())?,
+        };
+        let handle = user.handle.unwrap_or_else(|| id.to_string().into());
+        if self.handle_taken(&handle)? {
+            return Err(CreateRefused::NameTaken);
+        }
+        if user.id.is_none() || id.0 == next {
+            self.set_counter("user", id.0.saturating_add(1))?;
+        }
+        let made = User {
+            id,
+            nickname: user.nickname.unwrap_or_else(|| Arc::clone(&handle)),
+            handle,
+            nick: user.nick,
+            profile_img: user.profile_img,
+            profile_thumb: user.profile_thumb,
+            region: user.region,
+            language: user.language,
+            gender: user.gender,
+            public_token: random_token()?.to_string().into(),
+            ban: None,
+            last_seen: None,
+            created_at: at,
+        };
+        self.insert_user(&made)?;
+        Ok(made)
+    }
+
+    fn free_user_id(&self, from: i64, handle_is_id: bool) -> Result<UserId, StoreFault> {
+        let mut id = from;
+        while self.user_exists(UserId(id))? || (handle_is_id && self.handle_taken(&id.to_string())?) {
+            id += 1;
+        }
+        Ok(UserId(id))
+    }
+
+    fn insert_user(&self, user: &User) -> Result<(), StoreFault> {
+        const SQL: &str = "INSERT INTO users (id, handle, nickname, nick_en, nick_ko, nick_ja, profile_img, \
+                           profile_thumb, region, language, gender, public_token, created_at) \
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        let values = params![
+            user.id.0,
+            &*user.handle,
+            &*user.nickname,
+            user.nick.en.as_deref(),
+            user.nick.ko.as_deref(),
+            user.nick.ja.as_deref(),
+            user.profile_img.as_deref(),
+            user.profile_thumb.as_deref(),
+            user.region.as_deref(),
+            user.language.as_deref(),
+            user.gender.as_deref(),
+            &*user.public_token,
+            user.created_at.0,
+        ];
+        execute(self.conn, SQL, values).map(drop)
+    }
+
+    pub(super) fn update_user(&mut self, user: UserId, change: &NewUser) -> Result<Option<User>, StoreFault> {
+        const SQL: &str = "UPDATE users SET nickname = coalesce(?2, nickname), nick_en = coalesce(?3, nick_en), \
+                           nick_ko = coalesce(?4, nick_ko), nick_ja = coalesce(?5, nick_ja), \
+                           profile_img = coalesce(?6, profile_img), profile_thumb = coalesce(?7, profile_thumb), \
+                           region = coalesce(?8, region), language = coalesce(?9, language), \
+                           gender = coalesce(?10, gender) WHERE id = ?1";
+        let values = params![
+            user.0,
+            change.nickname.as_deref(),
+            change.nick.en.as_deref(),
+            change.nick.ko.as_deref(),
+            change.nick.ja.as_deref(),
+            change.profile_img.as_deref(),
+            change.profile_thumb.as_deref(),
+            change.region.as_deref(),
+            change.language.as_deref(),
+            change.gender.as_deref(),
+        ];
+        execute(self.conn, SQL, values)?;
+        let user = reads::user(self.conn, &UserRef::Id(user))?;
+        if let Some(user) = &user {
+            self.cache.senders.remove(&user.id);
+        }
+        Ok(user)
+    }
+
+    pub(super) fn seen(&self, user: UserId, at: Timestamp) -> Result<(), StoreFault> {
+        let sql = "UPDATE users SET last_seen = ?2 WHERE id = ?1 AND (last_seen IS NULL OR last_seen < ?2)";
+        execute(self.conn, sql, [user.0, at.0]).map(drop)
+    }
+
+    pub(super) fn ban(&self, user: UserId, ban: Option<&Ban>) -> Result<Existing, StoreFault> {
+        let changed = match ban {
+            Some(ban) => {
+                let sql =
+                    "UPDATE users SET ban_reason = ?2, banned_at = ?3 WHERE id = ?1 AND ban_reason IS NULL";
+                execute(self.conn, sql, params![user.0, &*ban.reason, ban.at.0])?
+            }
+            None => {
+                let sql = "UPDATE users SET ban_reason = NULL, banned_at = NULL \
+                           WHERE id = ?1 AND ban_reason IS NOT NULL";
+                execute(self.conn, sql, [user.0])?
+            }
+        };
+        Ok(match changed {
+            0 if self.user_exists(user)? => Existing::Unchanged,
+            0 => Existing::Absent,
+            _ => Existing::Changed,
+        })
+    }
+
+    pub(super) fn block(&mut self, user: UserId, other: UserId, on: bool) -> Result<Existing, StoreFault> {
+        if !self.user_exists(user)? || !self.user_exists(other)? {
+            return Ok(Existing::Absent);
+        }
+        let sql = if on {
+            "INSERT OR IGNORE INTO blocks (user_id, other_id) VALUES (?1, ?2)"
+        } else {
+            "DELETE FROM blocks WHERE user_id = ?1 AND other_id = ?2"
+        };
+        let changed = execute(self.conn, sql, [user.0, other.0])?;
+        self.cache.blocks.insert((user, other), on);
+        Ok(if changed > 0 {
+            Existing::Changed
+        } else {
+            Existing::Unchanged
+        })
+    }
+
+    pub(super) fn add_member_token(
+        &self,
+        user: UserId,
+        hash: &[u8; 32],
+        expires_at: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Result<bool, StoreFault> {
+        const SQL: &str = "INSERT INTO member_tokens (hash, user_id, expires_at, created_at) VALUES (?1, ?2, ?3, ?4) \
+                           ON CONFLICT (hash) DO UPDATE SET user_id = ?2, expires_at = ?3, created_at = ?4";
+        if !self.user_exists(user)? {
+            return Ok(false);
+        }
+        execute(
+            self.conn,
+            SQL,
+            params![&hash[..], user.0, expires_at.map(|end| end.0), at.0],
+        )?;
+        Ok(true)
+    }
+
+    pub(super) fn revoke_member_tokens(&self, user: UserId) -> Result<u64, StoreFault> {
+        execute(
+            self.conn,
+            "DELETE FROM member_tokens WHERE user_id = ?1",
+            [user.0],
+        )
+        .map(|count| count as u64)
+    }
+
+    pub(super) fn revoke(&self, revocation: &Revocation) -> Result<(), StoreFault> {
+        let sql = "INSERT INTO revocations (jti, expires_at) VALUES (?1, ?2) \
+                   ON CONFLICT (jti) DO UPDATE SET expires_at = ?2";
+        execute(self.conn, sql, params![&*revocation.jti, revocation.expires_at.0]).map(drop)
+    }
+
+    pub(super) fn forget_revocations(&self, at: Timestamp) -> Result<(), StoreFault> {
+        execute(
+            self.conn,
+            "DELETE FROM revocations WHERE expires_at <= ?1",
+            [at.0],
+        )
+        .map(drop)
+    }
+
+    pub(super) fn next_call(&self) -> Result<CallId, StoreFault> {
+        let sql = "UPDATE counters SET next = next + 1 WHERE name = 'call' RETURNING next - 1";
+        one(self.conn, sql, [], |row| {
+            Columns::of("counters", row).int(0, "next")
+        })?
+        .map(CallId)
+        .ok_or(StoreFault::Damaged {
+            table: "counters",
+            what: "a counter is missing",
+        })
+    }
+
+    pub(super) fn audit(&self, entry: &AuditEntry) -> Result<(), StoreFault> {
+        let sql = "INSERT INTO audit (at, actor, action, object, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let values = params![
+            entry.at.0,
+            &*entry.actor,
+            &*entry.action,
+            &*entry.object,
+            entry.detail.as_deref()
+        ];
+        execute(self.conn, sql, values).map(drop)
+    }
+
+    pub(super) fn keep_answer(
+        &self,
+        principal: &str,
+        key: &str,
+        answer: &StoredAnswer,
+        at: Timestamp,
+    ) -> Result<(), StoreFault> {
+        const SQL: &str = "INSERT OR IGNORE INTO answers (principal, key, request_hash, status, body, at) \
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let kept_ms = i64::try_from(self.limits.answer_kept_ms).unwrap_or(i64::MAX);
+        execute(
+            self.conn,
+            "DELETE FROM answers WHERE at < ?1",
+            [at.0.saturating_sub(kept_ms)],
+        )?;
+        let values = params![
+            principal,
+            key,
+            &answer.request_hash[..],
+            answer.status,
+            &*answer.body,
+            at.0
+        ];
+        execute(self.conn, SQL, values).map(drop)
+    }
+}
