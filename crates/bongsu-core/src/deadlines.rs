@@ -16,7 +16,9 @@ impl<K: Ord + Copy> Deadlines<K> {
     /// A queue in which nothing waits.
     #[must_use]
     pub const fn new() -> Self {
-        Self { queue: BTreeSet::new() }
+        Self {
+            queue: BTreeSet::new(),
+        }
     }
 
     /// Adds a deadline. One key may have several.
@@ -78,7 +80,9 @@ mod tests {
         assert!(!queue.cancel(Timestamp(30), 'c'), "it is gone");
         assert_eq!(queue.next(), Some(Timestamp(10)));
         assert_eq!(queue.pop_due(Timestamp(9)), None);
-        let due: Vec<_> = std::iter::from_fn(|| queue.pop_due(Timestamp(20))).map(|(_, key)| key).collect();
+        let due: Vec<_> = std::iter::from_fn(|| queue.pop_due(Timestamp(20)))
+            .map(|(_, key)| key)
+            .collect();
         assert_eq!(due, ['z', 'a', 'b']);
         assert!(queue.is_empty() && queue.next().is_none());
     }

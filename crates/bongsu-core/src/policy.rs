@@ -27,13 +27,21 @@ impl Principal {
     /// A principal without restrictions of its own.
     #[must_use]
     pub const fn new(user: UserId, role: Role) -> Self {
-        Self { user: Some(user), role, rooms: None }
+        Self {
+            user: Some(user),
+            role,
+            rooms: None,
+        }
     }
 
     /// A key of the HTTP API: a service that is no user.
     #[must_use]
     pub const fn api_key() -> Self {
-        Self { user: None, role: Role::Service, rooms: None }
+        Self {
+            user: None,
+            role: Role::Service,
+            rooms: None,
+        }
     }
 
     /// Whether it acts for the application or runs it: not bound to memberships.
@@ -71,7 +79,12 @@ impl RoomView {
     /// A room and one's place in it.
     #[must_use]
     pub const fn of(room: &Room, member: Option<MemberRole>) -> Self {
-        Self { room: room.id, kind: room.kind, visibility: room.visibility, member }
+        Self {
+            room: room.id,
+            kind: room.kind,
+            visibility: room.visibility,
+            member,
+        }
     }
 
     /// Whether a stranger may know of it and come in. A direct room has its two from the start.
@@ -81,14 +94,20 @@ impl RoomView {
 
     /// What a stranger is told who asks for more than joining.
     const fn stranger(&self) -> Refusal {
-        Refusal::new(if self.is_open() { Code::PermissionDenied } else { Code::RoomNotFound })
+        Refusal::new(if self.is_open() {
+            Code::PermissionDenied
+        } else {
+            Code::RoomNotFound
+        })
     }
 
     /// Who may speak: all members, or in a broadcast room its owners.
     fn speaker(&self) -> Decision {
         match (self.member, self.kind) {
             (None, _) => Err(self.stranger()),
-            (Some(MemberRole::Owner), _) | (Some(MemberRole::Member), RoomKind::Group | RoomKind::Direct) => Ok(()),
+            (Some(MemberRole::Owner), _) | (Some(MemberRole::Member), RoomKind::Group | RoomKind::Direct) => {
+                Ok(())
+            }
             (Some(MemberRole::Member), RoomKind::Broadcast) => Err(DENIED),
         }
     }
@@ -145,7 +164,11 @@ pub fn may_join(who: &Principal, room: &RoomView) -> Decision {
 /// `ROOM_NOT_FOUND`, as if names could never be made.
 pub fn may_create_by_joining(who: &Principal, by_policy: bool) -> Decision {
     // A token that may join only rooms with known numbers may not make one whose number is not known yet.
-    if who.takes_part() && by_policy && who.rooms.is_none() { Ok(()) } else { Err(Refusal::new(Code::RoomNotFound)) }
+    if who.takes_part() && by_policy && who.rooms.is_none() {
+        Ok(())
+    } else {
+        Err(Refusal::new(Code::RoomNotFound))
+    }
 }
 
 /// May it leave?
@@ -199,7 +222,11 @@ pub fn may_type(who: &Principal, room: &RoomView) -> Decision {
 ///
 /// `ROOM_NOT_FOUND` or `PERMISSION_DENIED`.
 pub fn may_read(who: &Principal, room: &RoomView) -> Decision {
-    if who.is_operator() { Ok(()) } else { as_member(who, room) }
+    if who.is_operator() {
+        Ok(())
+    } else {
+        as_member(who, room)
+    }
 }
 
 /// May it say up to where it has read? Only members have a mark.
@@ -252,7 +279,11 @@ pub fn may_call(who: &Principal, room: &RoomView) -> Decision {
 ///
 /// `USER_BLOCKED`.
 pub fn may_signal(blocked_by_target: bool) -> Decision {
-    if blocked_by_target { Err(Refusal::new(Code::UserBlocked)) } else { Ok(()) }
+    if blocked_by_target {
+        Err(Refusal::new(Code::UserBlocked))
+    } else {
+        Ok(())
+    }
 }
 
 /// May it block or unblock that user?
@@ -293,7 +324,11 @@ fn as_member(who: &Principal, room: &RoomView) -> Decision {
     if !who.takes_part() {
         return Err(DENIED);
     }
-    if room.member.is_some() { Ok(()) } else { Err(room.stranger()) }
+    if room.member.is_some() {
+        Ok(())
+    } else {
+        Err(room.stranger())
+    }
 }
 
 #[cfg(test)]

@@ -60,7 +60,9 @@ pub fn check_cost(bucket: &mut Bucket, rate: Rate, cost: u32, now: Timestamp) ->
     }
     let now = ns(now);
     let full = now.saturating_add(rate.burst_ns());
-    let cost_ns = rate.interval_ns().saturating_mul(u64::from(cost.min(rate.burst.max(1))));
+    let cost_ns = rate
+        .interval_ns()
+        .saturating_mul(u64::from(cost.min(rate.burst.max(1))));
     let after = bucket.0.clamp(now, full).saturating_add(cost_ns);
     if after > full {
         return Err((after - full).div_ceil(NS_PER_MS));
@@ -94,7 +96,9 @@ impl<K: Ord + Copy> Buckets<K> {
     /// No buckets, and never more than `keys_max`.
     #[must_use]
     pub fn new(keys_max: usize) -> Self {
-        Self { table: Swept::new(keys_max) }
+        Self {
+            table: Swept::new(keys_max),
+        }
     }
 
     /// Takes one unit out of a key's bucket.

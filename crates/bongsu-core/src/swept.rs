@@ -21,7 +21,11 @@ impl<K: Ord + Copy, V> Swept<K, V> {
     /// An empty table of at most `entries_max` entries (at least 1).
     #[must_use]
     pub fn new(entries_max: usize) -> Self {
-        Self { entries: BTreeMap::new(), entries_max: entries_max.max(1), hand: None }
+        Self {
+            entries: BTreeMap::new(),
+            entries_max: entries_max.max(1),
+            hand: None,
+        }
     }
 
     /// The entry of a key, made if there is none.
@@ -84,8 +88,13 @@ impl<K: Ord + Copy, V> Swept<K, V> {
     fn next_slice(&mut self, slice: usize) -> Vec<K> {
         let slice = slice.min(self.entries.len());
         let from = self.hand.map_or(Bound::Unbounded, Bound::Excluded);
-        let keys: Vec<K> =
-            self.entries.range((from, Bound::Unbounded)).chain(self.entries.iter()).map(|(key, _)| *key).take(slice).collect();
+        let keys: Vec<K> = self
+            .entries
+            .range((from, Bound::Unbounded))
+            .chain(self.entries.iter())
+            .map(|(key, _)| *key)
+            .take(slice)
+            .collect();
         if let Some(last) = keys.last() {
             self.hand = Some(*last);
         }
@@ -132,7 +141,11 @@ mod tests {
         let mut table = table(&[1, 1, 1, 1, 1]);
         assert_eq!(table.sweep(3, |_| false), 0);
         table.entries.insert(1, 0);
-        assert_eq!(table.sweep(2, |left| *left == 0), 0, "entries 3 and 4 were its turn");
+        assert_eq!(
+            table.sweep(2, |left| *left == 0),
+            0,
+            "entries 3 and 4 were its turn"
+        );
         assert_eq!(table.sweep(2, |left| *left == 0), 1, "0 and 1 are next");
         assert_eq!(table.sweep(9, |_| true), 4);
         assert!(table.is_empty());

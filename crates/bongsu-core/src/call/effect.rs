@@ -55,7 +55,19 @@ impl CallEvent {
     /// The event, with its number and its time.
     #[must_use]
     pub fn at(self, id: u64, at: Timestamp) -> Event {
-        let Self { audience, actor, cause, body } = self;
-        Event { id, at, cause, audience, actor, body }
+        let Self {
+            audience,
+            actor,
+            cause,
+            body,
+        } = self;
+        Event {
+            id,
+            at,
+            cause,
+            audience,
+            actor,
+            body,
+        }
     }
 }

@@ -61,7 +61,11 @@ impl Peer {
     /// As told to those who join.
     #[must_use]
     pub fn participant(&self) -> Participant {
-        Participant { user: self.user, nickname: Arc::clone(&self.nickname), media: self.media }
+        Participant {
+            user: self.user,
+            nickname: Arc::clone(&self.nickname),
+            media: self.media,
+        }
     }
 }
 
@@ -138,7 +142,12 @@ impl Call {
 
     /// Every live session in it but a user's own; `None` if that is nobody.
     pub(super) fn others(&self, user: UserId) -> Option<Audience> {
-        audience(self.peers.iter().filter(|peer| peer.user != user).filter_map(Peer::session))
+        audience(
+            self.peers
+                .iter()
+                .filter(|peer| peer.user != user)
+                .filter_map(Peer::session),
+        )
     }
 }
 

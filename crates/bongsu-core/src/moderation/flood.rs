@@ -25,7 +25,10 @@ pub struct FloodLimit {
 
 impl From<&Limits> for FloodLimit {
     fn from(limits: &Limits) -> Self {
-        Self { repeats_max: limits.flood_repeats_max, window_ms: limits.flood_window_ms }
+        Self {
+            repeats_max: limits.flood_repeats_max,
+            window_ms: limits.flood_window_ms,
+        }
     }
 }
 
@@ -47,7 +50,9 @@ impl Flood {
     /// A memory of at most `users_max` users; beyond that the one who was quiet the longest of a few is forgotten.
     #[must_use]
     pub fn new(users_max: usize) -> Self {
-        Self { users: Swept::new(users_max) }
+        Self {
+            users: Swept::new(users_max),
+        }
     }
 
     /// Counts a post that all else has let pass; a refused one does not count.
@@ -74,13 +79,18 @@ impl Flood {
             hasher.finish()
         });
         let left = |posts: &VecDeque<Posted>| {
-            posts.back().map_or(0, |last| limit.window_ms.saturating_sub(now.ms_since(last.at)))
+            posts
+                .back()
+                .map_or(0, |last| limit.window_ms.saturating_sub(now.ms_since(last.at)))
         };
         let posts = self.users.entry(user, left, VecDeque::new);
         posts.retain(|post| now.ms_since(post.at) < limit.window_ms);
         let same = posts.iter().filter(|post| post.fingerprint == fingerprint);
         let (count, again) = same.fold((0, false), |(count, again), post| {
-            (count + 1, again || (client_id.is_some() && post.client_id == client_id))
+            (
+                count + 1,
+                again || (client_id.is_some() && post.client_id == client_id),
+            )
         });
         if again {
             return Ok(());
@@ -91,13 +101,21 @@ impl Flood {
         if posts.len() >= POSTS_MAX {
             posts.pop_front();
         }
-        posts.push_back(Posted { at: now, fingerprint, client_id });
+        posts.push_back(Posted {
+            at: now,
+            fingerprint,
+            client_id,
+        });
         Ok(())
     }
 
     /// Looks at the next `slice` users and forgets those who were quiet for a window; how many. To be called now and then.
     pub fn sweep(&mut self, slice: usize, limit: FloodLimit, now: Timestamp) -> usize {
-        self.users.sweep(slice, |posts| posts.back().is_none_or(|last| now.ms_since(last.at) >= limit.window_ms))
+        self.users.sweep(slice, |posts| {
+            posts
+                .back()
+                .is_none_or(|last| now.ms_since(last.at) >= limit.window_ms)
+        })
     }
 
     /// How many users are remembered.
@@ -111,7 +129,10 @@ impl Flood {
 mod tests {
     use super::*;
 
-    const LIMIT: FloodLimit = FloodLimit { repeats_max: 3, window_ms: 1_000 };
+    const LIMIT: FloodLimit = FloodLimit {
+        repeats_max: 3,
+        window_ms: 1_000,
+    };
     const USER: UserId = UserId(1);
 
     fn at(ms: i64) -> Timestamp {
@@ -129,9 +150,21 @@ mod tests {
             assert_eq!(memory.check(USER, 7, None, LIMIT, at(ms)), Ok(()));
         }
         assert_eq!(memory.check(USER, 7, None, LIMIT, at(999)), flood());
-        assert_eq!(memory.check(USER, 8, None, LIMIT, at(999)), Ok(()), "another content");
-        assert_eq!(memory.check(UserId(2), 7, None, LIMIT, at(999)), Ok(()), "another user");
-        assert_eq!(memory.check(USER, 7, None, LIMIT, at(1_000)), Ok(()), "the first is a window ago");
+        assert_eq!(
+            memory.check(USER, 8, None, LIMIT, at(999)),
+            Ok(()),
+            "another content"
+        );
+        assert_eq!(
+            memory.check(UserId(2), 7, None, LIMIT, at(999)),
+            Ok(()),
+            "another user"
+        );
+        assert_eq!(
+            memory.check(USER, 7, None, LIMIT, at(1_000)),
+            Ok(()),
+            "the first is a window ago"
+        );
         assert_eq!(memory.check(USER, 7, None, LIMIT, at(1_001)), flood());
     }
 
@@ -144,15 +177,26 @@ mod tests {
         }
         assert_eq!(memory.check(USER, 7, None, LIMIT, at(10)), Ok(()));
         assert_eq!(memory.check(USER, 7, None, LIMIT, at(10)), Ok(()));
-        assert_eq!(memory.check(USER, 7, None, LIMIT, at(10)), flood(), "posts without an id are never the same");
+        assert_eq!(
+            memory.check(USER, 7, None, LIMIT, at(10)),
+            flood(),
+            "posts without an id are never the same"
+        );
         let other = ClientMessageId::new("b").unwrap();
-        assert_eq!(memory.check(USER, 7, Some(&other), LIMIT, at(10)), flood(), "another id is another post");
+        assert_eq!(
+            memory.check(USER, 7, Some(&other), LIMIT, at(10)),
+            flood(),
+            "another id is another post"
+        );
     }
 
     #[test]
     fn nought_is_no_limit_and_costs_no_memory() {
         let mut memory = Flood::new(10);
-        let limit = FloodLimit { repeats_max: 0, ..LIMIT };
+        let limit = FloodLimit {
+            repeats_max: 0,
+            ..LIMIT
+        };
         assert!((0..1_000).all(|_| memory.check(USER, 7, None, limit, at(0)).is_ok()));
         assert_eq!(memory.users(), 0);
     }
@@ -166,9 +210,16 @@ mod tests {
             }
         }
         assert_eq!(memory.users(), 8);
-        assert_eq!(memory.check(UserId(999), 7, None, LIMIT, at(999)), flood(), "the latest is remembered");
+        assert_eq!(
+            memory.check(UserId(999), 7, None, LIMIT, at(999)),
+            flood(),
+            "the latest is remembered"
+        );
         for other in 0..1_000 {
-            assert_eq!(memory.check(UserId(999), 100 + other, None, LIMIT, at(999)), Ok(()));
+            assert_eq!(
+                memory.check(UserId(999), 100 + other, None, LIMIT, at(999)),
+                Ok(())
+            );
         }
         assert!(memory.users.get_mut(&UserId(999)).unwrap().len() <= POSTS_MAX);
         assert_eq!(memory.sweep(100, LIMIT, at(1_998)), 7);
@@ -178,8 +229,13 @@ mod tests {
     #[test]
     fn more_than_can_be_remembered_is_still_a_limit() {
         let mut memory = Flood::new(1);
-        let limit = FloodLimit { repeats_max: 1_000, ..LIMIT };
-        let passed = (0..1_000).filter(|_| memory.check(USER, 7, None, limit, at(0)).is_ok()).count();
+        let limit = FloodLimit {
+            repeats_max: 1_000,
+            ..LIMIT
+        };
+        let passed = (0..1_000)
+            .filter(|_| memory.check(USER, 7, None, limit, at(0)).is_ok())
+            .count();
         assert_eq!(passed, POSTS_MAX);
     }
 }

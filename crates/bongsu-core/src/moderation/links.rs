@@ -39,7 +39,10 @@ impl Links {
             LinkPolicy::Allow => Ready::Allow,
             LinkPolicy::Deny => Ready::Deny(link()),
             LinkPolicy::AllowHosts(hosts) => {
-                let hosts = hosts.iter().map(|host| folded(host.trim().trim_matches('.')).into_owned()).collect();
+                let hosts = hosts
+                    .iter()
+                    .map(|host| folded(host.trim().trim_matches('.')).into_owned())
+                    .collect();
                 Ready::Hosts(link(), hosts)
             }
         };
@@ -64,7 +67,8 @@ impl Links {
 /// White space after the scheme's colon makes it prose. Browsers take any number of slashes, either way round. The groups
 /// hold the authority.
 fn link() -> Regex {
-    Regex::new(r#"(?:https?|ftps?|wss?):[/\\]*([^\s/?#"'<>]+)|\b(www\.[^\s/?#"'<>]+)"#).expect("a fixed pattern compiles")
+    Regex::new(r#"(?:https?|ftps?|wss?):[/\\]*([^\s/?#"'<>]+)|\b(www\.[^\s/?#"'<>]+)"#)
+        .expect("a fixed pattern compiles")
 }
 
 /// Whether an authority is one of the hosts or below one.
@@ -76,7 +80,10 @@ fn is_below_any(authority: &str, hosts: &BTreeSet<String>) -> bool {
         Some(_) | None => authority,
     };
     let host = host.trim_end_matches(['.', ',', ';', ')', ']', '!']);
-    if !host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_')) {
+    if !host
+        .chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_'))
+    {
         return false;
     }
     let mut rest = host;
@@ -98,10 +105,26 @@ mod tests {
     #[test]
     fn prose_is_not_a_link() {
         let links = Links::new(&LinkPolicy::Deny);
-        for prose in ["http: a protocol", "e.g.this", "a:b", "ratio 3:4", "swww.x", "wwwhat", "https:", "readme.md"] {
+        for prose in [
+            "http: a protocol",
+            "e.g.this",
+            "a:b",
+            "ratio 3:4",
+            "swww.x",
+            "wwwhat",
+            "https:",
+            "readme.md",
+        ] {
             assert!(links.allow(prose, false), "{prose}");
         }
-        for link in ["see https://a.b", "http:a.b", "https:\\\\a.b", "(www.a.b)", "xhttp://a.b", "ftp://1.2.3.4/x"] {
+        for link in [
+            "see https://a.b",
+            "http:a.b",
+            "https:\\\\a.b",
+            "(www.a.b)",
+            "xhttp://a.b",
+            "ftp://1.2.3.4/x",
+        ] {
             assert!(!links.allow(link, false), "{link}");
             assert!(links.allow(link, true), "media has an address: {link}");
         }
@@ -109,7 +132,10 @@ mod tests {
 
     #[test]
     fn only_listed_hosts_and_what_is_below_them() {
-        let links = Links::new(&LinkPolicy::AllowHosts(vec!["Example.COM".into(), "예시.kr".into()]));
+        let links = Links::new(&LinkPolicy::AllowHosts(vec![
+            "Example.COM".into(),
+            "예시.kr".into(),
+        ]));
         for good in [
             "no link",
             "https://example.com",

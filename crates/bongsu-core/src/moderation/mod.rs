@@ -138,13 +138,20 @@ impl Moderation {
             if !self.links.allow(&folded, scan == Scan::Media) {
                 return Err(rejected(reason::LINK));
             }
-            if self.scripts.as_ref().is_some_and(|scripts| scripts.found(&content, &folded)) {
+            if self
+                .scripts
+                .as_ref()
+                .is_some_and(|scripts| scripts.found(&content, &folded))
+            {
                 return Err(rejected(reason::SCRIPT));
             }
         }
         let mut hasher = DefaultHasher::new();
         folded.hash(&mut hasher);
-        Ok(Cleared { content, fingerprint: hasher.finish() })
+        Ok(Cleared {
+            content,
+            fingerprint: hasher.finish(),
+        })
     }
 }
 

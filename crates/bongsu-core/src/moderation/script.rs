@@ -79,7 +79,11 @@ mod tests {
 
     #[test]
     fn executables_are_found() {
-        for bad in ["TVqQAAMAAAAEAAAA//8AALgAAAA", "data:;base64,f0VMRgIBAQAAAAAA", "x f0VMRgEBAQA"] {
+        for bad in [
+            "TVqQAAMAAAAEAAAA//8AALgAAAA",
+            "data:;base64,f0VMRgIBAQAAAAAA",
+            "x f0VMRgEBAQA",
+        ] {
             assert!(found(bad), "{bad}");
         }
         assert!(!found("tvqqaamaaaae"), "Base64 has cases");

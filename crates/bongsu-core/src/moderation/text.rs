@@ -54,7 +54,10 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     // Lower case may leave a form that composes further, so it is normalised once more.
-    let lower = text.nfkc().filter(|c| !is_invisible(*c)).flat_map(char::to_lowercase);
+    let lower = text
+        .nfkc()
+        .filter(|c| !is_invisible(*c))
+        .flat_map(char::to_lowercase);
     Cow::Owned(lower.nfkc().collect())
 }
 
@@ -65,7 +68,9 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
 /// `INVALID_DATA` for `field` if nothing visible is left, if it is over `bytes_max`, or if a character must not stand in a name.
 pub fn clean_name(field: &'static str, name: &str, bytes_max: usize) -> Result<Arc<str>, Refusal> {
     let wrong = Refusal::field(field, Want::TextOf(1, bytes_max));
-    let Some(name) = normalised(&name.trim().into(), bytes_max) else { return Err(wrong) };
+    let Some(name) = normalised(&name.trim().into(), bytes_max) else {
+        return Err(wrong);
+    };
     if name.chars().all(|c| is_invisible(c) || c.is_whitespace()) {
         return Err(wrong);
     }
@@ -94,7 +99,10 @@ mod tests {
         assert_eq!(normalised(&decomposed, 3).as_deref(), Some("한"));
         assert_eq!(normalised(&decomposed, 2), None);
         let growing: Arc<str> = "\u{1D160}".into();
-        assert_eq!((growing.len(), normalised(&growing, 12).map(|text| text.len())), (4, Some(12)));
+        assert_eq!(
+            (growing.len(), normalised(&growing, 12).map(|text| text.len())),
+            (4, Some(12))
+        );
         assert_eq!(normalised(&growing, 11), None);
     }
 
@@ -124,7 +132,11 @@ mod tests {
             ("a\u{202E}b", Want::Other),
             ("a\u{0}b", Want::Other),
         ] {
-            assert_eq!(clean_name("name", bad, 8), Err(Refusal::field("name", want)), "{bad:?}");
+            assert_eq!(
+                clean_name("name", bad, 8),
+                Err(Refusal::field("name", want)),
+                "{bad:?}"
+            );
         }
         assert!(clean_name("name", "12345678", 8).is_ok());
     }

@@ -16,7 +16,11 @@ fn the_burst_passes_at_once_and_then_the_rate() {
     for _ in 0..40 {
         assert_eq!(check(&mut bucket, rate, NOW), Ok(()));
     }
-    assert_eq!(check(&mut bucket, rate, NOW), Err(50), "one of twenty a second comes back in 50 ms");
+    assert_eq!(
+        check(&mut bucket, rate, NOW),
+        Err(50),
+        "one of twenty a second comes back in 50 ms"
+    );
     assert_eq!(check(&mut bucket, rate, NOW.plus_ms(49)), Err(1));
     assert_eq!(check(&mut bucket, rate, NOW.plus_ms(50)), Ok(()));
     assert_eq!(check(&mut bucket, rate, NOW.plus_ms(50)), Err(50));
@@ -29,7 +33,11 @@ fn a_cost_is_taken_whole_or_not_at_all() {
     assert_eq!(check_cost(&mut bucket, rate, 7, NOW), Ok(()));
     assert_eq!(check_cost(&mut bucket, rate, 4, NOW), Err(100));
     assert_eq!(check_cost(&mut bucket, rate, 3, NOW), Ok(()));
-    assert_eq!(check_cost(&mut bucket, rate, 99, NOW.plus_ms(999)), Err(1), "counts as the whole burst");
+    assert_eq!(
+        check_cost(&mut bucket, rate, 99, NOW.plus_ms(999)),
+        Err(1),
+        "counts as the whole burst"
+    );
     assert_eq!(check_cost(&mut bucket, rate, 99, NOW.plus_ms(1_000)), Ok(()));
 }
 
@@ -49,8 +57,16 @@ fn a_clock_that_goes_back_keeps_nobody_out_for_longer_than_the_burst() {
     let hour_before = Timestamp(NOW.0 - 3_600_000);
     assert_eq!(check(&mut bucket, rate, hour_before), Err(1_000));
     assert_eq!(check_cost(&mut bucket, rate, 5, hour_before), Err(5_000));
-    assert_eq!(check(&mut bucket, rate, Timestamp(-1)), Err(1_000), "before 1970 nothing overflows");
-    assert_eq!(check(&mut bucket, rate, Timestamp(i64::MAX)), Ok(()), "nor at the end of time");
+    assert_eq!(
+        check(&mut bucket, rate, Timestamp(-1)),
+        Err(1_000),
+        "before 1970 nothing overflows"
+    );
+    assert_eq!(
+        check(&mut bucket, rate, Timestamp(i64::MAX)),
+        Ok(()),
+        "nor at the end of time"
+    );
 }
 
 #[test]
@@ -74,7 +90,11 @@ fn the_table_is_bounded_and_keeps_those_who_used_most() {
         assert_eq!(buckets.check(key, rate, NOW), Ok(()));
     }
     assert_eq!(buckets.len(), 8);
-    assert_eq!(buckets.check(0, rate, NOW), Err(1_000), "the one who floods is not forgotten for the others");
+    assert_eq!(
+        buckets.check(0, rate, NOW),
+        Err(1_000),
+        "the one who floods is not forgotten for the others"
+    );
 }
 
 proptest! {

@@ -65,7 +65,12 @@ impl Roster {
     /// Nobody is online. The grace time is [`bongsu_model::Limits::presence_grace_ms`].
     #[must_use]
     pub const fn new(grace_ms: u64) -> Self {
-        Self { grace_ms, users: BTreeMap::new(), deadlines: Deadlines::new(), sessions: 0 }
+        Self {
+            grace_ms,
+            users: BTreeMap::new(),
+            deadlines: Deadlines::new(),
+            sessions: 0,
+        }
     }
 
     /// Takes another grace time for the sessions that end from now on.
@@ -91,9 +96,17 @@ impl Roster {
     }
 
     /// Those of `users` (ascending, without repeats) who are online, ascending, at most `limit`.
-    pub fn online_among<'a>(&'a self, users: &'a [UserId], limit: usize) -> impl Iterator<Item = UserId> + 'a {
+    pub fn online_among<'a>(
+        &'a self,
+        users: &'a [UserId],
+        limit: usize,
+    ) -> impl Iterator<Item = UserId> + 'a {
         debug_assert!(users.is_sorted());
-        users.iter().copied().filter(|user| self.is_online(*user)).take(limit)
+        users
+            .iter()
+            .copied()
+            .filter(|user| self.is_online(*user))
+            .take(limit)
     }
 
     /// All users who are online, ascending.
@@ -129,7 +142,9 @@ impl Roster {
 
     /// An end without a beginning is taken for a repeat and changes nothing.
     fn ended(&mut self, user: UserId, now: Timestamp) {
-        let Some(standing) = self.users.get_mut(&user) else { return };
+        let Some(standing) = self.users.get_mut(&user) else {
+            return;
+        };
         match standing {
             Standing::Going(..) => {}
             Standing::Here(1) => {
