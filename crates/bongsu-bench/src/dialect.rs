@@ -112,7 +112,64 @@ pub(crate) fn number_after(line: &[u8], key: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use bongsu_model::{
+        Code, Limits, Locale, Refusal, Reply, Request, RoomId, RoomRef, Tag, Timestamp, UserId,
+    };
+    use bongsu_wire::action::{ActionCodec, Incoming, Voice};
+
     use super::*;
+
+    #[test]
+    fn the_product_understands_every_request() {
+        let (mut codec, mut incoming) = (ActionCodec::new(), Vec::new());
+        let lines = [
+            &connect("a.b.c")[..],
+            &join(7, 9),
+            Post::new(7, 9, 300).stamped(1),
+            PING,
+        ]
+        .concat();
+        codec
+            .handle_bytes(&lines, &Limits::DEFAULT, &mut incoming)
+            .unwrap();
+        let asked: Vec<_> = incoming
+            .into_iter()
+            .map(|one| match one {
+                Incoming::Request(asked) => (asked.claimed_user, asked.request),
+                Incoming::Refused { refusal, .. } => panic!("{refusal:?}"),
+            })
+            .collect();
+        let us = Some(UserId(7));
+        match &asked[..] {
+            [
+                (None, Request::Connect(_)),
+                (a, Request::Join { room, .. }),
+                (b, Request::Post(post)),
+                (None, Request::Ping),
+            ] => {
+                assert!(*a == us && *b == us);
+                assert_eq!([room, &post.room], [&RoomRef::Id(RoomId(9)); 2]);
+                assert_eq!(post.content.len(), 300);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_product_is_understood() {
+        let (voice, tag, now) = (Voice::default(), Tag::default(), Timestamp(0));
+        let pong = voice.reply(&tag, &Reply::Pong { server_time: now }, now, &Limits::DEFAULT);
+        assert_eq!(action(&pong), b"PONG");
+        let asked = |verb: &str| Tag {
+            reference: None,
+            verb: Some(verb.into()),
+        };
+        for verb in ["CONNECT", "JOIN_ROOM"] {
+            let refusal = Refusal::new(Code::InvalidToken);
+            let line = voice.refusal(&asked(verb), &refusal, Locale::default(), now, 1);
+            assert_eq!(hear(&line), Heard::Refused, "{verb}");
+        }
+    }
 
     #[test]
     fn requests_are_objects_on_one_line() {

@@ -21,8 +21,9 @@ mod target;
 pub use error::{BenchError, Fault};
 pub use options::{Options, Protocol, Scenario};
 pub use report::{Goal, Report, Row};
-pub use target::{Keys, Program, Role, Signer, Target};
+pub use target::{Keys, Program, Signer, Target};
 
+use bongsu_model::Role;
 use report::Extra;
 use scenario::{Progress, Trial};
 use target::Server;

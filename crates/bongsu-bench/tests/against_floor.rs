@@ -14,9 +14,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use bongsu_bench::{
-    BenchError, Fault, Keys, Options, Program, Report, Role, Scenario, Signer, Target, floor, run,
-};
+use bongsu_bench::{BenchError, Fault, Keys, Options, Program, Report, Scenario, Signer, Target, floor, run};
+use bongsu_model::Role;
 
 fn main() {
     let mut args = std::env::args().skip(1).peekable();

@@ -2,6 +2,8 @@
 //!
 //! Invariant: every user has been there before, so that a sign-in writes no new user.
 
+use bongsu_model::Role;
+
 use super::flow::{Meter, settle};
 use super::{Figure, Progress, Step, Trial, busy, guests};
 use crate::clock;
@@ -10,7 +12,7 @@ use crate::error::BenchError;
 use crate::options::Options;
 use crate::process::CpuSample;
 use crate::report::Goal;
-use crate::target::{Role, Server, Signer};
+use crate::target::{Server, Signer};
 
 /// The figure that the cost of a verification is added to where there is none.
 pub(crate) const COST: &str = "server CPU per sign-in";

@@ -11,6 +11,7 @@ mod rooms;
 
 use std::time::Duration;
 
+use bongsu_model::Role;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock;
@@ -20,7 +21,7 @@ use crate::error::BenchError;
 use crate::options::{Options, Scenario};
 use crate::report::Goal;
 use crate::tally::MARK;
-use crate::target::{Role, Server};
+use crate::target::Server;
 use flow::{Flow, Pace};
 
 /// What one server showed in one round.
