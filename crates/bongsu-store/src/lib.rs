@@ -4,6 +4,8 @@
 //! Invariant: what a call has answered is durable as far as the store's durability setting says.
 
 pub mod api;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod fault;
 pub mod limits;
 pub mod memory;

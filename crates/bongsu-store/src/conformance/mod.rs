@@ -1,0 +1,163 @@
+//! What every store must do, as checks that any implementation can be held to.
+//!
+//! Each check gets an empty store. [`crate::conformance!`] makes one test of each. Invariant: a check uses the trait alone.
+
+#![allow(clippy::unwrap_used, reason = "a check that cannot go on has failed")]
+
+mod messages;
+mod pages;
+mod rest;
+mod rooms;
+mod users;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bongsu_model::records::{MemberRole, NewRoom, NewUser, Room, User, Visibility};
+use bongsu_model::{ClientMessageId, Message, MessageId, MessageKind, RoomRef, Timestamp, UserId};
+
+use crate::{Appended, NewMessage, Store, StoreLimits};
+
+pub use messages::*;
+pub use pages::*;
+pub use rest::*;
+pub use rooms::*;
+pub use users::*;
+
+/// The limits that a store under test must be made with: small enough to be reached.
+#[must_use]
+pub fn limits() -> StoreLimits {
+    StoreLimits {
+        room_members_max: 4,
+        rooms_per_user_max: 5,
+        ..StoreLimits::default()
+    }
+}
+
+/// Makes a module of tests, one per check, for the stores that an expression makes.
+///
+/// `$fresh` is evaluated in an async context of tokio and must give an `(impl Drop, Arc<dyn Store>)`: the
+/// first part is kept until the check is over.
+#[macro_export]
+macro_rules! conformance {
+    ($name:ident, $fresh:expr) => {
+        $crate::conformance!(@tests $name, $fresh,
+            // Users.
+            users_are_made_and_found, users_get_free_numbers, what_is_taken_is_refused, users_are_paged, users_change,
+            sign_in_makes_users_only_if_told, sign_in_reads_all, bans_hold, blocks_hold, last_seen_never_goes_back,
+            member_tokens_open_and_end, revocations_hold,
+            // Rooms.
+            rooms_are_made_and_found, rooms_refuse_what_does_not_fit, rooms_are_paged, joining_twice_is_joining_once,
+            leaving_twice_is_leaving_once, a_full_room_takes_nobody, a_closed_room_takes_whom_an_operator_adds,
+            joins_of_nothing_are_refused, a_user_joins_only_so_many_rooms, members_are_paged, read_marks_never_go_back,
+            concurrent_joins_are_each_one_version,
+            // Messages.
+            a_message_is_kept_as_it_was_posted, seqs_have_no_hole_under_concurrency,
+            pipelined_appends_keep_their_order, a_repeat_is_answered_with_the_first, a_client_id_is_of_one_sender_and_room,
+            a_client_id_with_another_content_is_a_conflict, concurrent_repeats_are_stored_once,
+            messages_carry_the_members_version, strangers_do_not_post, only_owners_post_in_a_broadcast_room,
+            a_blocked_user_does_not_post_in_a_direct_room, replies_stay_in_their_room, a_service_posts_without_membership,
+            senders_are_shown_as_they_are_now,
+            // Pages and retention.
+            pages_after, pages_before, pages_of_the_latest, pages_of_an_empty_room, retention_by_count,
+            retention_by_age, a_retained_room_goes_on,
+            // The rest.
+            calls_get_ever_new_numbers, the_audit_is_paged_backwards, the_first_answer_stays, a_stopped_store_says_so,
+        );
+    };
+    (@tests $name:ident, $fresh:expr, $($check:ident),* $(,)?) => {
+        mod $name {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $check() {
+                    let (_kept, store) = $fresh;
+                    $crate::conformance::$check(::std::sync::Arc::clone(&store)).await;
+                    store.stop().await;
+                }
+            )*
+        }
+    };
+}
+
+pub(crate) type Shared = Arc<dyn Store>;
+
+pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+pub(crate) async fn user(store: &Shared, nickname: &str) -> User {
+    let user = NewUser {
+        nickname: Some(nickname.into()),
+        ..NewUser::default()
+    };
+    store.create_user(user, NOW).await.unwrap()
+}
+
+pub(crate) async fn people<const N: usize>(store: &Shared) -> [UserId; N] {
+    let mut users = [UserId(0); N];
+    for (number, place) in users.iter_mut().enumerate() {
+        *place = user(store, &format!("user {number}")).await.id;
+    }
+    users
+}
+
+pub(crate) async fn open_room(store: &Shared, members: &[UserId]) -> Room {
+    let members = members.iter().map(|user| (*user, MemberRole::Member)).collect();
+    let room = NewRoom {
+        visibility: Visibility::Open,
+        members,
+        ..NewRoom::default()
+    };
+    store.create_room(room, NOW).await.unwrap()
+}
+
+pub(crate) fn by_id(room: &Room) -> RoomRef {
+    RoomRef::Id(room.id)
+}
+
+pub(crate) fn post(room: &Room, sender: UserId, content: &str) -> NewMessage {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    NewMessage {
+        id: MessageId(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(number)),
+        room: by_id(room),
+        sender,
+        content: content.into(),
+        kind: MessageKind::Text,
+        client_id: None,
+        reply_to: None,
+        metadata: None,
+        at: NOW,
+        as_member: true,
+    }
+}
+
+pub(crate) fn named(mut message: NewMessage, client_id: &str) -> NewMessage {
+    message.client_id = ClientMessageId::new(client_id);
+    message
+}
+
+pub(crate) fn new_of(appended: Appended) -> Arc<Message> {
+    match appended {
+        Appended::New(message) => message,
+        Appended::Repeat(message) => panic!("{:?} was there before", message.seq),
+    }
+}
+
+pub(crate) fn repeat_of(appended: Appended) -> Arc<Message> {
+    match appended {
+        Appended::Repeat(message) => message,
+        Appended::New(message) => panic!("{:?} was stored again", message.seq),
+    }
+}
+
+pub(crate) async fn posted(store: &Shared, message: NewMessage) -> Arc<Message> {
+    new_of(store.append(message).await.unwrap())
+}
+
+/// Posts `count` messages one after the other, a second apart; their texts are their seqs.
+pub(crate) async fn fill(store: &Shared, room: &Room, sender: UserId, count: u64) {
+    for seq in 1..=count {
+        let mut message = post(room, sender, &seq.to_string());
+        message.at = NOW.plus_ms(seq * 1_000);
+        assert_eq!(posted(store, message).await.seq.0, seq);
+    }
+}
