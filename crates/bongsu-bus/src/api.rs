@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_model::records::RoomHead;
-use bongsu_model::{Jti, Outbound, RoomId, SessionId, UserId};
+use bongsu_model::{Jti, Outbound, Seq, SessionId, UserId};
 
 /// What is said over the bus.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub enum Heard {
     Heads(Arc<[RoomHead]>),
     /// Whom a user has blocked has changed: all of them, ascending.
     Blocks(UserId, Arc<[UserId]>),
+    /// A room was made with these members, ascending, each hearing what comes after a message.
+    Members(RoomHead, Arc<[(UserId, Seq)]>),
     /// Live sessions are to be ended.
     Cut(Cut),
 }
@@ -30,8 +32,6 @@ pub enum Cut {
     Session(SessionId),
     /// All that were opened with a token that was revoked.
     Revoked(Jti),
-    /// A user was removed from a room, and so from its calls.
-    Removed(UserId, RoomId),
 }
 
 /// The bus cannot be reached. What was said may or may not be heard by others.

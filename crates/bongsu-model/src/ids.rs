@@ -52,6 +52,14 @@ impl Seq {
     }
 }
 
+impl MembersVersion {
+    /// The version that the next change makes.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// A message, for ever: a UUIDv7, 32 lower-case hex digits as text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub u128);

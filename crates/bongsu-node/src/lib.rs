@@ -1,1 +1,24 @@
-//! A gateway without sockets: requests, shard hosts, mailboxes, use cases.
+//! A gateway without sockets: every request, the shards' hosts, the mailboxes, the use cases.
+//!
+//! Invariant: nothing here knows a protocol, a text format or a socket.
+
+mod backlog;
+pub mod counters;
+mod failure;
+mod host;
+pub mod mailbox;
+mod node;
+pub mod ports;
+mod rates;
+mod registry;
+mod revoked;
+mod routes;
+pub mod session;
+mod tick;
+pub mod usecases;
+
+pub use counters::Counters;
+pub use mailbox::{Line, Mailbox, Pushed, Wrote};
+pub use node::{Answer, Node};
+pub use ports::{Chance, Claims, Clock, IceServers, Policy, Ports, Reviewer, Tokens};
+pub use session::{Arrival, Dialect, Session};

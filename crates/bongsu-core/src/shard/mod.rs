@@ -90,7 +90,7 @@ pub enum Input {
         /// What the session missed.
         page: Option<HistoryPage>,
     },
-    /// The answer to [`Effect::Reload`]: who is a member, and since which message.
+    /// Who is a member, and since which message: the answer to [`Effect::Reload`], or told of a new room.
     Members {
         /// The room and its head at the moment of reading.
         head: RoomHead,

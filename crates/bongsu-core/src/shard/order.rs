@@ -205,18 +205,20 @@ impl Shard {
     }
 
     pub(super) fn membership(&mut self, change: Change, outbound: Arc<Outbound>, now: Timestamp, out: &mut Vec<Effect>) {
-        let known = self.rooms.get(&change.room).map(|room| room.version);
-        match (known, change.joined_seq) {
-            (Some(version), _) if change.version <= version => return, // A repeat, or a reload was faster.
-            (Some(version), _) if change.version.0 > version.0 + 1 => {
-                // A change before this one was lost.
-                if let Some(room) = self.rooms.get_mut(&change.room).filter(|room| !room.reloading) {
-                    room.reloading = true;
-                    out.push(Effect::Reload { room: change.room });
+        match (self.rooms.get_mut(&change.room), change.joined_seq) {
+            (Some(room), joined) => {
+                if change.version <= room.told {
+                    return; // A repeat.
                 }
-            }
-            (Some(_), Some(joined)) => {
-                self.joined(change, joined, out);
+                room.told = change.version;
+                if change.version.0 > room.version.0 + 1 {
+                    // A change before this one was lost.
+                    if !std::mem::replace(&mut room.reloading, true) {
+                        out.push(Effect::Reload { room: change.room });
+                    }
+                } else if let (Some(joined), true) = (joined, change.version > room.version) {
+                    self.joined(change, joined, out);
+                }
             }
             (None, Some(joined)) => {
                 if self.sessions.of(change.user).is_empty() {
@@ -227,7 +229,10 @@ impl Shard {
                 self.rooms.insert(change.room, Room::new(joined, None, change.version));
                 self.joined(change, joined, out);
             }
-            (_, None) => self.left(change, &outbound, out),
+            (None, None) => {}
+        }
+        if change.joined_seq.is_none() {
+            self.left(change, &outbound, out);
         }
         self.enqueue(change.room, outbound);
         self.unpark(change.room, now, out);
@@ -247,20 +252,33 @@ impl Shard {
     }
 
     fn left(&mut self, change: Change, outbound: &Arc<Outbound>, out: &mut Vec<Effect>) {
-        if let Some(room) = self.rooms.get_mut(&change.room) {
-            room.version = change.version;
-        }
         let slots = self.sessions.of(change.user).to_vec();
-        for slot in &slots {
-            self.sessions.remove_room(*slot, change.room);
-            self.lose_place(*slot, change.room, out);
+        // A reload that was faster has done this, and more: who came back after this change keeps its place.
+        if let Some(room) = self.rooms.get_mut(&change.room).filter(|room| room.version.next() == change.version) {
+            room.version = change.version;
+            for slot in &slots {
+                self.sessions.remove_room(*slot, change.room);
+                self.lose_place(*slot, change.room, out);
+            }
         }
-        // The one who left hears of it as well, on all its sessions.
-        self.list_job(&slots, Arc::clone(outbound));
+        // The one who left hears of it as well, on all its sessions, unless it has a place (again).
+        let gone: Vec<SlotNo> = slots
+            .into_iter()
+            .filter(|slot| self.rooms.get(&change.room).is_none_or(|room| room.place(*slot).is_none()))
+            .collect();
+        self.list_job(&gone, Arc::clone(outbound));
     }
 
     /// All members of a room, as the store has them: whoever is not one loses its place, whoever lacks one gets it.
     pub(super) fn members(&mut self, head: RoomHead, members: &[(UserId, Seq)], now: Timestamp, out: &mut Vec<Effect>) {
+        if !self.rooms.contains_key(&head.room) {
+            if members.iter().all(|(user, _)| self.sessions.of(*user).is_empty()) {
+                return;
+            }
+            out.push(Effect::Interest { room: head.room, wanted: true });
+            out.push(Effect::CheckHead { room: head.room });
+            self.rooms.insert(head.room, Room::new(head.seq, Some(head.epoch), head.members_version));
+        }
         let Some(room) = self.rooms.get_mut(&head.room) else { return };
         room.reloading = false;
         if head.members_version >= room.version {

@@ -15,7 +15,10 @@ pub(super) struct Room {
     pub(super) last: Seq,
     pub(super) done: Seq,
     pub(super) epoch: Option<Epoch>,
+    /// The membership version that the places are of.
     pub(super) version: MembersVersion,
+    /// The last membership change that the places were told of, which may be ahead or behind.
+    pub(super) told: MembersVersion,
     places: Vec<Place>,
     pub(super) waiting: VecDeque<Arc<Outbound>>,
     pub(super) running: Option<Running>,
@@ -59,6 +62,7 @@ impl Room {
             done: last,
             epoch,
             version,
+            told: version,
             places: Vec::new(),
             waiting: VecDeque::new(),
             running: None,

@@ -1,0 +1,214 @@
+//! Bytes that wait for a line, in lanes.
+//!
+//! Invariants: a frame that was begun is finished before any other; lanes are drained in their order, with a floor for
+//! the lower ones; of ephemeral frames with one key only the latest waits.
+
+use std::collections::VecDeque;
+
+use bongsu_model::event::{ConflationKey, Lane};
+use bongsu_model::{Limits, Timestamp};
+use bytes::{Bytes, BytesMut};
+
+/// So many frames of the message lane may go before one ephemeral frame has its turn.
+const FLOOR: u32 = 16;
+
+pub(crate) struct Backlog {
+    /// The rest of what was begun.
+    begun: Bytes,
+    control: VecDeque<Bytes>,
+    message: VecDeque<Bytes>,
+    ephemeral: VecDeque<(Option<ConflationKey>, Bytes)>,
+    control_bytes: usize,
+    bytes: usize,
+    since_ephemeral: u32,
+    /// Somebody waits for the mailbox to be empty.
+    pub(crate) wanted: bool,
+    /// When the line last took something.
+    pub(crate) moved_at: Timestamp,
+}
+
+impl Backlog {
+    /// The rest of a frame that the line did not take.
+    pub(crate) fn new(rest: Bytes, now: Timestamp) -> Self {
+        Self {
+            bytes: rest.len(),
+            begun: rest,
+            control: VecDeque::new(),
+            message: VecDeque::new(),
+            ephemeral: VecDeque::new(),
+            control_bytes: 0,
+            since_ephemeral: 0,
+            wanted: false,
+            moved_at: now,
+        }
+    }
+
+    /// All bytes that wait.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Lets a frame wait; false if its lane has no room for it.
+    pub(crate) fn push(&mut self, lane: Lane, key: Option<ConflationKey>, bytes: Bytes, budget: usize, limits: &Limits) -> bool {
+        let len = bytes.len();
+        match lane {
+            Lane::Control => {
+                if self.control_bytes + len > budget {
+                    return false;
+                }
+                self.control_bytes += len;
+                self.control.push_back(bytes);
+            }
+            Lane::Message => {
+                if self.bytes - self.control_bytes + len > budget {
+                    return false;
+                }
+                self.message.push_back(bytes);
+            }
+            Lane::Ephemeral => return self.push_ephemeral(key, bytes, budget, limits),
+        }
+        self.bytes += len;
+        true
+    }
+
+    /// The latest replaces the one before it; with no room, the oldest go.
+    fn push_ephemeral(&mut self, key: Option<ConflationKey>, bytes: Bytes, budget: usize, limits: &Limits) -> bool {
+        if let Some(known) = self.ephemeral.iter_mut().find(|(known, _)| key.is_some() && *known == key) {
+            self.bytes = self.bytes - known.1.len() + bytes.len();
+            known.1 = bytes;
+            return true;
+        }
+        if self.bytes - self.control_bytes + bytes.len() > budget {
+            return false;
+        }
+        if self.ephemeral.len() >= limits.mailbox_ephemeral_max {
+            if let Some((_, oldest)) = self.ephemeral.pop_front() {
+                self.bytes -= oldest.len();
+            }
+        }
+        self.bytes += bytes.len();
+        self.ephemeral.push_back((key, bytes));
+        true
+    }
+
+    /// The next bytes to write, small frames together in one piece. To be given back by [`Self::written`].
+    pub(crate) fn next_chunk(&mut self, bytes_max: usize) -> Option<Bytes> {
+        if !self.begun.is_empty() {
+            return Some(std::mem::take(&mut self.begun));
+        }
+        let first = self.pop()?;
+        if first.len() >= bytes_max || self.is_last() {
+            return Some(first);
+        }
+        let mut chunk = BytesMut::with_capacity(bytes_max.min(self.bytes.max(first.len())));
+        chunk.extend_from_slice(&first);
+        while chunk.len() < bytes_max {
+            let Some(next) = self.pop() else { break };
+            chunk.extend_from_slice(&next);
+        }
+        Some(chunk.freeze())
+    }
+
+    /// Notes how much of a chunk was taken; the rest stays first.
+    pub(crate) fn written(&mut self, mut chunk: Bytes, written: usize, now: Timestamp) {
+        self.bytes -= written.min(self.bytes);
+        self.begun = chunk.split_off(written.min(chunk.len()));
+        if written > 0 {
+            self.moved_at = now;
+        }
+    }
+
+    fn is_last(&self) -> bool {
+        self.control.is_empty() && self.message.is_empty() && self.ephemeral.is_empty()
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        if let Some(bytes) = self.control.pop_front() {
+            self.control_bytes -= bytes.len();
+            return Some(bytes);
+        }
+        if self.since_ephemeral < FLOOR || self.ephemeral.is_empty() {
+            if let Some(bytes) = self.message.pop_front() {
+                self.since_ephemeral += 1;
+                return Some(bytes);
+            }
+        }
+        self.since_ephemeral = 0;
+        self.ephemeral.pop_front().map(|(_, bytes)| bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backlog() -> Backlog {
+        Backlog::new(Bytes::from_static(b"begun "), Timestamp(0))
+    }
+
+    fn push(backlog: &mut Backlog, lane: Lane, key: Option<ConflationKey>, text: &'static str) -> bool {
+        let limits = Limits { mailbox_ephemeral_max: 2, ..Limits::DEFAULT };
+        backlog.push(lane, key, Bytes::from_static(text.as_bytes()), 64, &limits)
+    }
+
+    fn all(backlog: &mut Backlog) -> String {
+        let mut text = String::new();
+        while let Some(chunk) = backlog.next_chunk(1_000) {
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+            let len = chunk.len();
+            backlog.written(chunk, len, Timestamp(1));
+        }
+        assert_eq!(backlog.bytes(), 0, "every byte is accounted for");
+        text
+    }
+
+    #[test]
+    fn what_was_begun_comes_first_then_the_lanes_in_order() {
+        let mut it = backlog();
+        assert!(push(&mut it, Lane::Ephemeral, None, "e "));
+        assert!(push(&mut it, Lane::Message, None, "m "));
+        assert!(push(&mut it, Lane::Control, None, "c "));
+        assert_eq!(all(&mut it), "begun c m e ");
+    }
+
+    #[test]
+    fn a_chunk_that_was_taken_in_part_goes_on_where_it_stopped() {
+        let mut it = backlog();
+        assert!(push(&mut it, Lane::Message, None, "message"));
+        let chunk = it.next_chunk(1_000).unwrap();
+        it.written(chunk, 3, Timestamp(1));
+        assert!(push(&mut it, Lane::Control, None, "c "));
+        assert_eq!(all(&mut it), "un c message");
+    }
+
+    #[test]
+    fn only_the_latest_of_a_key_waits_and_the_oldest_go() {
+        let mut it = backlog();
+        assert!(push(&mut it, Lane::Ephemeral, Some((1, 1, 1)), "old "));
+        assert!(push(&mut it, Lane::Ephemeral, Some((1, 1, 1)), "new "));
+        assert_eq!(all(&mut it), "begun new ");
+        let mut it = backlog();
+        for text in ["1 ", "2 ", "3 "] {
+            assert!(push(&mut it, Lane::Ephemeral, None, text));
+        }
+        assert_eq!(all(&mut it), "begun 2 3 ");
+    }
+
+    #[test]
+    fn the_budget_holds_to_the_byte() {
+        let mut it = backlog();
+        assert!(push(&mut it, Lane::Message, None, "0123456789012345678901234567890123456789012345678901234567"));
+        assert!(!push(&mut it, Lane::Message, None, "x"), "64 bytes wait already");
+        assert!(push(&mut it, Lane::Control, None, "x"), "the control lane has its own budget");
+    }
+
+    #[test]
+    fn the_message_lane_does_not_starve_the_ephemeral_one() {
+        let mut it = backlog();
+        assert!(push(&mut it, Lane::Ephemeral, None, "E"));
+        for _ in 0..20 {
+            assert!(push(&mut it, Lane::Message, None, "m"));
+        }
+        assert_eq!(all(&mut it), format!("begun {}E{}", "m".repeat(16), "m".repeat(4)));
+    }
+}

@@ -1,0 +1,75 @@
+//! From what the store says to what a client is told.
+//!
+//! Invariant: a fault is logged once, with its chain, under a number; the client sees only the number.
+
+use bongsu_model::{Code, Incident, Refusal, Want};
+use bongsu_store::{AppendRefused, CreateRefused, JoinRefused, StoreFault};
+
+use crate::node::Node;
+
+/// How long a client should wait when the store has its full load.
+const OVERLOAD_RETRY_MS: u64 = 1_000;
+
+impl Node {
+    /// What a client is told of a fault of the store.
+    pub(crate) fn fault(&self, fault: &StoreFault) -> Refusal {
+        match fault {
+            StoreFault::Overloaded => Refusal::retry(Code::Overloaded, OVERLOAD_RETRY_MS),
+            StoreFault::Stopped => Refusal::retry(Code::ShuttingDown, OVERLOAD_RETRY_MS),
+            StoreFault::Broken(_) | StoreFault::Damaged { .. } => self.incident(fault),
+        }
+    }
+
+    /// Logs that we broke; the client gets the number.
+    pub(crate) fn incident(&self, fault: &dyn std::error::Error) -> Refusal {
+        let incident = Incident(self.ports.number());
+        self.counters.faults.bump();
+        let cause = fault.source().map(ToString::to_string);
+        tracing::error!(%incident, %fault, cause, "a request failed on our side");
+        Refusal::incident(incident)
+    }
+
+    /// The value, or `None` with the fault logged: for work that nobody waits for.
+    pub(crate) fn healthy<T>(&self, result: Result<T, StoreFault>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(StoreFault::Stopped) => None,
+            Err(fault) => {
+                self.counters.faults.bump();
+                tracing::error!(%fault, "the store failed in the background");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn append_refused(&self, refused: &AppendRefused) -> Refusal {
+        match refused {
+            AppendRefused::NoRoom => Refusal::new(Code::RoomNotFound),
+            AppendRefused::NotMember | AppendRefused::NotOwner => Refusal::new(Code::PermissionDenied),
+            AppendRefused::Blocked => Refusal::new(Code::UserBlocked),
+            AppendRefused::NoSuchReply => Refusal::field("reply_to", Want::Other),
+            AppendRefused::Conflict => Refusal::field("client_message_id", Want::Other),
+            AppendRefused::Fault(fault) => self.fault(fault),
+        }
+    }
+
+    pub(crate) fn join_refused(&self, refused: &JoinRefused) -> Refusal {
+        match refused {
+            // A closed room must not be revealed to a stranger.
+            JoinRefused::NoRoom | JoinRefused::Closed => Refusal::new(Code::RoomNotFound),
+            JoinRefused::NoUser => Refusal::new(Code::UserNotFound),
+            JoinRefused::Full => Refusal::new(Code::RoomFull),
+            JoinRefused::TooManyRooms => Refusal::because(Code::PermissionDenied, "too_many_rooms"),
+            JoinRefused::Fault(fault) => self.fault(fault),
+        }
+    }
+
+    pub(crate) fn create_refused(&self, refused: &CreateRefused, name: &'static str) -> Refusal {
+        match refused {
+            CreateRefused::IdTaken | CreateRefused::NameTaken => Refusal::field(name, Want::Other),
+            CreateRefused::NoUser(_) => Refusal::new(Code::UserNotFound),
+            CreateRefused::Members => Refusal::field("members", Want::Other),
+            CreateRefused::Fault(fault) => self.fault(fault),
+        }
+    }
+}

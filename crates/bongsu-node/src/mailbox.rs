@@ -1,0 +1,289 @@
+//! What waits to be written to one connection.
+//!
+//! Invariants: while nothing waits, a push writes at once and nothing is allocated; bytes leave in the order of their
+//! lane; what waits never exceeds the budgets by more than one push. A mailbox never waits for its line.
+
+use std::sync::{Arc, Weak};
+
+use bongsu_model::event::{ConflationKey, Lane};
+use bongsu_model::{Limits, Timestamp};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+
+use crate::backlog::Backlog;
+use crate::counters::Counters;
+use crate::ports::Clock;
+
+/// One write takes at most this much together: more saves no calls worth saving.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// A connection's way out: a socket, or what stands for one in a test.
+pub trait Line: Send + Sync {
+    /// Writes what it takes now of `bytes`, without waiting.
+    fn try_write(&self, bytes: &[u8]) -> Wrote;
+    /// Completes when the line may take bytes again, or is broken.
+    fn writable(&self) -> BoxFuture<'_, ()>;
+    /// Nothing more will be written: what was taken is sent, then the peer is told that it is the end.
+    fn finish(&self);
+    /// Ends the connection at once, whatever is under way.
+    fn abort(&self);
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wrote {
+    /// So many bytes were taken; at least one if there was one.
+    Bytes(usize),
+    /// The line takes nothing now.
+    Full,
+    /// The line is broken.
+    Gone,
+}
+
+/// What became of a push.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pushed {
+    /// It was written.
+    Written,
+    /// It waits for the line.
+    Queued,
+    /// It did not fit and was not taken.
+    Full,
+    /// The connection is closed or closing; nothing is taken any more.
+    Closed,
+}
+
+/// What must hear when a mailbox that was full is empty again.
+pub trait Drained: Send + Sync {
+    /// The mailbox is empty.
+    fn drained(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What waits to be written to one connection.
+pub struct Mailbox {
+    line: Box<dyn Line>,
+    limits: Arc<Limits>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<Counters>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    backlog: Option<Box<Backlog>>,
+    owner: Option<Weak<dyn Drained>>,
+    ending: Ending,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Ending {
+    #[default]
+    Open,
+    /// Nothing is taken any more; what waits is still written.
+    Closing,
+    Closed,
+}
+
+impl Mailbox {
+    /// An empty mailbox for a line.
+    #[must_use]
+    pub fn new(line: Box<dyn Line>, limits: Arc<Limits>, clock: Arc<dyn Clock>, counters: Arc<Counters>) -> Arc<Self> {
+        Arc::new(Self { line, limits, clock, counters, state: Mutex::new(State::default()) })
+    }
+
+    /// From now on `owner` hears when the mailbox was full and is empty again.
+    pub(crate) fn set_owner(&self, owner: Weak<dyn Drained>) {
+        self.state.lock().owner = Some(owner);
+    }
+
+    /// Takes bytes of a lane: writes them now if nothing waits, else lets them wait.
+    pub fn push(self: &Arc<Self>, lane: Lane, bytes: &Bytes) -> Pushed {
+        self.push_keyed(lane, None, bytes)
+    }
+
+    /// As [`Self::push`]; of ephemeral bytes with the same key only the latest waits.
+    pub fn push_keyed(self: &Arc<Self>, lane: Lane, key: Option<ConflationKey>, bytes: &Bytes) -> Pushed {
+        let budget = match lane {
+            Lane::Control => self.limits.mailbox_control_bytes_max,
+            Lane::Message | Lane::Ephemeral => self.limits.mailbox_bytes_max,
+        };
+        self.push_within(lane, key, bytes, budget)
+    }
+
+    /// As [`Self::push`], with twice the budget: for what must not be dropped and cannot be had again, and for the page
+    /// that a session is caught up with.
+    pub(crate) fn push_beyond(self: &Arc<Self>, lane: Lane, bytes: &Bytes) -> Pushed {
+        self.push_within(lane, None, bytes, self.limits.mailbox_bytes_max.saturating_mul(2))
+    }
+
+    fn push_within(self: &Arc<Self>, lane: Lane, key: Option<ConflationKey>, bytes: &Bytes, budget: usize) -> Pushed {
+        let mut state = self.state.lock();
+        if state.ending != Ending::Open {
+            return Pushed::Closed;
+        }
+        if let Some(backlog) = &mut state.backlog {
+            return if backlog.push(lane, key, bytes.clone(), budget, &self.limits) {
+                self.counters.mailbox_bytes.add(bytes.len());
+                Pushed::Queued
+            } else {
+                Pushed::Full
+            };
+        }
+        let written = match self.line.try_write(bytes) {
+            Wrote::Bytes(written) if written >= bytes.len() => return Pushed::Written,
+            Wrote::Bytes(written) => written,
+            Wrote::Full => 0,
+            Wrote::Gone => {
+                state.ending = Ending::Closed;
+                return Pushed::Closed;
+            }
+        };
+        let rest = bytes.slice(written..);
+        self.counters.mailbox_bytes.add(rest.len());
+        state.backlog = Some(Box::new(Backlog::new(rest, self.clock.now())));
+        drop(state);
+        tokio::spawn(drain(Arc::clone(self)));
+        Pushed::Queued
+    }
+
+    /// Takes the last bytes, lets what waits be written, then ends the connection. Later pushes are refused.
+    pub fn close(self: &Arc<Self>, last: Option<&Bytes>) {
+        if let Some(last) = last {
+            self.push(Lane::Control, last);
+        }
+        let mut state = self.state.lock();
+        if state.ending == Ending::Closed {
+            return;
+        }
+        if state.backlog.is_some() {
+            state.ending = Ending::Closing;
+        } else {
+            state.ending = Ending::Closed;
+            self.line.finish();
+        }
+    }
+
+    /// Whether the connection is closed or closing from this side.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().ending != Ending::Open
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.state.lock().backlog.as_ref().map_or(0, |backlog| backlog.bytes())
+    }
+
+    /// Ends the connection at once; what waits is dropped.
+    pub fn abort(&self) {
+        let mut state = self.state.lock();
+        state.ending = Ending::Closed;
+        self.drop_backlog(&mut state);
+        self.line.abort();
+    }
+
+    /// Notes that the owner must hear when nothing waits any more; false if nothing waits already.
+    pub(crate) fn want_drained(&self) -> bool {
+        let mut state = self.state.lock();
+        let Some(backlog) = &mut state.backlog else { return false };
+        backlog.wanted = true;
+        true
+    }
+
+    fn drop_backlog(&self, state: &mut State) {
+        if let Some(backlog) = state.backlog.take() {
+            self.counters.mailbox_bytes.sub(backlog.bytes());
+        }
+    }
+
+    /// Writes what the line takes now.
+    fn flush(&self) -> Flushed {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let Some(backlog) = &mut state.backlog else { return Flushed::Gone };
+        loop {
+            let Some(chunk) = backlog.next_chunk(WRITE_BYTES_MAX) else { break };
+            match self.line.try_write(&chunk) {
+                Wrote::Bytes(written) => {
+                    self.counters.mailbox_bytes.sub(written);
+                    backlog.written(chunk, written, self.clock.now());
+                }
+                Wrote::Full => {
+                    backlog.written(chunk, 0, Timestamp(i64::MIN));
+                    return Flushed::Full;
+                }
+                Wrote::Gone => {
+                    backlog.written(chunk, 0, Timestamp(i64::MIN));
+                    state.ending = Ending::Closed;
+                    self.drop_backlog(state);
+                    return Flushed::Gone;
+                }
+            }
+        }
+        let wanted = backlog.wanted;
+        state.backlog = None;
+        if state.ending == Ending::Closing {
+            state.ending = Ending::Closed;
+            self.line.finish();
+            return Flushed::Gone;
+        }
+        Flushed::Empty(wanted.then(|| state.owner.as_ref().and_then(Weak::upgrade)).flatten())
+    }
+
+    /// Looks at a line that took nothing for a while: a full mailbox without progress ends its session, one that is
+    /// closing its connection.
+    fn give_up(&self) -> bool {
+        let now = self.clock.now();
+        let state = self.state.lock();
+        let Some(backlog) = &state.backlog else { return true };
+        if now.ms_since(backlog.moved_at) < self.limits.slow_ms {
+            return false;
+        }
+        if state.ending == Ending::Closing {
+            drop(state);
+            self.abort();
+            return true;
+        }
+        if !backlog.wanted && backlog.bytes() < self.limits.mailbox_bytes_max / 2 {
+            return false;
+        }
+        drop(state);
+        self.counters.slow_closes.bump();
+        self.abort();
+        true
+    }
+}
+
+enum Flushed {
+    /// Nothing waits any more; somebody wanted to know.
+    Empty(Option<Arc<dyn Drained>>),
+    /// The line takes nothing now.
+    Full,
+    /// The connection is over.
+    Gone,
+}
+
+/// Writes a backlog as the line takes it. Exists only while there is one.
+async fn drain(mailbox: Arc<Mailbox>) {
+    let patience = std::time::Duration::from_millis(mailbox.limits.slow_ms.max(1));
+    loop {
+        if tokio::time::timeout(patience, mailbox.line.writable()).await.is_err() {
+            if mailbox.give_up() {
+                return;
+            }
+            continue;
+        }
+        match mailbox.flush() {
+            Flushed::Full => {}
+            Flushed::Empty(owner) => {
+                if let Some(owner) = owner {
+                    owner.drained().await;
+                }
+                return;
+            }
+            Flushed::Gone => return,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! A session: one signed-in connection of one user.
+//!
+//! Invariant: once cut, no request of it is served any more. It owns no queue, no timer and no task.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use bongsu_core::policy::Principal;
+use bongsu_core::shard::{Input, SlotNo};
+use bongsu_model::event::Lane;
+use bongsu_model::refusal::CloseCause;
+use bongsu_model::{
+    Closing, Code, Encode, Jti, Locale, Notice, Refusal, Role, RoomId, SessionId, Timestamp, UserId, UserRef,
+};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use crate::mailbox::{Drained, Mailbox, Pushed};
+use crate::ports::{Claims, Ports};
+
+/// How a connection's protocol says what is not an answer to a request.
+pub trait Dialect: Send + Sync {
+    /// The protocol's name in metrics and lists.
+    fn protocol(&self) -> &'static str;
+    /// The encoding of events, shared by all sessions of this protocol.
+    fn events(&self) -> &dyn Encode;
+    /// A frame for one session alone. `id` is random.
+    fn notice(&self, notice: &Notice, locale: Locale, now: Timestamp, id: u64) -> Bytes;
+}
+
+/// What is known of a connection before it signs in.
+#[derive(Clone)]
+pub struct Arrival {
+    /// Its way out.
+    pub mailbox: Arc<Mailbox>,
+    /// How its protocol speaks.
+    pub dialect: &'static dyn Dialect,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// The language of its texts.
+    pub locale: Locale,
+}
+
+/// A signed-in connection.
+pub struct Session {
+    /// Its identity.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// The user as its tokens name it.
+    pub(crate) subject: UserRef,
+    /// Its user's name for people, as of sign-in.
+    pub nickname: Arc<str>,
+    /// The language of its texts.
+    pub locale: Locale,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// Since when.
+    pub opened_at: Timestamp,
+    /// How its protocol speaks.
+    pub dialect: &'static dyn Dialect,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) shard: usize,
+    pub(crate) slot: SlotNo,
+    inbox: mpsc::Sender<Input>,
+    standing: Mutex<Standing>,
+    refused_from: AtomicI64,
+    warned: AtomicBool,
+    cut: AtomicBool,
+}
+
+/// Where a session is heard.
+pub(crate) struct Place {
+    pub(crate) shard: usize,
+    pub(crate) slot: SlotNo,
+    pub(crate) inbox: mpsc::Sender<Input>,
+}
+
+/// What the token in force says.
+#[derive(Clone)]
+struct Standing {
+    role: Role,
+    rooms: Option<Arc<[RoomId]>>,
+    jti: Option<Jti>,
+    expires_at: Timestamp,
+}
+
+impl Session {
+    pub(crate) fn new(
+        id: SessionId,
+        user: UserId,
+        nickname: Arc<str>,
+        arrival: Arrival,
+        claims: &Claims,
+        place: Place,
+        now: Timestamp,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            user,
+            subject: claims.subject.clone(),
+            nickname,
+            locale: arrival.locale,
+            address: arrival.address,
+            opened_at: now,
+            dialect: arrival.dialect,
+            mailbox: arrival.mailbox,
+            shard: place.shard,
+            slot: place.slot,
+            inbox: place.inbox,
+            standing: Mutex::new(Standing::of(claims)),
+            refused_from: AtomicI64::new(claims.refused_from.0),
+            warned: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+        })
+    }
+
+    /// Who asks, for policy.
+    pub(crate) fn principal(&self) -> Principal {
+        let standing = self.standing.lock();
+        Principal { user: Some(self.user), role: standing.role, rooms: standing.rooms.clone() }
+    }
+
+    /// Whether the session may still ask for anything.
+    pub(crate) fn stand(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.cut.load(Ordering::Acquire) {
+            return Err(Refusal::because(Code::InvalidToken, "revoked"));
+        }
+        if now.0 >= self.refused_from.load(Ordering::Relaxed) {
+            return Err(Refusal::because(Code::InvalidToken, "expired"));
+        }
+        Ok(())
+    }
+
+    /// Replaces the token; the subject was found to be the same.
+    pub(crate) fn renew(&self, claims: &Claims) {
+        *self.standing.lock() = Standing::of(claims);
+        self.refused_from.store(claims.refused_from.0, Ordering::Relaxed);
+        self.warned.store(false, Ordering::Relaxed);
+    }
+
+    /// When the token ends.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.standing.lock().expires_at
+    }
+
+    /// As what it signed in.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.standing.lock().role
+    }
+
+    pub(crate) fn has_token(&self, jti: &Jti) -> bool {
+        self.standing.lock().jti.as_ref() == Some(jti)
+    }
+
+    /// What is due because of the token's time: a warning, once, or the end.
+    pub(crate) fn token_due(&self, now: Timestamp, warning_ms: u64) -> TokenDue {
+        let refused_from = Timestamp(self.refused_from.load(Ordering::Relaxed));
+        if now >= refused_from {
+            return TokenDue::End;
+        }
+        // Cheap for almost all sessions almost always: the exact end is behind a lock.
+        if now.plus_ms(warning_ms) < refused_from && self.warned.load(Ordering::Relaxed) {
+            return TokenDue::Nothing;
+        }
+        let expires_at = self.expires_at();
+        if now.plus_ms(warning_ms) >= expires_at && !self.warned.swap(true, Ordering::Relaxed) {
+            return TokenDue::Warn(expires_at);
+        }
+        TokenDue::Nothing
+    }
+
+    /// Tells the session something in its own language.
+    pub(crate) fn notice(&self, ports: &Ports, lane: Lane, notice: &Notice) -> Pushed {
+        let bytes = self.dialect.notice(notice, self.locale, ports.clock.now(), ports.number());
+        self.mailbox.push(lane, &bytes)
+    }
+
+    /// Ends the session: it is told why, and nothing it asks is served any more.
+    pub(crate) fn end(&self, ports: &Ports, cause: CloseCause) {
+        if self.cut.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let notice = Notice::Closed(Closing::new(cause));
+        let bytes = self.dialect.notice(&notice, self.locale, ports.clock.now(), ports.number());
+        self.mailbox.close(Some(&bytes));
+    }
+
+    /// Whether the session has been ended from this side.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
+    /// How many bytes wait to be written.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.mailbox.waiting_bytes()
+    }
+}
+
+/// What is due because of a token's time.
+pub(crate) enum TokenDue {
+    Nothing,
+    Warn(Timestamp),
+    End,
+}
+
+impl Standing {
+    fn of(claims: &Claims) -> Self {
+        Self {
+            role: claims.role,
+            rooms: claims.rooms.clone(),
+            jti: claims.jti.clone(),
+            expires_at: claims.expires_at,
+        }
+    }
+}
+
+impl Drained for Session {
+    fn drained(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            // A shard that is gone has no use for it.
+            let _ = self.inbox.send(Input::Drained { slot: self.slot, session: self.id }).await;
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! What a node does because time passes: presence, calls, tokens, heads, retention.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bongsu_bus::Heard;
+use bongsu_core::call::CallEffect;
+use bongsu_core::machine::Machine;
+use bongsu_core::roster::RosterEffect;
+use bongsu_model::event::Lane;
+use bongsu_model::refusal::CloseCause;
+use bongsu_model::{Notice, Timestamp};
+
+use crate::node::Node;
+use crate::session::TokenDue;
+use crate::usecases::{calls, status};
+
+/// How exact deadlines of presence and calls are.
+const TICK: Duration = Duration::from_millis(100);
+/// How exact the ends of tokens are, in ticks.
+const TOKENS_EVERY: u64 = 10;
+/// How often tables are swept and history is trimmed, in ticks.
+const TRIM_EVERY: u64 = 300;
+
+pub(crate) async fn run(node: Weak<Node>) {
+    let mut count = 0_u64;
+    loop {
+        tokio::time::sleep(TICK).await;
+        let Some(node) = node.upgrade() else { return };
+        let now = node.ports.clock.now();
+        count += 1;
+        presence_due(&node, now).await;
+        calls_due(&node, now).await;
+        let heads_every = (node.ports.limits.head_exchange_ms / 100).max(1);
+        if count.is_multiple_of(heads_every) {
+            tell_heads(&node).await;
+        }
+        if count.is_multiple_of(TOKENS_EVERY) {
+            tokens_due(&node, now);
+        }
+        if count.is_multiple_of(TRIM_EVERY) {
+            node.rates.sweep(now);
+            node.revoked.sweep(now);
+            trim(&node, now).await;
+        }
+    }
+}
+
+async fn presence_due(node: &Arc<Node>, now: Timestamp) {
+    let mut out = Vec::new();
+    {
+        let mut roster = node.roster.lock();
+        if roster.next_deadline().is_some_and(|at| at <= now) {
+            roster.handle_deadline(now, &mut out);
+        }
+    }
+    for effect in out {
+        match effect {
+            RosterEffect::Online { .. } => {}
+            RosterEffect::Offline { user, last_seen } => status::went_offline(node, user, last_seen).await,
+        }
+    }
+}
+
+async fn calls_due(node: &Arc<Node>, now: Timestamp) {
+    let mut out: Vec<CallEffect> = Vec::new();
+    {
+        let mut calls = node.calls.lock();
+        if calls.next_deadline().is_some_and(|at| at <= now) {
+            calls.handle_deadline(now, &mut out);
+        }
+    }
+    calls::tell(node, out, now).await;
+}
+
+/// Tells how far the rooms are that were active since the last time.
+async fn tell_heads(node: &Arc<Node>) {
+    let heads: Vec<_> = std::mem::take(&mut *node.active.lock()).into_values().collect();
+    if !heads.is_empty() {
+        node.publish(Heard::Heads(heads.into())).await;
+    }
+}
+
+fn tokens_due(node: &Arc<Node>, now: Timestamp) {
+    let warning_ms = node.ports.limits.token_warning_ms;
+    for session in node.registry.all(|_| true) {
+        match session.token_due(now, warning_ms) {
+            TokenDue::Nothing => {}
+            TokenDue::Warn(expires_at) => {
+                session.notice(&node.ports, Lane::Control, &Notice::TokenExpiring { expires_at });
+            }
+            TokenDue::End => session.end(&node.ports, CloseCause::TokenExpired),
+        }
+    }
+}
+
+async fn trim(node: &Arc<Node>, now: Timestamp) {
+    let limits = &node.ports.limits;
+    if limits.retention_messages == 0 && limits.retention_s == 0 {
+        return;
+    }
+    let not_before = (limits.retention_s > 0).then(|| {
+        let ms = i64::try_from(limits.retention_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        Timestamp(now.0.saturating_sub(ms))
+    });
+    let trimmed = node.ports.store.retain(limits.retention_messages, not_before).await;
+    if let Some(count @ 1..) = node.healthy(trimmed) {
+        tracing::info!(count, "messages beyond the retention limits were deleted");
+    }
+}

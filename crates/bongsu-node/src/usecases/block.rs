@@ -1,0 +1,37 @@
+//! A user hears nothing of another any more, or hears it again.
+
+use std::sync::Arc;
+
+use bongsu_bus::Heard;
+use bongsu_core::policy;
+use bongsu_model::{Code, Refusal, Reply, UserId};
+use bongsu_store::Existing;
+
+use crate::node::{Ask, Node};
+
+pub(crate) async fn block(ask: &mut Ask<'_>, other: UserId, on: bool) -> Result<(), Refusal> {
+    policy::may_block(&ask.session.principal(), other)?;
+    set(ask.node, ask.session.user, other, on).await?;
+    (ask.answer)(if on { Reply::Blocked { user: other } } else { Reply::Unblocked { user: other } });
+    Ok(())
+}
+
+/// Keeps a block, or its end, and has every session of the user respect it.
+pub(crate) async fn set(node: &Arc<Node>, user: UserId, other: UserId, on: bool) -> Result<(), Refusal> {
+    let store = &node.ports.store;
+    if on {
+        let known = store.blocks(user).await.map_err(|fault| node.fault(&fault))?;
+        if known.len() >= node.ports.limits.blocks_per_user_max && known.binary_search(&other).is_err() {
+            return Err(Refusal::because(Code::PermissionDenied, "too_many_blocks"));
+        }
+    }
+    match store.block(user, other, on).await.map_err(|fault| node.fault(&fault))? {
+        Existing::Absent => Err(Refusal::new(Code::UserNotFound)),
+        Existing::Unchanged => Ok(()),
+        Existing::Changed => {
+            let blocked = store.blocks(user).await.map_err(|fault| node.fault(&fault))?;
+            node.publish(Heard::Blocks(user, blocked.into())).await;
+            Ok(())
+        }
+    }
+}

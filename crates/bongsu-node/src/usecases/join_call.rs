@@ -1,0 +1,23 @@
+//! A member joins a video room, or moves its place in it to this session.
+
+use std::sync::Arc;
+
+use bongsu_core::call::CallInput;
+use bongsu_model::media::MediaStatus;
+use bongsu_model::{CallId, Refusal};
+
+use crate::node::Ask;
+use crate::usecases::calls;
+
+pub(crate) async fn join_call(ask: &mut Ask<'_>, call: CallId, media: MediaStatus) -> Result<(), Refusal> {
+    calls::room_of(ask, call).await?;
+    let input = CallInput::Join {
+        call,
+        user: ask.session.user,
+        nickname: Arc::clone(&ask.session.nickname),
+        session: ask.session.id,
+        media,
+        cause: ask.cause.clone(),
+    };
+    calls::ask_machine(ask, input).await
+}

@@ -1,0 +1,64 @@
+//! A membership ends.
+
+use std::sync::Arc;
+
+use bongsu_core::call::CallInput;
+use bongsu_core::machine::Machine;
+use bongsu_core::policy;
+use bongsu_model::media::LeaveReason;
+use bongsu_model::records::RoomHead;
+use bongsu_model::{Audience, Code, Event, EventBody, Refusal, Reply, RoomRef, Timestamp, UserId};
+use bongsu_store::Left;
+
+use crate::node::{Ask, Node};
+use crate::usecases::{calls, rooms};
+
+pub(crate) async fn leave(ask: &mut Ask<'_>, room: RoomRef) -> Result<(), Refusal> {
+    let (node, session) = (ask.node, ask.session);
+    let who = session.principal();
+    let (_, _, view) = rooms::view(node, &who, &room).await?;
+    policy::may_leave(&who, &view)?;
+    let left = node.ports.store.leave(room, session.user).await.map_err(|fault| node.fault(&fault))?;
+    let Some(left) = left else { return Err(Refusal::new(Code::RoomNotFound)) };
+    (ask.answer)(Reply::Left { room: left.room.id });
+    if left.was_member {
+        announce(node, session.user, &session.nickname, &left, LeaveReason::Left, ask.now).await;
+    }
+    Ok(())
+}
+
+/// Tells the members and the one who left; takes the user out of the room's calls.
+pub(crate) async fn announce(
+    node: &Arc<Node>,
+    user: UserId,
+    nickname: &Arc<str>,
+    left: &Left,
+    reason: LeaveReason,
+    now: Timestamp,
+) {
+    let room = &left.room;
+    let mut out = Vec::new();
+    node.calls.lock().handle(CallInput::LeftRoom { room: room.id, user, reason }, now, &mut out);
+    calls::tell(node, out, now).await;
+    node.note_head(RoomHead {
+        room: room.id,
+        seq: room.seq,
+        epoch: room.epoch,
+        members_version: room.members_version,
+    });
+    node.announce(Event {
+        id: node.ports.number(),
+        at: now,
+        cause: None,
+        audience: Audience::Room(room.id),
+        actor: Some(user),
+        body: EventBody::UserLeft {
+            room: room.id,
+            user,
+            nickname: Arc::clone(nickname),
+            participants_count: room.members_count,
+            version: room.members_version,
+        },
+    })
+    .await;
+}

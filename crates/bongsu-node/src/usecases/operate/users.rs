@@ -1,0 +1,205 @@
+//! Operators and users.
+
+use std::sync::Arc;
+
+use bongsu_bus::{Cut, Heard};
+use bongsu_core::call::CallInput;
+use bongsu_core::machine::Machine;
+use bongsu_core::moderation::clean_name;
+use bongsu_core::policy;
+use bongsu_model::records::{Ban, NewUser, Revocation, User};
+use bongsu_model::{Code, Refusal, Timestamp, UserId, UserRef, Want};
+use bongsu_store::Existing;
+
+use super::Operator;
+use crate::node::Node;
+use crate::usecases::{block, calls};
+
+impl Node {
+    /// Makes a user.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, or `INVALID_DATA` naming what is taken or wrong.
+    pub async fn create_user(self: &Arc<Self>, by: &Operator, mut new: NewUser) -> Result<User, Refusal> {
+        policy::may_operate(&by.principal)?;
+        self.check_user(&mut new)?;
+        let field = if new.handle.is_some() { "handle" } else { "user_id" };
+        let user = self.ports.store.create_user(new, self.now()).await;
+        let user = user.map_err(|refused| self.create_refused(&refused, field))?;
+        self.note(by, "user.create", format!("user:{}", user.id), None).await;
+        Ok(user)
+    }
+
+    fn check_user(&self, new: &mut NewUser) -> Result<(), Refusal> {
+        let bytes_max = self.ports.limits.name_bytes_max;
+        if let Some(nickname) = &new.nickname {
+            new.nickname = Some(clean_name("nickname", nickname, bytes_max)?);
+        }
+        let names = [("nick.en", &new.nick.en), ("nick.ko", &new.nick.ko), ("nick.ja", &new.nick.ja)];
+        for (field, name) in names {
+            if let Some(name) = name {
+                clean_name(field, name, bytes_max)?;
+            }
+        }
+        if let Some(handle) = &new.handle {
+            let fits = (1..=64).contains(&handle.len())
+                && handle.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+                && handle.parse::<i64>().is_err();
+            if !fits {
+                return Err(Refusal::field("handle", Want::TextOf(1, 64)));
+            }
+        }
+        if new.id.is_some_and(|id| id.0 <= 0) {
+            return Err(Refusal::field("user_id", Want::Between(1, i64::MAX)));
+        }
+        Ok(())
+    }
+
+    /// Changes what is given of a user; operators, and each user for itself.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `USER_NOT_FOUND`, `INVALID_DATA`.
+    pub async fn update_user(self: &Arc<Self>, by: &Operator, user: UserId, mut change: NewUser) -> Result<User, Refusal> {
+        policy::may_act_for(&by.principal, user)?;
+        self.check_user(&mut change)?;
+        let updated = self.ports.store.update_user(user, change).await.map_err(|fault| self.fault(&fault))?;
+        updated.ok_or(Refusal::new(Code::UserNotFound))
+    }
+
+    /// Reads a user; operators, and each user itself.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `USER_NOT_FOUND`.
+    pub async fn user(self: &Arc<Self>, by: &Operator, user: UserRef) -> Result<User, Refusal> {
+        let found = self.ports.store.user(user).await.map_err(|fault| self.fault(&fault))?;
+        match (&found, by.principal.is_operator()) {
+            (Some(user), _) => policy::may_act_for(&by.principal, user.id)?,
+            (None, false) => return Err(Refusal::new(Code::PermissionDenied)),
+            (None, true) => {}
+        }
+        found.ok_or(Refusal::new(Code::UserNotFound))
+    }
+
+    /// Lists users after a number, ascending.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub async fn users(self: &Arc<Self>, by: &Operator, after: Option<UserId>, limit: u32) -> Result<Vec<User>, Refusal> {
+        policy::may_operate(&by.principal)?;
+        self.ports.store.users(after, limit).await.map_err(|fault| self.fault(&fault))
+    }
+
+    /// Keeps a member token by its hash.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `USER_NOT_FOUND`.
+    pub async fn add_member_token(
+        self: &Arc<Self>,
+        by: &Operator,
+        user: UserId,
+        hash: [u8; 32],
+        expires_at: Option<Timestamp>,
+    ) -> Result<(), Refusal> {
+        policy::may_operate(&by.principal)?;
+        let added = self.ports.store.add_member_token(user, hash, expires_at, self.now()).await;
+        if !added.map_err(|fault| self.fault(&fault))? {
+            return Err(Refusal::new(Code::UserNotFound));
+        }
+        self.note(by, "user.token_created", format!("user:{user}"), None).await;
+        Ok(())
+    }
+
+    /// Forgets all member tokens of a user; how many.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub async fn revoke_member_tokens(self: &Arc<Self>, by: &Operator, user: UserId) -> Result<u64, Refusal> {
+        policy::may_operate(&by.principal)?;
+        let count = self.ports.store.revoke_member_tokens(user).await.map_err(|fault| self.fault(&fault))?;
+        self.note(by, "user.tokens_revoked", format!("user:{user}"), Some(count.to_string())).await;
+        Ok(count)
+    }
+
+    /// Whom a user has blocked, ascending.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub async fn blocks(self: &Arc<Self>, by: &Operator, user: UserId) -> Result<Vec<UserId>, Refusal> {
+        policy::may_act_for(&by.principal, user)?;
+        self.ports.store.blocks(user).await.map_err(|fault| self.fault(&fault))
+    }
+
+    /// Blocks a user for another, or ends that.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `USER_NOT_FOUND`, `INVALID_DATA` for one and the same.
+    pub async fn set_block(self: &Arc<Self>, by: &Operator, user: UserId, other: UserId, on: bool) -> Result<(), Refusal> {
+        policy::may_act_for(&by.principal, user)?;
+        if user == other {
+            return Err(Refusal::field("other", Want::Other));
+        }
+        block::set(self, user, other, on).await
+    }
+
+    /// Keeps a user out and cuts its live sessions, on every node.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `USER_NOT_FOUND`.
+    pub async fn ban(self: &Arc<Self>, by: &Operator, user: UserId, reason: Arc<str>) -> Result<(), Refusal> {
+        policy::may_operate(&by.principal)?;
+        let ban = Ban { reason: Arc::clone(&reason), at: self.now() };
+        self.exists(self.ports.store.ban(user, Some(ban)).await)?;
+        self.note(by, "user.ban", format!("user:{user}"), Some(reason.to_string())).await;
+        let mut out = Vec::new();
+        let now = self.now();
+        self.calls.lock().handle(CallInput::Banned { user }, now, &mut out);
+        calls::tell(self, out, now).await;
+        self.publish(Heard::Cut(Cut::Banned(user))).await;
+        Ok(())
+    }
+
+    /// Lets a user in again.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `USER_NOT_FOUND`.
+    pub async fn unban(self: &Arc<Self>, by: &Operator, user: UserId) -> Result<(), Refusal> {
+        policy::may_operate(&by.principal)?;
+        self.exists(self.ports.store.ban(user, None).await)?;
+        self.note(by, "user.unban", format!("user:{user}"), None).await;
+        Ok(())
+    }
+
+    /// Ends the live sessions of a user, which may come back.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub async fn disconnect(self: &Arc<Self>, by: &Operator, user: UserId) -> Result<(), Refusal> {
+        policy::may_operate(&by.principal)?;
+        self.note(by, "user.disconnect", format!("user:{user}"), None).await;
+        self.publish(Heard::Cut(Cut::Disconnected(user))).await;
+        Ok(())
+    }
+
+    /// Refuses a token from now on, and cuts the sessions that were opened with it.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `INVALID_DATA` for an empty or overlong id.
+    pub async fn revoke(self: &Arc<Self>, by: &Operator, revocation: Revocation) -> Result<(), Refusal> {
+        policy::may_operate(&by.principal)?;
+        if !(1..=256).contains(&revocation.jti.len()) {
+            return Err(Refusal::field("jti", Want::TextOf(1, 256)));
+        }
+        self.ports.store.revoke(revocation.clone()).await.map_err(|fault| self.fault(&fault))?;
+        self.revoked.add(&revocation);
+        self.note(by, "token.revoke", format!("jti:{}", revocation.jti), None).await;
+        self.publish(Heard::Cut(Cut::Revoked(revocation.jti))).await;
+        Ok(())
+    }
+
+    fn exists(&self, changed: Result<Existing, bongsu_store::StoreFault>) -> Result<(), Refusal> {
+        match changed.map_err(|fault| self.fault(&fault))? {
+            Existing::Changed | Existing::Unchanged => Ok(()),
+            Existing::Absent => Err(Refusal::new(Code::UserNotFound)),
+        }
+    }
+}

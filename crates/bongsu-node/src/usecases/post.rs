@@ -1,0 +1,136 @@
+//! Posting: allowed, then durable, then announced. In that order.
+
+use std::sync::Arc;
+
+use bongsu_model::records::RoomHead;
+use bongsu_model::{Asked, Audience, Code, Event, EventBody, Message, Post, Refusal, Reply, Request, RoomId, Seq, Tag, Timestamp, MessageId};
+use bongsu_store::{Appended, NewMessage};
+use futures_util::future::join_all;
+
+use crate::node::{Ask, Node};
+use crate::session::Session;
+
+/// Takes the outcome of one of several posts: `Ok(None)` if the announcement is the answer.
+pub type Outcome<'a> = &'a mut (dyn FnMut(&Tag, Result<Option<Reply>, Refusal>) + Send);
+
+/// Posts one message.
+///
+/// A repeat of the same client id is answered with the first message and announces nothing.
+pub(crate) async fn post(ask: &mut Ask<'_>, post: Post) -> Result<(), Refusal> {
+    match accept(ask.node, ask.session, post, ask.now).await? {
+        (Appended::New(message), _) => announce(ask.node, &message, ask.cause.clone()).await,
+        (Appended::Repeat(message), client_id) => {
+            let Some(client_id) = client_id else { return Ok(()) };
+            (ask.answer)(Reply::Repeated { message, client_id });
+        }
+    }
+    Ok(())
+}
+
+impl Node {
+    /// Posts several messages of one session that came in together: they share a commit, and are announced and answered
+    /// in their order.
+    ///
+    /// Everything that is not a post is refused as `INVALID_ACTION`: the caller has sorted. Returns the last message that
+    /// was announced and whose delivery to the session may be under way still.
+    pub async fn post_all(self: &Arc<Self>, session: &Arc<Session>, posts: Vec<Asked>, outcome: Outcome<'_>) -> Option<(RoomId, Seq)> {
+        let now = self.ports.clock.now();
+        let accepted = join_all(posts.into_iter().map(|asked| async move {
+            let admitted = self.admit(session, &asked, now);
+            let Asked { tag, request, .. } = asked;
+            let accepted = match (admitted, request) {
+                (Ok(()), Request::Post(post)) => accept(self, session, post, now).await,
+                (Err(refusal), _) => Err(refusal),
+                (Ok(()), _) => Err(Refusal::new(Code::InvalidAction)),
+            };
+            (tag, accepted)
+        }))
+        .await;
+        let mut last: Option<(RoomId, Seq)> = None;
+        for (tag, accepted) in accepted {
+            let answer = match accepted {
+                Ok((Appended::New(message), _)) => {
+                    announce(self, &message, tag.reference.clone()).await;
+                    last = Some((message.room, message.seq));
+                    outcome(&tag, Ok(None));
+                    continue;
+                }
+                Ok((Appended::Repeat(message), client_id)) => {
+                    Ok(client_id.map(|client_id| Reply::Repeated { message, client_id }))
+                }
+                Err(refusal) => Err(refusal),
+            };
+            // What was announced before is heard before this is answered.
+            if let Some(upto) = last.take() {
+                self.barrier(session, Some(upto)).await;
+            }
+            outcome(&tag, answer);
+        }
+        last
+    }
+
+    /// Waits until the session has heard what it posted, so that a later answer does not overtake it.
+    pub async fn settle(&self, session: &Session, upto: (RoomId, Seq)) {
+        self.barrier(session, Some(upto)).await;
+    }
+}
+
+type Accepted = (Appended, Option<bongsu_model::ClientMessageId>);
+
+/// Allowed, then durable.
+async fn accept(node: &Arc<Node>, session: &Session, post: Post, now: Timestamp) -> Result<Accepted, Refusal> {
+    let who = session.principal();
+    let moderation = Arc::clone(&node.ports.moderation.read());
+    let cleared = moderation.judge(&post.content, post.kind)?;
+    node.rates.flood(session.user, cleared.fingerprint, post.client_id.as_ref(), now)?;
+    if let Some(reviewer) = &node.ports.reviewer {
+        if !reviewer.may_pass(session.user, &post.room, &cleared.content).await {
+            return Err(Refusal::because(Code::MessageRejected, "review"));
+        }
+    }
+    let client_id = post.client_id.clone();
+    let message = NewMessage {
+        id: MessageId(node.ports.uuid(now)),
+        room: post.room,
+        sender: session.user,
+        content: cleared.content,
+        kind: post.kind,
+        client_id: post.client_id,
+        reply_to: post.reply_to,
+        metadata: post.metadata,
+        at: now,
+        as_member: !who.is_operator(),
+    };
+    let appended = append(node, message, now).await?;
+    Ok((appended, client_id))
+}
+
+/// Makes a message durable.
+pub(crate) async fn append(node: &Arc<Node>, message: NewMessage, now: Timestamp) -> Result<Appended, Refusal> {
+    let appended = node.ports.store.append(message).await.map_err(|refused| node.append_refused(&refused))?;
+    node.counters.accept_to_commit_ms.note(node.ports.clock.now().ms_since(now));
+    match &appended {
+        Appended::New(_) => node.counters.posts.bump(),
+        Appended::Repeat(_) => node.counters.repeats.bump(),
+    }
+    Ok(appended)
+}
+
+/// Tells the room. The post stands even if nobody hears now.
+pub(crate) async fn announce(node: &Arc<Node>, message: &Arc<Message>, cause: Option<Arc<str>>) {
+    node.note_head(RoomHead {
+        room: message.room,
+        seq: message.seq,
+        epoch: message.epoch,
+        members_version: message.members,
+    });
+    node.announce(Event {
+        id: node.ports.number(),
+        at: node.ports.clock.now(),
+        cause,
+        audience: Audience::Room(message.room),
+        actor: Some(message.sender.user),
+        body: EventBody::Posted(Arc::clone(message)),
+    })
+    .await;
+}

@@ -1,0 +1,19 @@
+//! A session replaces its token; who it is stays.
+
+use bongsu_model::{Code, Refusal, Reply, UserRef};
+
+use crate::node::Ask;
+
+pub(crate) fn refresh(ask: &mut Ask<'_>, token: &str) -> Result<(), Refusal> {
+    let claims = ask.node.ports.tokens.verify(token, ask.now)?;
+    if ask.node.revoked.contains(claims.jti.as_ref()) {
+        return Err(Refusal::because(Code::InvalidToken, "revoked"));
+    }
+    let same = claims.subject == ask.session.subject || claims.subject == UserRef::Id(ask.session.user);
+    if !same {
+        return Err(Refusal::because(Code::PermissionDenied, "subject"));
+    }
+    ask.session.renew(&claims);
+    (ask.answer)(Reply::TokenRefreshed { expires_at: claims.expires_at });
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! A connection becomes a session.
+
+use std::sync::{Arc, Weak};
+use std::sync::atomic::Ordering;
+
+use bongsu_core::machine::Machine;
+use bongsu_core::policy::{self, Principal};
+use bongsu_core::roster::{RosterEffect, RosterInput};
+use bongsu_core::shard::{Hear, Input};
+use bongsu_model::records::MyRoom;
+use bongsu_model::reply::RoomStanding;
+use bongsu_model::{Code, Connect, Refusal, Reply, ResumePoint, SessionId, Timestamp};
+use bongsu_store::{SignIn, SignedIn};
+
+use crate::node::{Answer, Node};
+use crate::ports::Claims;
+use crate::session::{Arrival, Place, Session};
+use crate::usecases::status;
+
+impl Node {
+    /// Signs a connection in. `answer` takes the [`Reply::Connected`], before any event reaches the connection; what
+    /// it missed follows, then it hears its rooms live.
+    ///
+    /// # Errors
+    /// Why it is refused; the connection is to be closed.
+    pub async fn sign_in(self: &Arc<Self>, arrival: Arrival, connect: Connect, answer: Answer<'_>) -> Result<Arc<Session>, Refusal> {
+        let now = self.ports.clock.now();
+        let limits = &self.ports.limits;
+        if self.is_stopping() {
+            return Err(Refusal::retry(Code::ShuttingDown, limits.drain_ms));
+        }
+        let claims = self.ports.tokens.verify(&connect.token, now)?;
+        if self.revoked.contains(claims.jti.as_ref()) {
+            return Err(Refusal::because(Code::InvalidToken, "revoked"));
+        }
+        let heard = self.memberships_heard.load(Ordering::Acquire);
+        let signed = self.find_user(&claims, now).await?;
+        let user = signed.user.id;
+        if self.roster.lock().sessions_of(user) as usize >= limits.sessions_per_user_max {
+            return Err(Refusal::because(Code::RateLimited, "sessions"));
+        }
+        let session = self.open(arrival, &claims, &signed, now).await;
+        // A membership that changed after it was read and was heard before the session was open was missed.
+        let rooms = if self.memberships_heard.load(Ordering::Acquire) == heard {
+            signed.rooms
+        } else {
+            self.ports.store.my_rooms(user).await.unwrap_or(signed.rooms)
+        };
+        self.counters.sign_ins.bump();
+        let mut online = Vec::new();
+        self.roster.lock().handle(RosterInput::Began { user }, now, &mut online);
+        let (standings, hears): (Vec<_>, Vec<_>) = rooms.iter().map(|room| stand(room, &connect.resume)).unzip();
+        let behind = hears.iter().any(|hear| hear.after < hear.head);
+        answer(Reply::Connected {
+            user,
+            session: session.id,
+            server_time: now,
+            rooms: standings,
+            ping_interval_ms: limits.ping_interval_ms,
+        });
+        self.to_shard(session.shard, Input::Attach { slot: session.slot, rooms: hears }).await;
+        if online.contains(&RosterEffect::Online { user }) {
+            status::came_online(self, user, rooms.iter().map(|room| room.room).collect(), now).await;
+        }
+        if behind {
+            self.barrier(&session, None).await;
+        }
+        Ok(session)
+    }
+
+    async fn find_user(self: &Arc<Self>, claims: &Claims, now: Timestamp) -> Result<SignedIn, Refusal> {
+        let sign_in = SignIn {
+            user: claims.subject.clone(),
+            nickname: claims.nickname.clone(),
+            create: self.ports.policy.create_users,
+            at: now,
+        };
+        let signed = self.ports.store.sign_in(sign_in).await.map_err(|fault| self.fault(&fault))?;
+        let Some(signed) = signed else { return Err(Refusal::because(Code::InvalidToken, "unknown_user")) };
+        if signed.user.ban.is_some() {
+            return Err(Refusal::because(Code::InvalidToken, "banned"));
+        }
+        let who = Principal { user: Some(signed.user.id), role: claims.role, rooms: claims.rooms.clone() };
+        policy::may_connect(&who, false)?;
+        Ok(signed)
+    }
+
+    /// Gives the session a place on the shard with the fewest, and has it listen to memberships.
+    async fn open(self: &Arc<Self>, arrival: Arrival, claims: &Claims, signed: &SignedIn, now: Timestamp) -> Arc<Session> {
+        let id = SessionId(self.ports.uuid(now));
+        // The low bits of the id are random, so that sessions spread evenly, those of one user too.
+        let shard = usize::try_from(id.0 % self.shards.len() as u128).unwrap_or(0);
+        let handle = &self.shards[shard];
+        let slot = handle.take_slot();
+        let user = signed.user.id;
+        let nickname = Arc::clone(&signed.user.nickname);
+        let place = Place { shard, slot, inbox: handle.inbox.clone() };
+        let session = Session::new(id, user, nickname, arrival, claims, place, now);
+        handle.fill_slot(slot, &session);
+        let owner: Weak<Session> = Arc::downgrade(&session);
+        session.mailbox.set_owner(owner);
+        self.registry.add(&session);
+        let blocked = signed.blocked.clone().into();
+        self.to_shard(shard, Input::Open { slot, session: id, user, blocked }).await;
+        session
+    }
+}
+
+/// How a room stands for a session, and from where it is to be heard.
+fn stand(room: &MyRoom, resume: &[ResumePoint]) -> (RoomStanding, Hear) {
+    let point = resume.iter().find(|point| point.room == room.room);
+    // What was deleted cannot be replayed, and a place in another history means nothing in this one.
+    let recovers = |point: &ResumePoint| {
+        point.epoch == room.epoch && point.seq <= room.seq && point.seq.next() >= room.first_seq
+    };
+    let recovered = point.map(recovers);
+    let after = match (point, recovered) {
+        (Some(point), Some(true)) => point.seq,
+        (Some(_) | None, _) => room.seq,
+    };
+    let standing = RoomStanding {
+        room: room.room,
+        name: room.name.clone(),
+        seq: room.seq,
+        epoch: room.epoch,
+        recovered,
+    };
+    let hear = Hear { room: room.room, head: room.seq, epoch: room.epoch, version: room.members_version, after };
+    (standing, hear)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bongsu_model::records::Membership;
+    use bongsu_model::{Epoch, MembersVersion, RoomId, Seq};
+
+    fn room() -> MyRoom {
+        MyRoom {
+            room: RoomId(1),
+            name: None,
+            seq: Seq(10),
+            first_seq: Seq(4),
+            epoch: Epoch(7),
+            members_version: MembersVersion(1),
+            joined_seq: Seq(0),
+            membership: Membership::Durable,
+        }
+    }
+
+    fn resumed(seq: u64, epoch: u64) -> (Option<bool>, Seq) {
+        let (standing, hear) = stand(&room(), &[ResumePoint { room: RoomId(1), seq: Seq(seq), epoch: Epoch(epoch) }]);
+        (standing.recovered, hear.after)
+    }
+
+    #[test]
+    fn a_resume_is_whole_or_refused() {
+        assert_eq!(resumed(9, 7), (Some(true), Seq(9)));
+        assert_eq!(resumed(10, 7), (Some(true), Seq(10)));
+        assert_eq!(resumed(3, 7), (Some(true), Seq(3)), "the oldest kept message is the next");
+        assert_eq!(resumed(2, 7), (Some(false), Seq(10)), "message 3 is gone");
+        assert_eq!(resumed(11, 7), (Some(false), Seq(10)), "a place that was never reached");
+        assert_eq!(resumed(9, 8), (Some(false), Seq(10)), "another history");
+        let (standing, hear) = stand(&room(), &[]);
+        assert_eq!((standing.recovered, hear.after), (None, Seq(10)));
+    }
+}

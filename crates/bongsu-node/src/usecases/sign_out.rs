@@ -1,0 +1,36 @@
+//! A session is over: its connection is gone, whoever ended it.
+
+use std::sync::Arc;
+
+use bongsu_core::call::CallInput;
+use bongsu_core::machine::Machine;
+use bongsu_core::roster::RosterInput;
+use bongsu_core::shard::Input;
+
+use crate::node::Node;
+use crate::session::Session;
+use crate::usecases::calls;
+
+impl Node {
+    /// Takes in that a session's connection is gone. A repeat changes nothing.
+    pub async fn sign_out(self: &Arc<Self>, session: &Arc<Session>) {
+        if !self.registry.remove(session.id) {
+            return;
+        }
+        let now = self.ports.clock.now();
+        session.mailbox.abort();
+        self.to_shard(session.shard, Input::Close { slot: session.slot }).await;
+        let mut none = Vec::new();
+        let last = {
+            let mut roster = self.roster.lock();
+            roster.handle(RosterInput::Ended { user: session.user }, now, &mut none);
+            roster.sessions_of(session.user) == 0
+        };
+        let mut out = Vec::new();
+        self.calls.lock().handle(CallInput::SessionEnded { session: session.id }, now, &mut out);
+        calls::tell(self, out, now).await;
+        if last {
+            self.healthy(self.ports.store.seen(session.user, now).await);
+        }
+    }
+}

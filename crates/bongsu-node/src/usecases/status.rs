@@ -1,0 +1,31 @@
+//! A user comes online, or has been offline for the grace time: those who share a room with it hear of it.
+
+use std::sync::Arc;
+
+use bongsu_model::{Audience, Event, EventBody, RoomId, Timestamp, UserId};
+
+use crate::node::Node;
+
+pub(crate) async fn came_online(node: &Arc<Node>, user: UserId, rooms: Arc<[RoomId]>, now: Timestamp) {
+    tell(node, user, rooms, true, now).await;
+}
+
+pub(crate) async fn went_offline(node: &Arc<Node>, user: UserId, last_seen: Timestamp) {
+    let Some(rooms) = node.healthy(node.ports.store.my_rooms(user).await) else { return };
+    tell(node, user, rooms.iter().map(|room| room.room).collect(), false, last_seen).await;
+}
+
+async fn tell(node: &Arc<Node>, user: UserId, rooms: Arc<[RoomId]>, is_online: bool, last_seen: Timestamp) {
+    if rooms.is_empty() {
+        return;
+    }
+    node.announce(Event {
+        id: node.ports.number(),
+        at: node.ports.clock.now(),
+        cause: None,
+        audience: Audience::Related(user, rooms),
+        actor: Some(user),
+        body: EventBody::Status { user, is_online, last_seen },
+    })
+    .await;
+}
