@@ -115,86 +115,98 @@ pub fn read(json: &[u8], provenance: Provenance) -> Result<ReadSet, SetFault> {
     if set.keys.len() > KEYS_MAX {
         return Err(SetFault::TooMany(set.keys.len()));
     }
-    let mut skipped = Vec::new();
-    let mut read: Vec<(usize, Arc<Key>)> = Vec::new();
-    for (index, raw) in set.keys.iter().enumerate() {
-        match read_key(raw.get(), provenance) {
-            Ok(key) => read.push((index, Arc::new(key))),
+    let read: Vec<_> = set
+        .keys
+        .iter()
+        .map(|raw| Described::read(raw.get(), provenance))
+        .collect();
+    let (mut keys, mut skipped) = (Vec::with_capacity(read.len()), Vec::new());
+    for (index, described) in read.iter().enumerate() {
+        let key = described.as_ref().map_err(|why| *why).and_then(|described| {
+            if described.has_twin(&read) {
+                Err(SkipReason::Ambiguous)
+            } else {
+                described.key()
+            }
+        });
+        match key {
+            Ok(key) => keys.push(Arc::new(key)),
             Err(why) => skipped.push(Skipped { index, why }),
-        }
-    }
-    let mut keys = Vec::with_capacity(read.len());
-    for (index, key) in &read {
-        let twins = read
-            .iter()
-            .filter(|(_, it)| it.kid() == key.kid() && it.algorithm() == key.algorithm());
-        if key.kid().is_some() && twins.count() > 1 {
-            skipped.push(Skipped {
-                index: *index,
-                why: SkipReason::Ambiguous,
-            });
-        } else {
-            keys.push(Arc::clone(key));
         }
     }
     if keys.is_empty() {
         return Err(SetFault::NoUsableKey(set.keys.len()));
     }
-    skipped.sort_by_key(|skipped| skipped.index);
     Ok(ReadSet { keys, skipped })
 }
 
-fn read_key(json: &str, provenance: Provenance) -> Result<Key, SkipReason> {
-    let jwk: Jwk = serde_json::from_str(json).map_err(|_| SkipReason::NotAKey)?;
-    let algorithm = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-        ("RSA", _) => Algorithm::Rs256,
-        ("EC", Some("P-256")) => Algorithm::Es256,
-        ("OKP", Some("Ed25519")) => Algorithm::EdDsa,
-        ("oct", _) => Algorithm::Hs256,
-        _ => return Err(SkipReason::Type),
-    };
-    if jwk
-        .alg
-        .as_deref()
-        .is_some_and(|name| Algorithm::parse(name) != Some(algorithm))
-    {
-        return Err(SkipReason::Algorithm);
-    }
-    let is_for_verifying = jwk.intended.as_deref().is_none_or(|it| it == "sig")
-        && jwk
-            .key_ops
-            .as_ref()
-            .is_none_or(|ops| ops.iter().any(|op| op == "verify"));
-    if !is_for_verifying {
-        return Err(SkipReason::Use);
-    }
-    if jwk.kid.as_ref().is_some_and(|kid| kid.len() > KID_BYTES_MAX) {
-        return Err(SkipReason::NotAKey);
-    }
-    let kid = jwk.kid.as_deref().map(Into::into);
-    if algorithm == Algorithm::Hs256 {
-        if provenance == Provenance::Url {
+/// A key that is meant for one of our algorithms; whether it is any good is not known yet.
+struct Described {
+    jwk: Jwk,
+    algorithm: Algorithm,
+}
+
+impl Described {
+    fn read(json: &str, provenance: Provenance) -> Result<Self, SkipReason> {
+        let jwk: Jwk = serde_json::from_str(json).map_err(|_| SkipReason::NotAKey)?;
+        let algorithm = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            ("RSA", _) => Algorithm::Rs256,
+            ("EC", Some("P-256")) => Algorithm::Es256,
+            ("OKP", Some("Ed25519")) => Algorithm::EdDsa,
+            ("oct", _) => Algorithm::Hs256,
+            _ => return Err(SkipReason::Type),
+        };
+        if jwk
+            .alg
+            .as_deref()
+            .is_some_and(|name| Algorithm::parse(name) != Some(algorithm))
+        {
+            return Err(SkipReason::Algorithm);
+        }
+        let is_for_verifying = jwk.intended.as_deref().is_none_or(|it| it == "sig")
+            && jwk
+                .key_ops
+                .as_ref()
+                .is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        if !is_for_verifying {
+            return Err(SkipReason::Use);
+        }
+        if jwk.kid.as_ref().is_some_and(|kid| kid.len() > KID_BYTES_MAX) {
+            return Err(SkipReason::NotAKey);
+        }
+        if algorithm == Algorithm::Hs256 && provenance == Provenance::Url {
             return Err(SkipReason::PublicSecret);
         }
-        return Ok(Key::secret(kid, &Secret::new(bytes(jwk.k.as_ref())?))?);
+        Ok(Self { jwk, algorithm })
     }
-    // Whoever can read the private half can sign.
-    if jwk.d.is_some() {
-        return Err(KeyFault::Private.into());
+
+    /// Whether a token of this `kid` and algorithm could mean another key of the set, usable or not.
+    fn has_twin(&self, all: &[Result<Self, SkipReason>]) -> bool {
+        let is_same = |it: &&Self| it.jwk.kid == self.jwk.kid && it.algorithm == self.algorithm;
+        self.jwk.kid.is_some() && all.iter().flatten().filter(is_same).count() > 1
     }
-    Ok(match algorithm {
-        Algorithm::Rs256 => Key::rsa(kid, &bytes(jwk.n.as_ref())?, &bytes(jwk.e.as_ref())?)?,
-        Algorithm::Es256 => {
-            let (x, y) = (bytes(jwk.x.as_ref())?, bytes(jwk.y.as_ref())?);
-            if x.len() != 32 || y.len() != 32 {
-                return Err(KeyFault::Malformed.into());
+
+    fn key(&self) -> Result<Key, SkipReason> {
+        let jwk = &self.jwk;
+        let kid = jwk.kid.as_deref().map(Into::into);
+        // Whoever can read the private half can sign.
+        if jwk.d.is_some() {
+            return Err(KeyFault::Private.into());
+        }
+        let key = match self.algorithm {
+            Algorithm::Hs256 => Key::secret(kid, &Secret::new(bytes(jwk.k.as_ref())?)),
+            Algorithm::Rs256 => Key::rsa(kid, &bytes(jwk.n.as_ref())?, &bytes(jwk.e.as_ref())?),
+            Algorithm::Es256 => {
+                let (x, y) = (bytes(jwk.x.as_ref())?, bytes(jwk.y.as_ref())?);
+                if x.len() != 32 || y.len() != 32 {
+                    return Err(KeyFault::Malformed.into());
+                }
+                Key::p256(kid, &[&[4], x.as_slice(), y.as_slice()].concat())
             }
-            Key::p256(kid, &[&[4], x.as_slice(), y.as_slice()].concat())?
-        }
-        Algorithm::EdDsa | Algorithm::Hs256 => {
-            Key::ed25519(kid, &bytes(jwk.x.as_ref())?, Origin::Configured)?
-        }
-    })
+            Algorithm::EdDsa => Key::ed25519(kid, &bytes(jwk.x.as_ref())?, Origin::Configured),
+        };
+        Ok(key?)
+    }
 }
 
 fn bytes(member: Option<&String>) -> Result<Vec<u8>, SkipReason> {

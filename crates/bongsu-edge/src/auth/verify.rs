@@ -95,6 +95,8 @@ pub struct Verifier {
     fetcher: Option<Fetcher>,
     urls: Vec<Source>,
     early: Mutex<Early>,
+    /// Fetches that ended, of all URLs.
+    fetches: watch::Sender<u64>,
 }
 
 struct Parts {
@@ -154,6 +156,7 @@ impl Verifier {
             fetcher,
             urls,
             early: Mutex::default(),
+            fetches: watch::Sender::new(0),
             settings,
         };
         verifier.put_in_force(&verifier.parts.lock());
@@ -218,6 +221,12 @@ impl Verifier {
         self.urls.iter().zip(&parts.urls).map(standing).collect()
     }
 
+    /// Changes whenever a fetch ended: how many did so far, of all URLs.
+    #[must_use]
+    pub fn rounds(&self) -> watch::Receiver<u64> {
+        self.fetches.subscribe()
+    }
+
     /// The keys in force.
     #[must_use]
     pub fn keys(&self) -> Arc<KeySet> {
@@ -254,6 +263,7 @@ impl Verifier {
             source
                 .rounds
                 .send_modify(|(rounds, last)| (*rounds, *last) = (*rounds + 1, worked));
+            self.fetches.send_modify(|fetches| *fetches += 1);
             // Ends early when it is asked to; otherwise the time is up, which is just as fine.
             let _ = tokio::time::timeout(Duration::from_millis(next_ms), source.wake.notified()).await;
         }
