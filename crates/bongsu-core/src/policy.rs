@@ -180,6 +180,16 @@ pub fn may_leave(who: &Principal, room: &RoomView) -> Decision {
     as_member(who, room)
 }
 
+/// May it post at all? The part of [`may_post`] that needs no room, for who lets the store check the rest in the
+/// transaction that appends.
+///
+/// # Errors
+///
+/// `PERMISSION_DENIED`.
+pub fn may_speak(who: &Principal) -> Decision {
+    allow(who.takes_part())
+}
+
 /// May it post as itself? Operators may without being members.
 ///
 /// # Errors

@@ -20,7 +20,8 @@ const PATTERNS_SIZE_MAX: usize = 16 * 1024 * 1024;
 /// The file: one entry on a line, white space at its ends ignored. Empty lines and lines that begin with `#` say nothing. A line
 /// between slashes (`/\bbad\w*/`) is a regular expression. Any other line is a term, found wherever it stands, also inside
 /// words; a backslash before it lets a term begin with `#`, `/` or `\`. Terms and texts are compared in NFKC, in lower case and
-/// without invisible characters; patterns see the text so.
+/// without invisible characters; patterns see the text so. `\b` knows the letters of all languages, which makes a list that uses
+/// it dearer for texts beyond ASCII (tens of microseconds); `(?-u:\b)` knows those of ASCII and is not.
 #[derive(Clone, Debug, Default)]
 pub struct Blocklist {
     terms: Option<AhoCorasick>,

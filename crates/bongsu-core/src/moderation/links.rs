@@ -20,6 +20,33 @@ pub enum LinkPolicy {
     AllowHosts(Vec<String>),
 }
 
+impl LinkPolicy {
+    /// The listed hosts that are none (an address, a wildcard, nothing) and so would allow nothing.
+    #[must_use]
+    pub fn wrong_hosts(&self) -> Vec<&str> {
+        match self {
+            Self::Allow | Self::Deny => Vec::new(),
+            Self::AllowHosts(hosts) => hosts
+                .iter()
+                .map(String::as_str)
+                .filter(|host| !is_host(&ready(host)))
+                .collect(),
+        }
+    }
+}
+
+/// A listed host as hosts are compared.
+fn ready(host: &str) -> String {
+    folded(host.trim().trim_matches('.')).into_owned()
+}
+
+fn is_host(host: &str) -> bool {
+    !host.is_empty()
+        && host
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_'))
+}
+
 /// A policy made ready.
 #[derive(Clone, Debug)]
 pub(super) struct Links {
@@ -39,10 +66,7 @@ impl Links {
             LinkPolicy::Allow => Ready::Allow,
             LinkPolicy::Deny => Ready::Deny(link()),
             LinkPolicy::AllowHosts(hosts) => {
-                let hosts = hosts
-                    .iter()
-                    .map(|host| folded(host.trim().trim_matches('.')).into_owned())
-                    .collect();
+                let hosts = hosts.iter().map(|host| ready(host)).collect();
                 Ready::Hosts(link(), hosts)
             }
         };
@@ -67,7 +91,7 @@ impl Links {
 /// White space after the scheme's colon makes it prose. Browsers take any number of slashes, either way round. The groups
 /// hold the authority.
 fn link() -> Regex {
-    Regex::new(r#"(?:https?|ftps?|wss?):[/\\]*([^\s/?#"'<>]+)|\b(www\.[^\s/?#"'<>]+)"#)
+    Regex::new(r#"(?:https?|ftps?|wss?):[/\\]*([^\s/?#"'<>]+)|(?-u:\b)(www\.[^\s/?#"'<>]+)"#)
         .expect("a fixed pattern compiles")
 }
 
@@ -80,10 +104,7 @@ fn is_below_any(authority: &str, hosts: &BTreeSet<String>) -> bool {
         Some(_) | None => authority,
     };
     let host = host.trim_end_matches(['.', ',', ';', ')', ']', '!']);
-    if !host
-        .chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_'))
-    {
+    if !is_host(host) {
         return false;
     }
     let mut rest = host;
@@ -101,6 +122,26 @@ fn is_below_any(authority: &str, hosts: &BTreeSet<String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_host_is_named() {
+        let hosts = [
+            "example.com",
+            ".예시.kr",
+            "https://a.b",
+            "*.a.b",
+            "a.b:80",
+            " ",
+            "a.b/c",
+        ]
+        .map(String::from);
+        let policy = LinkPolicy::AllowHosts(hosts.into());
+        assert_eq!(
+            policy.wrong_hosts(),
+            ["https://a.b", "*.a.b", "a.b:80", " ", "a.b/c"]
+        );
+        assert!(LinkPolicy::Deny.wrong_hosts().is_empty());
+    }
 
     #[test]
     fn prose_is_not_a_link() {

@@ -31,9 +31,11 @@ pub mod reason {
     pub const LINK: &str = "link";
     /// A script, or an executable file.
     pub const SCRIPT: &str = "script";
+    /// The application's own reviewer, asked after this pipeline, said no or was not there.
+    pub const REVIEW: &str = "review";
 
     /// Every reason.
-    pub const ALL: [&str; 5] = [CONTROL_CHARACTERS, FLOOD, BLOCKLIST, LINK, SCRIPT];
+    pub const ALL: [&str; 6] = [CONTROL_CHARACTERS, FLOOD, BLOCKLIST, LINK, SCRIPT, REVIEW];
 }
 
 /// What the pipeline is told by the configuration.

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bongsu_model::{Refusal, Want};
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 
 /// The text in NFC; the same allocation if it was so already. `None` as soon as it is over `bytes_max`.
 pub(super) fn normalised(text: &Arc<str>, bytes_max: usize) -> Option<Arc<str>> {
-    if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    if text.chars().all(is_plain) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         return (text.len() <= bytes_max).then(|| Arc::clone(text));
     }
     let mut normal = String::with_capacity(text.len().min(bytes_max));
@@ -36,6 +36,15 @@ pub(super) fn is_forbidden(c: char) -> bool {
     }
 }
 
+/// Whether a character is one of the many that no normalisation and, but for ASCII, no change of case touches, as long as
+/// only such stand around it: ASCII, Hangul syllables, Kana, common Han.
+// Perf: the tables that say so of any character cost a hundred times as much, for every Korean message.
+const fn is_plain(c: char) -> bool {
+    matches!(c,
+        '\0'..='\x7F' | '\u{AC00}'..='\u{D7A3}' | '\u{4E00}'..='\u{9FFF}' | '\u{3041}'..='\u{3096}'
+        | '\u{30A1}'..='\u{30FA}')
+}
+
 /// Whether a character shows nothing by itself (Unicode's default ignorable code points).
 fn is_invisible(c: char) -> bool {
     matches!(c,
@@ -43,6 +52,14 @@ fn is_invisible(c: char) -> bool {
         | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
         | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}'
         | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Whether a character is a Hangul letter by itself, as in ㅋㅋ.
+///
+/// NFKC would take it for the beginning of a syllable and glue it to what follows. Left as it is, it also leaves nearly
+/// every Korean text in NFKC, where comparing costs least.
+fn is_lone_letter(c: char) -> bool {
+    matches!(c, '\u{3131}'..='\u{318E}') && !is_invisible(c)
 }
 
 /// The text as it is compared: compatibility forms made one (NFKC), lower case, nothing invisible.
@@ -53,12 +70,51 @@ pub(super) fn folded(text: &str) -> Cow<'_, str> {
         }
         return Cow::Borrowed(text);
     }
-    // Lower case may leave a form that composes further, so it is normalised once more.
-    let lower = text
-        .nfkc()
-        .filter(|c| !is_invisible(*c))
-        .flat_map(char::to_lowercase);
-    Cow::Owned(lower.nfkc().collect())
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(is_lone_letter) {
+        match piece.chars().next_back() {
+            Some(letter) if is_lone_letter(letter) => {
+                fold_piece(&piece[..piece.len() - letter.len_utf8()], &mut out);
+                out.push(letter);
+            }
+            Some(_) | None => fold_piece(piece, &mut out),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Folds a piece of text without lone letters.
+fn fold_piece(piece: &str, out: &mut String) {
+    if piece.chars().all(is_plain) {
+        out.extend(piece.chars().map(|c| c.to_ascii_lowercase()));
+        return;
+    }
+    let from = out.len();
+    let mut changed = false;
+    let mut lower = |c: char| {
+        if is_invisible(c) {
+            changed = true;
+        } else if c.is_lowercase() || !c.is_alphabetic() {
+            out.push(c);
+        } else {
+            for lower in c.to_lowercase() {
+                changed |= lower != c;
+                out.push(lower);
+            }
+        }
+    };
+    // Perf: most text is in NFKC, and asking whether it is costs less than making it so.
+    if is_nfkc_quick(piece.chars()) == IsNormalized::Yes {
+        piece.chars().for_each(&mut lower);
+    } else {
+        piece.nfkc().for_each(&mut lower);
+    }
+    // Lower case may leave a form that composes further, and so may what is left around something invisible.
+    if changed && is_nfkc_quick(out[from..].chars()) != IsNormalized::Yes {
+        let normal: String = out[from..].nfkc().collect();
+        out.truncate(from);
+        out.push_str(&normal);
+    }
 }
 
 /// A name for people (a nickname, a call's name): in NFC, without white space at its ends, on one line.
@@ -107,6 +163,31 @@ mod tests {
     }
 
     #[test]
+    fn plain_characters_are_what_the_tables_say() {
+        for c in ('\0'..='\u{FFFF}').filter(|c| is_plain(*c)) {
+            let text = c.to_string();
+            assert!(
+                text.nfkc().eq(text.chars()) && text.nfd().nfc().eq(text.chars()),
+                "{c:?}"
+            );
+            assert!(c.is_ascii() || c.to_lowercase().eq([c]), "{c:?}");
+            assert!(!is_invisible(c) && !is_lone_letter(c), "{c:?}");
+            assert_eq!(
+                unicode_normalization::char::canonical_combining_class(c),
+                0,
+                "{c:?}"
+            );
+            for first in ['a', '가', '각', 'か', 'カ', '中'] {
+                assert_eq!(
+                    unicode_normalization::char::compose(first, c),
+                    None,
+                    "{first} {c:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn folding_makes_look_alikes_equal() {
         for (text, folded_text) in [
             ("MiXed", "mixed"),
@@ -114,7 +195,11 @@ mod tests {
             ("b\u{200B}a\u{00AD}d", "bad"),
             ("ﬁne ①", "fine 1"),
             ("ÀÉ", "àé"),
-            ("ㅎ", "\u{1112}"),
+            ("ㅋㅋ ㅎㅏ", "ㅋㅋ ㅎㅏ"),
+            ("ㄱ\u{3164}Ａㄴ", "ㄱaㄴ"),
+            ("e\u{200D}\u{301}", "é"),
+            ("\u{130}", "i\u{307}"),
+            ("ǅ", "dž"),
         ] {
             assert_eq!(folded(text), folded_text);
         }

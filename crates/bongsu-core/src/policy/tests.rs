@@ -159,7 +159,7 @@ fn a_rooms_claim_restricts_joining_only() {
 #[test]
 fn what_concerns_no_room_follows_its_table() {
     type Action = (&'static str, fn(&Principal) -> Decision, &'static str);
-    let table: [Action; 13] = [
+    let table: [Action; 14] = [
         ("connect", |who| may_connect(who, false), "+-++-"),
         ("connect while banned", |who| may_connect(who, true), "-----"),
         ("claim nobody", |who| may_claim(who, None), "+++++"),
@@ -175,6 +175,7 @@ fn what_concerns_no_room_follows_its_table() {
             |who| may_create_by_joining(who, false),
             "?????",
         ),
+        ("speak", may_speak, "+-++-"),
         ("post as oneself", |who| may_post_as(who, ME), "+-+++"),
         ("post as another", |who| may_post_as(who, OTHER), "--+-+"),
         ("block another", |who| may_block(who, OTHER), "+-++-"),
