@@ -1,2 +1,102 @@
-//! The codec benches.
-fn main() {}
+//! The codec's hot path: scan and decode what comes in, encode what goes to a whole room.
+
+use std::hint::black_box;
+
+use bongsu_model::{
+    Encode, Epoch, Event, EventBody, Limits, MembersVersion, Message, MessageId, MessageKind, RoomId, Sender, Seq,
+    Timestamp, UserId,
+};
+use bongsu_model::event::Audience;
+use bongsu_wire::action::{ActionCodec, ActionEvents, Frames};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+const MESSAGE_BYTES: usize = 345;
+
+/// A SEND_MESSAGE of exactly 345 bytes, newline included.
+fn send_message() -> Vec<u8> {
+    let head = r#"{"action":"SEND_MESSAGE","data":{"chatroom_id":1,"content":""#;
+    let tail = concat!(
+        r#"","message_type":"text","client_message_id":"c-000001"},"#,
+        r#""timestamp":"2024-01-01T12:00:00.000Z","seq_id":"msg_000001","user_id":123}"#,
+        "\n"
+    );
+    let mut content = "안녕하세요, 오늘 회의는 세 시입니다. ".repeat(9);
+    while head.len() + content.len() + tail.len() > MESSAGE_BYTES {
+        content.pop();
+    }
+    content.extend(std::iter::repeat_n('.', MESSAGE_BYTES - head.len() - content.len() - tail.len()));
+    format!("{head}{content}{tail}").into_bytes()
+}
+
+fn new_message(content: &str) -> Event {
+    let sender = Sender { user: UserId(123), nickname: "하나".into(), profile_img: None };
+    let message = Message {
+        id: MessageId(0x0190_0000_0000_7000_8000_0000_0000_0001),
+        room: RoomId(1),
+        seq: Seq(123_456),
+        epoch: Epoch(7),
+        members: MembersVersion(3),
+        sender,
+        content: content.into(),
+        kind: MessageKind::Text,
+        metadata: None,
+        reply_to: None,
+        created_at: Timestamp(1_704_110_400_100),
+    };
+    Event {
+        id: 42,
+        at: Timestamp(1_704_110_400_101),
+        cause: Some("msg_000001".into()),
+        audience: Audience::Room(RoomId(1)),
+        actor: Some(UserId(123)),
+        body: EventBody::Posted(message.into()),
+    }
+}
+
+fn decode(c: &mut Criterion) {
+    let bytes = send_message();
+    assert_eq!(bytes.len(), MESSAGE_BYTES);
+    let limits = Limits::DEFAULT;
+    let mut codec = ActionCodec::new();
+    let mut out = Vec::new();
+    c.bench_function("decode_send_message_345", |b| {
+        b.iter(|| {
+            codec.handle_bytes(black_box(&bytes), &limits, &mut out).expect("well formed");
+            out.clear();
+        });
+    });
+}
+
+fn encode(c: &mut Criterion) {
+    for (name, content) in [
+        ("encode_new_message", "x".repeat(60)),
+        ("encode_new_message_korean_300", "가나다라마바사아자차".repeat(10)),
+        ("encode_new_message_escapes_300", "line\n\"quoted\"\t".repeat(23)),
+    ] {
+        let event = new_message(&content);
+        c.bench_function(name, |b| b.iter(|| ActionEvents.encode(black_box(&event))));
+    }
+}
+
+fn scan(c: &mut Criterion) {
+    let stream = send_message().repeat(1_000);
+    let limits = Limits::DEFAULT;
+    let mut group = c.benchmark_group("scan_1000_messages");
+    group.throughput(Throughput::Bytes(stream.len() as u64));
+    for read in [16 * 1024, 1_000, 100] {
+        group.bench_function(format!("reads_of_{read}"), |b| {
+            b.iter(|| {
+                let mut frames = Frames::new();
+                let mut seen = 0;
+                for piece in stream.chunks(read) {
+                    frames.push(piece, &limits, |frame| seen += frame.text.len()).expect("well formed");
+                }
+                seen
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decode, encode, scan);
+criterion_main!(benches);
