@@ -127,8 +127,17 @@ fn input(words: &[&str]) -> CallInput {
             media: media(words[3]),
             cause,
         },
+        _ => happened(words),
+    }
+}
+
+/// What nobody asked for.
+fn happened(words: &[&str]) -> CallInput {
+    let number = words[1].parse().unwrap();
+    let user = UserId(number);
+    match words[0] {
         "drop" => CallInput::SessionEnded {
-            session: SessionId(words[1].parse().unwrap()),
+            session: SessionId(number as u128),
         },
         "gone" => {
             let reason = if words[2] == "left" {
@@ -137,14 +146,12 @@ fn input(words: &[&str]) -> CallInput {
                 LeaveReason::Removed
             };
             CallInput::LeftRoom {
-                room,
-                user: UserId(words[1].parse().unwrap()),
+                room: RoomId(1),
+                user,
                 reason,
             }
         }
-        "banned" => CallInput::Banned {
-            user: UserId(words[1].parse().unwrap()),
-        },
+        "banned" => CallInput::Banned { user },
         verb => panic!("{verb} is no verb"),
     }
 }
