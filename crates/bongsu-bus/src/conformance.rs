@@ -33,10 +33,20 @@ fn listen(bus: &dyn Bus) -> Arc<Notes> {
 /// If the bus does not keep the contract.
 pub async fn everyone_hears(bus: &dyn Bus) {
     let first = listen(bus);
-    bus.publish(Heard::Cut(Cut::Banned(UserId(1)))).await.expect("the bus is healthy");
+    bus.publish(Heard::Cut(Cut::Banned(UserId(1))))
+        .await
+        .expect("the bus is healthy");
     let second = listen(bus);
-    bus.publish(Heard::Cut(Cut::Banned(UserId(2)))).await.expect("the bus is healthy");
+    bus.publish(Heard::Cut(Cut::Banned(UserId(2))))
+        .await
+        .expect("the bus is healthy");
     drop(second);
-    bus.publish(Heard::Cut(Cut::Banned(UserId(3)))).await.expect("the bus is healthy");
-    assert_eq!(*first.0.lock(), [1, 2, 3], "the speaker's own node hears before publish returns");
+    bus.publish(Heard::Cut(Cut::Banned(UserId(3))))
+        .await
+        .expect("the bus is healthy");
+    assert_eq!(
+        *first.0.lock(),
+        [1, 2, 3],
+        "the speaker's own node hears before publish returns"
+    );
 }

@@ -39,7 +39,14 @@ impl FaultyBus {
     pub fn new(seed: u64) -> Self {
         // Xorshift does not move from zero.
         let random = seed ^ 0x9e37_79b9_7f4a_7c15;
-        Self { state: Mutex::new(State { ears: Vec::new(), faults: Faults::default(), random, late: VecDeque::new() }) }
+        Self {
+            state: Mutex::new(State {
+                ears: Vec::new(),
+                faults: Faults::default(),
+                random,
+                late: VecDeque::new(),
+            }),
+        }
     }
 
     /// From now on these faults are in force.
@@ -50,7 +57,9 @@ impl FaultyBus {
     /// Delivers whatever was held back.
     pub async fn settle(&self) {
         loop {
-            let Some((ear, heard)) = self.state.lock().take_late() else { return };
+            let Some((ear, heard)) = self.state.lock().take_late() else {
+                return;
+            };
             if let Some(ear) = ear.upgrade() {
                 ear.hear(heard).await;
             }

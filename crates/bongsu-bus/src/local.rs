@@ -33,6 +33,11 @@ impl Bus for LocalBus {
 
     fn listen(&self, ear: Weak<dyn Ear>) {
         let mut ears = self.ears.write();
-        *ears = ears.iter().filter(|ear| ear.strong_count() > 0).cloned().chain([ear]).collect();
+        *ears = ears
+            .iter()
+            .filter(|ear| ear.strong_count() > 0)
+            .cloned()
+            .chain([ear])
+            .collect();
     }
 }

@@ -26,7 +26,9 @@ async fn said(faults: Faults, count: i64) -> Vec<i64> {
     bus.listen(Arc::downgrade(&ear) as Weak<dyn Ear>);
     bus.set_faults(faults);
     for number in 1..=count {
-        bus.publish(Heard::Cut(Cut::Banned(UserId(number)))).await.unwrap();
+        bus.publish(Heard::Cut(Cut::Banned(UserId(number))))
+            .await
+            .unwrap();
     }
     bus.settle().await;
     let heard = notes.0.lock().clone();
@@ -44,13 +46,37 @@ async fn faults_come_on_command() {
     let in_order: Vec<i64> = (1..=300).collect();
     assert_eq!(said(Faults::default(), 300).await, in_order);
 
-    let lost = said(Faults { lose: 300, ..Faults::default() }, 300).await;
-    assert!(lost.len() < 270 && lost.is_sorted(), "some are lost, the rest is in order");
+    let lost = said(
+        Faults {
+            lose: 300,
+            ..Faults::default()
+        },
+        300,
+    )
+    .await;
+    assert!(
+        lost.len() < 270 && lost.is_sorted(),
+        "some are lost, the rest is in order"
+    );
 
-    let repeated = said(Faults { repeat: 300, ..Faults::default() }, 300).await;
+    let repeated = said(
+        Faults {
+            repeat: 300,
+            ..Faults::default()
+        },
+        300,
+    )
+    .await;
     assert!(repeated.len() > 330, "some come twice");
 
-    let mut delayed = said(Faults { delay: 300, ..Faults::default() }, 300).await;
+    let mut delayed = said(
+        Faults {
+            delay: 300,
+            ..Faults::default()
+        },
+        300,
+    )
+    .await;
     assert!(!delayed.is_sorted(), "some come late");
     delayed.sort_unstable();
     assert_eq!(delayed, in_order, "but none is lost");
@@ -59,6 +85,9 @@ async fn faults_come_on_command() {
 #[tokio::test]
 async fn an_unreachable_bus_says_so() {
     let bus = FaultyBus::new(1);
-    bus.set_faults(Faults { unreachable: true, ..Faults::default() });
+    bus.set_faults(Faults {
+        unreachable: true,
+        ..Faults::default()
+    });
     assert!(bus.publish(Heard::Cut(Cut::Banned(UserId(1)))).await.is_err());
 }

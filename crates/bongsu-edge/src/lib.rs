@@ -1,3 +1,10 @@
 //! Sockets: listeners, connections, HTTP, tokens.
 
+mod action;
+pub mod admission;
 pub mod auth;
+pub mod clock;
+mod conn;
+mod socket;
+mod sweeper;
+pub mod tcp;

@@ -4,10 +4,12 @@
 //! the lower ones; of ephemeral frames with one key only the latest waits.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bongsu_model::event::{ConflationKey, Lane};
 use bongsu_model::{Limits, Timestamp};
 use bytes::{Bytes, BytesMut};
+use tokio::sync::Notify;
 
 /// So many frames of the message lane may go before one ephemeral frame has its turn.
 const FLOOR: u32 = 16;
@@ -18,11 +20,17 @@ pub(crate) struct Backlog {
     control: VecDeque<Bytes>,
     message: VecDeque<Bytes>,
     ephemeral: VecDeque<(Option<ConflationKey>, Bytes)>,
+    /// Written when nothing else waits.
+    last: Option<Bytes>,
     control_bytes: usize,
     bytes: usize,
     since_ephemeral: u32,
     /// Somebody waits for the mailbox to be empty.
     pub(crate) wanted: bool,
+    /// Somebody does not go on before the mailbox is emptier.
+    pub(crate) held: bool,
+    /// Told whenever the line took something.
+    pub(crate) relief: Option<Arc<Notify>>,
     /// When the line last took something.
     pub(crate) moved_at: Timestamp,
 }
@@ -36,9 +44,12 @@ impl Backlog {
             control: VecDeque::new(),
             message: VecDeque::new(),
             ephemeral: VecDeque::new(),
+            last: None,
             control_bytes: 0,
             since_ephemeral: 0,
             wanted: false,
+            held: false,
+            relief: None,
             moved_at: now,
         }
     }
@@ -48,8 +59,27 @@ impl Backlog {
         self.bytes
     }
 
+    /// The bytes that wait in the control lane.
+    pub(crate) fn control_bytes(&self) -> usize {
+        self.control_bytes
+    }
+
+    /// Wakes the one who waits for the mailbox to be emptier.
+    pub(crate) fn relieve(&self) {
+        if let Some(relief) = &self.relief {
+            relief.notify_one();
+        }
+    }
+
     /// Lets a frame wait; false if its lane has no room for it.
-    pub(crate) fn push(&mut self, lane: Lane, key: Option<ConflationKey>, bytes: Bytes, budget: usize, limits: &Limits) -> bool {
+    pub(crate) fn push(
+        &mut self,
+        lane: Lane,
+        key: Option<ConflationKey>,
+        bytes: Bytes,
+        budget: usize,
+        limits: &Limits,
+    ) -> bool {
         let len = bytes.len();
         match lane {
             Lane::Control => {
@@ -72,8 +102,18 @@ impl Backlog {
     }
 
     /// The latest replaces the one before it; with no room, the oldest go.
-    fn push_ephemeral(&mut self, key: Option<ConflationKey>, bytes: Bytes, budget: usize, limits: &Limits) -> bool {
-        if let Some(known) = self.ephemeral.iter_mut().find(|(known, _)| key.is_some() && *known == key) {
+    fn push_ephemeral(
+        &mut self,
+        key: Option<ConflationKey>,
+        bytes: Bytes,
+        budget: usize,
+        limits: &Limits,
+    ) -> bool {
+        if let Some(known) = self
+            .ephemeral
+            .iter_mut()
+            .find(|(known, _)| key.is_some() && *known == key)
+        {
             self.bytes = self.bytes - known.1.len() + bytes.len();
             known.1 = bytes;
             return true;
@@ -89,6 +129,21 @@ impl Backlog {
         self.bytes += bytes.len();
         self.ephemeral.push_back((key, bytes));
         true
+    }
+
+    /// Sets the very last bytes.
+    pub(crate) fn set_last(&mut self, last: Option<Bytes>) {
+        self.bytes += last.as_ref().map_or(0, Bytes::len);
+        self.last = last;
+    }
+
+    /// Drops all that waits but the rest of what was begun.
+    pub(crate) fn clear_waiting(&mut self) {
+        self.control.clear();
+        self.message.clear();
+        self.ephemeral.clear();
+        self.control_bytes = 0;
+        self.bytes = self.begun.len();
     }
 
     /// The next bytes to write, small frames together in one piece. To be given back by [`Self::written`].
@@ -119,7 +174,7 @@ impl Backlog {
     }
 
     fn is_last(&self) -> bool {
-        self.control.is_empty() && self.message.is_empty() && self.ephemeral.is_empty()
+        self.control.is_empty() && self.message.is_empty() && self.ephemeral.is_empty() && self.last.is_none()
     }
 
     fn pop(&mut self) -> Option<Bytes> {
@@ -134,7 +189,10 @@ impl Backlog {
             }
         }
         self.since_ephemeral = 0;
-        self.ephemeral.pop_front().map(|(_, bytes)| bytes)
+        self.ephemeral
+            .pop_front()
+            .map(|(_, bytes)| bytes)
+            .or_else(|| self.last.take())
     }
 }
 
@@ -147,7 +205,10 @@ mod tests {
     }
 
     fn push(backlog: &mut Backlog, lane: Lane, key: Option<ConflationKey>, text: &'static str) -> bool {
-        let limits = Limits { mailbox_ephemeral_max: 2, ..Limits::DEFAULT };
+        let limits = Limits {
+            mailbox_ephemeral_max: 2,
+            ..Limits::DEFAULT
+        };
         backlog.push(lane, key, Bytes::from_static(text.as_bytes()), 64, &limits)
     }
 
@@ -197,9 +258,31 @@ mod tests {
     #[test]
     fn the_budget_holds_to_the_byte() {
         let mut it = backlog();
-        assert!(push(&mut it, Lane::Message, None, "0123456789012345678901234567890123456789012345678901234567"));
+        assert!(push(
+            &mut it,
+            Lane::Message,
+            None,
+            "0123456789012345678901234567890123456789012345678901234567"
+        ));
         assert!(!push(&mut it, Lane::Message, None, "x"), "64 bytes wait already");
-        assert!(push(&mut it, Lane::Control, None, "x"), "the control lane has its own budget");
+        assert!(
+            push(&mut it, Lane::Control, None, "x"),
+            "the control lane has its own budget"
+        );
+    }
+
+    #[test]
+    fn the_last_frame_is_the_last_and_what_waited_may_be_dropped() {
+        let mut it = backlog();
+        assert!(push(&mut it, Lane::Message, None, "m "));
+        it.set_last(Some(Bytes::from_static(b"bye")));
+        assert!(push(&mut it, Lane::Ephemeral, None, "e "));
+        assert_eq!(all(&mut it), "begun m e bye");
+        let mut it = backlog();
+        assert!(push(&mut it, Lane::Message, None, "m "));
+        it.clear_waiting();
+        it.set_last(Some(Bytes::from_static(b"bye")));
+        assert_eq!(all(&mut it), "begun bye");
     }
 
     #[test]
@@ -209,6 +292,9 @@ mod tests {
         for _ in 0..20 {
             assert!(push(&mut it, Lane::Message, None, "m"));
         }
-        assert_eq!(all(&mut it), format!("begun {}E{}", "m".repeat(16), "m".repeat(4)));
+        assert_eq!(
+            all(&mut it),
+            format!("begun {}E{}", "m".repeat(16), "m".repeat(4))
+        );
     }
 }

@@ -64,7 +64,11 @@ impl Histogram {
     #[must_use]
     pub const fn new(bounds: &'static [u64]) -> Self {
         assert!(bounds.len() < 16, "the last place counts what is over all bounds");
-        Self { bounds, counts: [const { AtomicU64::new(0) }; 16], sum: AtomicU64::new(0) }
+        Self {
+            bounds,
+            counts: [const { AtomicU64::new(0) }; 16],
+            sum: AtomicU64::new(0),
+        }
     }
 
     /// Counts one value.

@@ -43,7 +43,11 @@ struct Tickets {
 
 impl ShardHandle {
     pub(crate) fn new(inbox: mpsc::Sender<Input>) -> Self {
-        Self { inbox, slots: Mutex::default(), tickets: Mutex::default() }
+        Self {
+            inbox,
+            slots: Mutex::default(),
+            tickets: Mutex::default(),
+        }
     }
 
     /// Gives out a free slot.
@@ -95,7 +99,9 @@ pub(crate) async fn run(node: Weak<Node>, index: usize, mut shard: Shard, mut in
     let mut sessions = Vec::new();
     loop {
         let wait = shard.next_deadline();
-        let Some(now) = node.upgrade().map(|node| node.ports.clock.now()) else { return };
+        let Some(now) = node.upgrade().map(|node| node.ports.clock.now()) else {
+            return;
+        };
         if shard.has_work() {
             // Others have their turn between slices; the inbox is only looked at.
             tokio::task::yield_now().await;
@@ -112,7 +118,12 @@ pub(crate) async fn run(node: Weak<Node>, index: usize, mut shard: Shard, mut in
             }
         }
         let Some(node) = node.upgrade() else { return };
-        let mut host = Host { node: &node, index, shard: &mut shard, sessions: &mut sessions };
+        let mut host = Host {
+            node: &node,
+            index,
+            shard: &mut shard,
+            sessions: &mut sessions,
+        };
         let now = node.ports.clock.now();
         for input in inputs.drain(..) {
             host.handle(input, now, &mut out);
@@ -150,7 +161,11 @@ impl Host<'_> {
             }
             self.sessions[index] = self.node.shards[self.index].session(*slot);
         }
-        let closed = if let Input::Close { slot } = &input { Some(*slot) } else { None };
+        let closed = if let Input::Close { slot } = &input {
+            Some(*slot)
+        } else {
+            None
+        };
         self.shard.handle(input, now, out);
         self.apply(out, now);
         if let Some(slot) = closed {
@@ -179,7 +194,13 @@ impl Host<'_> {
             Effect::Missed { slot, page } => {
                 let Some(session) = self.session(slot) else { return };
                 let id = node.ports.number();
-                let bytes = session.dialect.notice(&Notice::Missed(page), session.locale, now, id);
+                let bytes = session.dialect.notice(
+                    &Notice::Missed(page),
+                    session.locale,
+                    now,
+                    id,
+                    &node.ports.limits,
+                );
                 let written = session.mailbox.push_beyond(Lane::Message, &bytes) == Pushed::Written;
                 if !written && session.mailbox.want_drained() {
                     back.push(Input::Congested { slot });
@@ -189,33 +210,60 @@ impl Host<'_> {
                 node.counters.backfills.bump();
                 self.ask(async move |node| {
                     let limit = node.ports.limits.history_page_max;
-                    let page = node.ports.store.history(room, PageFrom::After(after), limit).await;
-                    Input::Backfilled { room, page: node.healthy(page).flatten() }
+                    let page = node
+                        .ports
+                        .store
+                        .history(room, PageFrom::After(after), limit)
+                        .await;
+                    Input::Backfilled {
+                        room,
+                        page: node.healthy(page).flatten(),
+                    }
                 });
             }
-            Effect::Replay { slot, session, room, after } => self.ask(async move |node| {
+            Effect::Replay {
+                slot,
+                session,
+                room,
+                after,
+            } => self.ask(async move |node| {
                 let limit = node.ports.limits.history_page_max;
-                let page = node.ports.store.history(room, PageFrom::After(after), limit).await;
-                Input::Replayed { slot, session, room, page: node.healthy(page).flatten() }
+                let page = node
+                    .ports
+                    .store
+                    .history(room, PageFrom::After(after), limit)
+                    .await;
+                Input::Replayed {
+                    slot,
+                    session,
+                    room,
+                    page: node.healthy(page).flatten(),
+                }
             }),
             Effect::Reload { room } => {
                 node.counters.reloads.bump();
                 self.ask(async move |node| {
                     let members = node.ports.store.room_members(room).await;
-                    node.healthy(members).flatten().map_or(Input::MembersUnknown { room }, |all| Input::Members {
-                        head: all.head,
-                        members: all.members,
-                    })
+                    node.healthy(members)
+                        .flatten()
+                        .map_or(Input::MembersUnknown { room }, |all| Input::Members {
+                            head: all.head,
+                            members: all.members,
+                        })
                 });
             }
             Effect::CheckHead { room } => self.ask(async move |node| {
-                let heads: Vec<RoomHead> =
-                    node.healthy(node.ports.store.heads(vec![room]).await).unwrap_or_default();
+                let heads: Vec<RoomHead> = node
+                    .healthy(node.ports.store.heads(vec![room]).await)
+                    .unwrap_or_default();
                 Input::Heads(heads.into())
             }),
             Effect::Interest { room, wanted } => node.routes.set(room, self.index, wanted),
             Effect::Passed { ticket } => node.shards[self.index].passed(ticket),
-            Effect::Fanned { oldest, .. } => node.counters.commit_to_last_write_ms.note(node.ports.clock.now().ms_since(oldest)),
+            Effect::Fanned { oldest, .. } => node
+                .counters
+                .commit_to_last_write_ms
+                .note(node.ports.clock.now().ms_since(oldest)),
             Effect::Close { slot, cause } => self.end(slot, cause),
         }
     }
@@ -230,7 +278,10 @@ impl Host<'_> {
         let events = run.events();
         let body = &events[0].event().body;
         let bytes = run.encoded(session.dialect.events());
-        match session.mailbox.push_keyed(body.lane(), body.conflation_key(), bytes) {
+        match session
+            .mailbox
+            .push_keyed(body.lane(), body.conflation_key(), bytes)
+        {
             Pushed::Written | Pushed::Queued | Pushed::Closed => {}
             Pushed::Full if body.lane() == Lane::Ephemeral => {}
             Pushed::Full => {
@@ -245,7 +296,10 @@ impl Host<'_> {
                 self.node.counters.lags.bump();
                 back.push(Input::Full { slot, run });
                 if !session.mailbox.want_drained() {
-                    back.push(Input::Drained { slot, session: session.id });
+                    back.push(Input::Drained {
+                        slot,
+                        session: session.id,
+                    });
                 }
             }
         }

@@ -62,7 +62,7 @@ pub trait Drained: Send + Sync {
 
 /// What waits to be written to one connection.
 pub struct Mailbox {
-    line: Box<dyn Line>,
+    line: Arc<dyn Line>,
     limits: Arc<Limits>,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
@@ -88,8 +88,19 @@ enum Ending {
 impl Mailbox {
     /// An empty mailbox for a line.
     #[must_use]
-    pub fn new(line: Box<dyn Line>, limits: Arc<Limits>, clock: Arc<dyn Clock>, counters: Arc<Counters>) -> Arc<Self> {
-        Arc::new(Self { line, limits, clock, counters, state: Mutex::new(State::default()) })
+    pub fn new(
+        line: Arc<dyn Line>,
+        limits: Arc<Limits>,
+        clock: Arc<dyn Clock>,
+        counters: Arc<Counters>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            line,
+            limits,
+            clock,
+            counters,
+            state: Mutex::new(State::default()),
+        })
     }
 
     /// From now on `owner` hears when the mailbox was full and is empty again.
@@ -117,7 +128,13 @@ impl Mailbox {
         self.push_within(lane, None, bytes, self.limits.mailbox_bytes_max.saturating_mul(2))
     }
 
-    fn push_within(self: &Arc<Self>, lane: Lane, key: Option<ConflationKey>, bytes: &Bytes, budget: usize) -> Pushed {
+    fn push_within(
+        self: &Arc<Self>,
+        lane: Lane,
+        key: Option<ConflationKey>,
+        bytes: &Bytes,
+        budget: usize,
+    ) -> Pushed {
         let mut state = self.state.lock();
         if state.ending != Ending::Open {
             return Pushed::Closed;
@@ -147,20 +164,65 @@ impl Mailbox {
         Pushed::Queued
     }
 
-    /// Takes the last bytes, lets what waits be written, then ends the connection. Later pushes are refused.
-    pub fn close(self: &Arc<Self>, last: Option<&Bytes>) {
-        if let Some(last) = last {
-            self.push(Lane::Control, last);
-        }
+    /// Lets what waits be written, then the last bytes, then ends the connection. Later pushes are refused.
+    pub fn close(&self, last: Option<&Bytes>) {
+        self.end(last, false);
+    }
+
+    /// Drops what waits, but for a frame that was begun; writes the last bytes and ends the connection.
+    pub fn cut(&self, last: Option<&Bytes>) {
+        self.end(last, true);
+    }
+
+    fn end(&self, last: Option<&Bytes>, drop_waiting: bool) {
         let mut state = self.state.lock();
-        if state.ending == Ending::Closed {
+        if state.ending != Ending::Open {
             return;
         }
-        if state.backlog.is_some() {
-            state.ending = Ending::Closing;
-        } else {
-            state.ending = Ending::Closed;
-            self.line.finish();
+        state.ending = Ending::Closing;
+        if let Some(backlog) = &mut state.backlog {
+            let before = backlog.bytes();
+            if drop_waiting {
+                backlog.clear_waiting();
+            }
+            backlog.set_last(last.cloned());
+            self.counters.mailbox_bytes.sub(before);
+            self.counters.mailbox_bytes.add(backlog.bytes());
+            return;
+        }
+        // Nothing waits, so these few bytes nearly always fit; if not, the connection is as good as gone.
+        if let Some(last) = last {
+            self.line.try_write(last);
+        }
+        state.ending = Ending::Closed;
+        self.line.finish();
+    }
+
+    /// Waits until at most `bytes_max` wait and the control lane is at most half full, or the connection is closed.
+    /// Whoever makes this mailbox fuller by what it asks for waits here first, and so is held back by its own reading.
+    pub async fn relief(&self, bytes_max: usize) {
+        loop {
+            let relief = {
+                let mut state = self.state.lock();
+                let Some(backlog) = &mut state.backlog else { return };
+                if backlog.bytes() <= bytes_max
+                    && backlog.control_bytes() <= self.limits.mailbox_control_bytes_max / 2
+                {
+                    return;
+                }
+                backlog.held = true;
+                Arc::clone(backlog.relief.get_or_insert_default())
+            };
+            // A notice between the look and this wait is kept for us: there is one waiter at most.
+            relief.notified().await;
+        }
+    }
+
+    /// Takes bytes that answer a request: they fit, since the one who asked has waited for [`Self::relief`].
+    pub fn answer(self: &Arc<Self>, lane: Lane, bytes: &Bytes) -> Pushed {
+        match lane {
+            Lane::Control | Lane::Ephemeral => self.push(lane, bytes),
+            Lane::Message => self.push_beyond(lane, bytes),
         }
     }
 
@@ -173,7 +235,11 @@ impl Mailbox {
     /// How many bytes wait.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
-        self.state.lock().backlog.as_ref().map_or(0, |backlog| backlog.bytes())
+        self.state
+            .lock()
+            .backlog
+            .as_ref()
+            .map_or(0, |backlog| backlog.bytes())
     }
 
     /// Ends the connection at once; what waits is dropped.
@@ -187,13 +253,16 @@ impl Mailbox {
     /// Notes that the owner must hear when nothing waits any more; false if nothing waits already.
     pub(crate) fn want_drained(&self) -> bool {
         let mut state = self.state.lock();
-        let Some(backlog) = &mut state.backlog else { return false };
+        let Some(backlog) = &mut state.backlog else {
+            return false;
+        };
         backlog.wanted = true;
         true
     }
 
     fn drop_backlog(&self, state: &mut State) {
         if let Some(backlog) = state.backlog.take() {
+            backlog.relieve();
             self.counters.mailbox_bytes.sub(backlog.bytes());
         }
     }
@@ -202,13 +271,18 @@ impl Mailbox {
     fn flush(&self) -> Flushed {
         let mut state = self.state.lock();
         let state = &mut *state;
-        let Some(backlog) = &mut state.backlog else { return Flushed::Gone };
+        let Some(backlog) = &mut state.backlog else {
+            return Flushed::Gone;
+        };
         loop {
-            let Some(chunk) = backlog.next_chunk(WRITE_BYTES_MAX) else { break };
+            let Some(chunk) = backlog.next_chunk(WRITE_BYTES_MAX) else {
+                break;
+            };
             match self.line.try_write(&chunk) {
                 Wrote::Bytes(written) => {
                     self.counters.mailbox_bytes.sub(written);
                     backlog.written(chunk, written, self.clock.now());
+                    backlog.relieve();
                 }
                 Wrote::Full => {
                     backlog.written(chunk, 0, Timestamp(i64::MIN));
@@ -223,13 +297,18 @@ impl Mailbox {
             }
         }
         let wanted = backlog.wanted;
+        backlog.relieve();
         state.backlog = None;
         if state.ending == Ending::Closing {
             state.ending = Ending::Closed;
             self.line.finish();
             return Flushed::Gone;
         }
-        Flushed::Empty(wanted.then(|| state.owner.as_ref().and_then(Weak::upgrade)).flatten())
+        Flushed::Empty(
+            wanted
+                .then(|| state.owner.as_ref().and_then(Weak::upgrade))
+                .flatten(),
+        )
     }
 
     /// Looks at a line that took nothing for a while: a full mailbox without progress ends its session, one that is
@@ -237,7 +316,9 @@ impl Mailbox {
     fn give_up(&self) -> bool {
         let now = self.clock.now();
         let state = self.state.lock();
-        let Some(backlog) = &state.backlog else { return true };
+        let Some(backlog) = &state.backlog else {
+            return true;
+        };
         if now.ms_since(backlog.moved_at) < self.limits.slow_ms {
             return false;
         }
@@ -246,7 +327,7 @@ impl Mailbox {
             self.abort();
             return true;
         }
-        if !backlog.wanted && backlog.bytes() < self.limits.mailbox_bytes_max / 2 {
+        if !backlog.wanted && !backlog.held && backlog.bytes() < self.limits.mailbox_bytes_max / 2 {
             return false;
         }
         drop(state);
@@ -269,7 +350,10 @@ enum Flushed {
 async fn drain(mailbox: Arc<Mailbox>) {
     let patience = std::time::Duration::from_millis(mailbox.limits.slow_ms.max(1));
     loop {
-        if tokio::time::timeout(patience, mailbox.line.writable()).await.is_err() {
+        if tokio::time::timeout(patience, mailbox.line.writable())
+            .await
+            .is_err()
+        {
             if mailbox.give_up() {
                 return;
             }

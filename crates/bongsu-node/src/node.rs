@@ -103,11 +103,22 @@ impl Node {
     ///
     /// # Errors
     /// Why the request is refused. `INVALID_TOKEN` means that the session is over.
-    pub async fn handle(self: &Arc<Self>, session: &Arc<Session>, asked: Asked, answer: Answer<'_>) -> Result<(), Refusal> {
+    pub async fn handle(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        asked: Asked,
+        answer: Answer<'_>,
+    ) -> Result<(), Refusal> {
         let now = self.ports.clock.now();
         self.admit(session, &asked, now)?;
         let cause = asked.tag.reference;
-        let ask = &mut Ask { node: self, session, cause, now, answer };
+        let ask = &mut Ask {
+            node: self,
+            session,
+            cause,
+            now,
+            answer,
+        };
         match asked.request {
             Request::Connect(connect) => usecases::refresh::refresh(ask, &connect.token),
             Request::RefreshToken { token } => usecases::refresh::refresh(ask, &token),
@@ -117,14 +128,20 @@ impl Node {
             Request::Post(post) => usecases::post::post(ask, post).await,
             Request::Typing { room, is_typing } => usecases::typing::typing(ask, room, is_typing).await,
             Request::MarkRead { room, seq } => usecases::mark_read::mark_read(ask, room, seq).await,
-            Request::History { room, from, limit } => usecases::history::history(ask, room, from, limit).await,
-            Request::CreateCall { room, name, max_participants } => {
-                usecases::create_call::create_call(ask, room, name, max_participants).await
+            Request::History { room, from, limit } => {
+                usecases::history::history(ask, room, from, limit).await
             }
+            Request::CreateCall {
+                room,
+                name,
+                max_participants,
+            } => usecases::create_call::create_call(ask, room, name, max_participants).await,
             Request::JoinCall { call, media } => usecases::join_call::join_call(ask, call, media).await,
             Request::LeaveCall { call } => usecases::in_call::leave(ask, call).await,
             Request::EndCall { call } => usecases::in_call::end(ask, call).await,
-            Request::Signal { call, target, signal } => usecases::signal::signal(ask, call, target, signal).await,
+            Request::Signal { call, target, signal } => {
+                usecases::signal::signal(ask, call, target, signal).await
+            }
             Request::SetMedia { call, media } => usecases::in_call::set_media(ask, call, media).await,
             Request::Block { user } => usecases::block::block(ask, user, true).await,
             Request::Unblock { user } => usecases::block::block(ask, user, false).await,
@@ -167,7 +184,16 @@ impl Node {
     pub(crate) async fn barrier(&self, session: &Session, upto: Option<(RoomId, Seq)>) {
         let shard = &self.shards[session.shard];
         let (ticket, passed) = shard.ticket();
-        if shard.inbox.send(Input::Barrier { slot: session.slot, ticket, upto }).await.is_ok() {
+        if shard
+            .inbox
+            .send(Input::Barrier {
+                slot: session.slot,
+                ticket,
+                upto,
+            })
+            .await
+            .is_ok()
+        {
             // A shard that is gone passes nobody; its node is going too.
             let _ = passed.await;
         }
@@ -215,12 +241,14 @@ impl Node {
         match room {
             Some(room) => {
                 for shard in self.routes.of(room) {
-                    self.to_shard(shard, Input::Announced(Arc::clone(&outbound))).await;
+                    self.to_shard(shard, Input::Announced(Arc::clone(&outbound)))
+                        .await;
                 }
             }
             None => {
                 for shard in 0..self.shards.len() {
-                    self.to_shard(shard, Input::Announced(Arc::clone(&outbound))).await;
+                    self.to_shard(shard, Input::Announced(Arc::clone(&outbound)))
+                        .await;
                 }
             }
         }
@@ -239,13 +267,27 @@ impl Ear for Node {
             }
             Heard::Blocks(user, blocked) => {
                 for shard in 0..self.shards.len() {
-                    self.to_shard(shard, Input::Blocks { user, blocked: Arc::clone(&blocked) }).await;
+                    self.to_shard(
+                        shard,
+                        Input::Blocks {
+                            user,
+                            blocked: Arc::clone(&blocked),
+                        },
+                    )
+                    .await;
                 }
             }
             Heard::Members(head, members) => {
                 self.memberships_heard.fetch_add(1, Ordering::AcqRel);
                 for shard in 0..self.shards.len() {
-                    self.to_shard(shard, Input::Members { head, members: members.to_vec() }).await;
+                    self.to_shard(
+                        shard,
+                        Input::Members {
+                            head,
+                            members: members.to_vec(),
+                        },
+                    )
+                    .await;
                 }
             }
             Heard::Cut(cut) => usecases::cut::cut(self, &cut),

@@ -123,7 +123,9 @@ impl Ports {
         let mut random = [0; 10];
         random.copy_from_slice(&bits[..10]);
         let ms = u64::try_from(now.0).unwrap_or(0);
-        uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid().as_u128()
+        uuid::Builder::from_unix_timestamp_millis(ms, &random)
+            .into_uuid()
+            .as_u128()
     }
 
     /// A fresh number for an event or an incident.

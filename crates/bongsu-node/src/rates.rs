@@ -27,7 +27,10 @@ impl Rates {
             signals: of(limits.signals_per_s, limits.signals_burst),
             joins: of(limits.joins_per_s, limits.joins_burst),
             requests: (
-                Rate { per_s: limits.requests_per_s, burst: limits.requests_burst },
+                Rate {
+                    per_s: limits.requests_per_s,
+                    burst: limits.requests_burst,
+                },
                 Mutex::new(Buckets::new(KEYS_MAX)),
             ),
             flood: (FloodLimit::from(limits), Mutex::new(Flood::new(KEYS_MAX))),
@@ -35,7 +38,13 @@ impl Rates {
     }
 
     /// Takes a request out of the bucket of its kind.
-    pub(crate) fn request(&self, session: SessionId, request: &Request, user: UserId, now: Timestamp) -> Result<(), Refusal> {
+    pub(crate) fn request(
+        &self,
+        session: SessionId,
+        request: &Request,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let checked = match request {
             Request::Post(_) => check(&self.posts, user, now),
             Request::Signal { .. } => check(&self.signals, user, now),
@@ -66,7 +75,10 @@ impl Rates {
         client_id: Option<&ClientMessageId>,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        self.flood.1.lock().check(user, fingerprint, client_id, self.flood.0, now)
+        self.flood
+            .1
+            .lock()
+            .check(user, fingerprint, client_id, self.flood.0, now)
     }
 
     /// Forgets what has no say any more.
@@ -80,5 +92,9 @@ impl Rates {
 }
 
 fn check<K: Ord + Copy>(of: &(Rate, Mutex<Buckets<K>>), key: K, now: Timestamp) -> Result<(), u64> {
-    if of.0.per_s == 0 { Ok(()) } else { of.1.lock().check(key, of.0, now) }
+    if of.0.per_s == 0 {
+        Ok(())
+    } else {
+        of.1.lock().check(key, of.0, now)
+    }
 }

@@ -23,7 +23,9 @@ impl Registry {
     }
 
     pub(crate) fn add(&self, session: &Arc<Session>) {
-        self.part(session.id).lock().insert(session.id, Arc::clone(session));
+        self.part(session.id)
+            .lock()
+            .insert(session.id, Arc::clone(session));
     }
 
     /// Forgets a session; false if it was forgotten before.

@@ -14,7 +14,9 @@ pub(crate) struct Revoked {
 
 impl Revoked {
     pub(crate) fn add(&self, revocation: &Revocation) {
-        self.tokens.write().insert(revocation.jti.clone(), revocation.expires_at);
+        self.tokens
+            .write()
+            .insert(revocation.jti.clone(), revocation.expires_at);
     }
 
     pub(crate) fn contains(&self, jti: Option<&Jti>) -> bool {

@@ -11,7 +11,8 @@ use bongsu_core::shard::{Input, SlotNo};
 use bongsu_model::event::Lane;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{
-    Closing, Code, Encode, Jti, Locale, Notice, Refusal, Role, RoomId, SessionId, Timestamp, UserId, UserRef,
+    Closing, Code, Encode, Jti, Limits, Locale, Notice, Refusal, Role, RoomId, SessionId, Timestamp, UserId,
+    UserRef,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -28,7 +29,7 @@ pub trait Dialect: Send + Sync {
     /// The encoding of events, shared by all sessions of this protocol.
     fn events(&self) -> &dyn Encode;
     /// A frame for one session alone. `id` is random.
-    fn notice(&self, notice: &Notice, locale: Locale, now: Timestamp, id: u64) -> Bytes;
+    fn notice(&self, notice: &Notice, locale: Locale, now: Timestamp, id: u64, limits: &Limits) -> Bytes;
 }
 
 /// What is known of a connection before it signs in.
@@ -42,6 +43,8 @@ pub struct Arrival {
     pub address: IpAddr,
     /// The language of its texts.
     pub locale: Locale,
+    /// The user that its envelope claims to come from; anyone but the token's is refused.
+    pub claimed_user: Option<UserId>,
 }
 
 /// A signed-in connection.
@@ -121,7 +124,11 @@ impl Session {
     /// Who asks, for policy.
     pub(crate) fn principal(&self) -> Principal {
         let standing = self.standing.lock();
-        Principal { user: Some(self.user), role: standing.role, rooms: standing.rooms.clone() }
+        Principal {
+            user: Some(self.user),
+            role: standing.role,
+            rooms: standing.rooms.clone(),
+        }
     }
 
     /// Whether the session may still ask for anything.
@@ -177,7 +184,13 @@ impl Session {
 
     /// Tells the session something in its own language.
     pub(crate) fn notice(&self, ports: &Ports, lane: Lane, notice: &Notice) -> Pushed {
-        let bytes = self.dialect.notice(notice, self.locale, ports.clock.now(), ports.number());
+        let bytes = self.dialect.notice(
+            notice,
+            self.locale,
+            ports.clock.now(),
+            ports.number(),
+            &ports.limits,
+        );
         self.mailbox.push(lane, &bytes)
     }
 
@@ -186,9 +199,21 @@ impl Session {
         if self.cut.swap(true, Ordering::AcqRel) {
             return;
         }
+        let stopping = cause == CloseCause::ShuttingDown;
         let notice = Notice::Closed(Closing::new(cause));
-        let bytes = self.dialect.notice(&notice, self.locale, ports.clock.now(), ports.number());
-        self.mailbox.close(Some(&bytes));
+        let bytes = self.dialect.notice(
+            &notice,
+            self.locale,
+            ports.clock.now(),
+            ports.number(),
+            &ports.limits,
+        );
+        // A server that stops still says what it has to say; whoever is cut off hears no more.
+        if stopping {
+            self.mailbox.close(Some(&bytes))
+        } else {
+            self.mailbox.cut(Some(&bytes))
+        }
     }
 
     /// Whether the session has been ended from this side.
@@ -226,7 +251,13 @@ impl Drained for Session {
     fn drained(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             // A shard that is gone has no use for it.
-            let _ = self.inbox.send(Input::Drained { slot: self.slot, session: self.id }).await;
+            let _ = self
+                .inbox
+                .send(Input::Drained {
+                    slot: self.slot,
+                    session: self.id,
+                })
+                .await;
         })
     }
 }

@@ -103,7 +103,11 @@ async fn trim(node: &Arc<Node>, now: Timestamp) {
         let ms = i64::try_from(limits.retention_s.saturating_mul(1_000)).unwrap_or(i64::MAX);
         Timestamp(now.0.saturating_sub(ms))
     });
-    let trimmed = node.ports.store.retain(limits.retention_messages, not_before).await;
+    let trimmed = node
+        .ports
+        .store
+        .retain(limits.retention_messages, not_before)
+        .await;
     if let Some(count @ 1..) = node.healthy(trimmed) {
         tracing::info!(count, "messages beyond the retention limits were deleted");
     }

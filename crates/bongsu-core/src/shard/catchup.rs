@@ -32,17 +32,29 @@ impl Shard {
         if !self.sessions.is_open(slot) {
             return;
         }
-        let Some(session) = self.sessions.get_mut(slot) else { return };
-        let Some(catchup) = session.catchup.as_deref_mut() else { return };
+        let Some(session) = self.sessions.get_mut(slot) else {
+            return;
+        };
+        let Some(catchup) = session.catchup.as_deref_mut() else {
+            return;
+        };
         if catchup.asking || catchup.paused {
             return;
         }
         while let Some(&room_id) = catchup.rooms.front() {
-            let place = self.rooms.get(&room_id).and_then(|room| Some((room, room.place(slot)?)));
+            let place = self
+                .rooms
+                .get(&room_id)
+                .and_then(|room| Some((room, room.place(slot)?)));
             if let Some((room, place)) = place.filter(|(_, place)| place.behind) {
                 if !room.is_level(slot, place.has) {
                     catchup.asking = true;
-                    out.push(Effect::Replay { slot, session: session.session, room: room_id, after: place.has });
+                    out.push(Effect::Replay {
+                        slot,
+                        session: session.session,
+                        room: room_id,
+                        after: place.has,
+                    });
                     return;
                 }
                 if let Some(place) = self.rooms.get_mut(&room_id).and_then(|room| room.place_mut(slot)) {
@@ -63,26 +75,51 @@ impl Shard {
         page: Option<HistoryPage>,
         out: &mut Vec<Effect>,
     ) {
-        let Some(session) = self.sessions.get_mut(slot).filter(|session| session.session == session_id) else { return };
+        let Some(session) = self
+            .sessions
+            .get_mut(slot)
+            .filter(|session| session.session == session_id)
+        else {
+            return;
+        };
         if let Some(catchup) = session.catchup.as_deref_mut() {
             catchup.asking = false;
         }
         let Some(mut page) = page else {
             // Without the store nothing can be made whole; the client keeps its place and resumes.
-            out.push(Effect::Close { slot, cause: CloseCause::Slow });
+            out.push(Effect::Close {
+                slot,
+                cause: CloseCause::Slow,
+            });
             return;
         };
-        let place = self.rooms.get_mut(&room_id).and_then(|room| room.place_mut(slot)).filter(|place| place.behind);
+        let place = self
+            .rooms
+            .get_mut(&room_id)
+            .and_then(|room| room.place_mut(slot))
+            .filter(|place| place.behind);
         if let Some(place) = place {
             page.messages.retain(|message| message.seq > place.has);
-            let reset = self.rooms.get(&room_id).and_then(|room| room.epoch).is_some_and(|epoch| epoch != page.epoch);
+            let reset = self
+                .rooms
+                .get(&room_id)
+                .and_then(|room| room.epoch)
+                .is_some_and(|epoch| epoch != page.epoch);
             if reset || !self.replay_place(slot, room_id, &page) {
                 // Retention or a reset took away what the session lacks: it must be told, not given a part.
-                out.push(Effect::Close { slot, cause: CloseCause::Slow });
+                out.push(Effect::Close {
+                    slot,
+                    cause: CloseCause::Slow,
+                });
                 return;
             }
-            if let Some(session) = self.sessions.get(slot).filter(|session| session.blocked.is_some()) {
-                page.messages.retain(|message| !session.has_blocked(Some(message.sender.user)));
+            if let Some(session) = self
+                .sessions
+                .get(slot)
+                .filter(|session| session.blocked.is_some())
+            {
+                page.messages
+                    .retain(|message| !session.has_blocked(Some(message.sender.user)));
             }
             if !page.messages.is_empty() {
                 out.push(Effect::Missed { slot, page });
@@ -94,7 +131,9 @@ impl Shard {
 
     /// Moves a place forward by a page; false if there is a hole before it.
     fn replay_place(&mut self, slot: SlotNo, room_id: RoomId, page: &HistoryPage) -> bool {
-        let Some(place) = self.rooms.get_mut(&room_id).and_then(|room| room.place_mut(slot)) else { return true };
+        let Some(place) = self.rooms.get_mut(&room_id).and_then(|room| room.place_mut(slot)) else {
+            return true;
+        };
         match (page.messages.first(), page.messages.last()) {
             (Some(first), Some(last)) => {
                 let whole = first.seq == place.has.next();
@@ -112,7 +151,10 @@ impl Shard {
             return;
         };
         let has = Seq(first.seq.0 - 1);
-        let rewound = self.rooms.get_mut(&first.room).is_some_and(|room| room.rewind(slot, has));
+        let rewound = self
+            .rooms
+            .get_mut(&first.room)
+            .is_some_and(|room| room.rewind(slot, has));
         if rewound {
             self.fall_behind(slot, first.room);
         }
@@ -120,14 +162,26 @@ impl Shard {
     }
 
     pub(super) fn drained(&mut self, slot: SlotNo, session_id: SessionId, out: &mut Vec<Effect>) {
-        let Some(session) = self.sessions.get_mut(slot).filter(|session| session.session == session_id) else { return };
+        let Some(session) = self
+            .sessions
+            .get_mut(slot)
+            .filter(|session| session.session == session_id)
+        else {
+            return;
+        };
         if let Some(catchup) = session.catchup.as_deref_mut() {
             catchup.paused = false;
         }
         self.catch_up(slot, out);
     }
 
-    pub(super) fn barrier(&mut self, slot: SlotNo, ticket: u64, upto: Option<(RoomId, Seq)>, out: &mut Vec<Effect>) {
+    pub(super) fn barrier(
+        &mut self,
+        slot: SlotNo,
+        ticket: u64,
+        upto: Option<(RoomId, Seq)>,
+        out: &mut Vec<Effect>,
+    ) {
         let barrier = Barrier { slot, ticket, upto };
         if self.is_passed(&barrier) {
             out.push(Effect::Passed { ticket });
@@ -137,12 +191,18 @@ impl Shard {
     }
 
     fn is_passed(&self, barrier: &Barrier) -> bool {
-        let Some(session) = self.sessions.get(barrier.slot) else { return true };
+        let Some(session) = self.sessions.get(barrier.slot) else {
+            return true;
+        };
         if session.catchup.is_some() {
             return false;
         }
-        let Some((room, seq)) = barrier.upto else { return true };
-        self.rooms.get(&room).is_none_or(|room| room.done >= seq || room.place(barrier.slot).is_none())
+        let Some((room, seq)) = barrier.upto else {
+            return true;
+        };
+        self.rooms
+            .get(&room)
+            .is_none_or(|room| room.done >= seq || room.place(barrier.slot).is_none())
     }
 
     pub(super) fn pass_barriers_of(&mut self, slot: SlotNo, out: &mut Vec<Effect>) {
@@ -158,7 +218,9 @@ impl Shard {
         while index < self.barriers.len() {
             if concerned(&self.barriers[index]) && self.is_passed(&self.barriers[index]) {
                 let passed = self.barriers.swap_remove(index);
-                out.push(Effect::Passed { ticket: passed.ticket });
+                out.push(Effect::Passed {
+                    ticket: passed.ticket,
+                });
             } else {
                 index += 1;
             }

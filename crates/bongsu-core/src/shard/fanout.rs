@@ -23,7 +23,12 @@ pub(super) enum Job {
     /// A room with events waiting.
     Room(RoomId),
     /// One event for these sessions, from this one on.
-    List { run: Arc<Run>, actor: Option<UserId>, to: Vec<Occupant>, at: usize },
+    List {
+        run: Arc<Run>,
+        actor: Option<UserId>,
+        to: Vec<Occupant>,
+        at: usize,
+    },
 }
 
 impl Shard {
@@ -52,7 +57,9 @@ impl Shard {
     }
 
     pub(super) fn activate(&mut self, room_id: RoomId) {
-        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
         if !room.active && (room.running.is_some() || !room.waiting.is_empty()) {
             room.active = true;
             self.jobs.push_back(Job::Room(room_id));
@@ -60,34 +67,66 @@ impl Shard {
     }
 
     pub(super) fn list_job(&mut self, slots: &[SlotNo], outbound: Arc<Outbound>) {
-        let to = slots.iter().filter_map(|slot| self.sessions.occupant(*slot)).collect();
+        let to = slots
+            .iter()
+            .filter_map(|slot| self.sessions.occupant(*slot))
+            .collect();
         self.occupants_job(to, outbound);
     }
 
     pub(super) fn occupants_job(&mut self, to: Vec<Occupant>, outbound: Arc<Outbound>) {
         if !to.is_empty() {
             let event = outbound.event();
-            let actor = if event.body.honours_blocks() { event.actor } else { None };
-            self.jobs.push_back(Job::List { run: Run::new(vec![outbound]), actor, to, at: 0 });
+            let actor = if event.body.honours_blocks() {
+                event.actor
+            } else {
+                None
+            };
+            self.jobs.push_back(Job::List {
+                run: Run::new(vec![outbound]),
+                actor,
+                to,
+                at: 0,
+            });
         }
     }
 
-    fn step_list(&mut self, run: Arc<Run>, actor: Option<UserId>, to: Vec<Occupant>, at: usize, out: &mut Vec<Effect>) {
+    fn step_list(
+        &mut self,
+        run: Arc<Run>,
+        actor: Option<UserId>,
+        to: Vec<Occupant>,
+        at: usize,
+        out: &mut Vec<Effect>,
+    ) {
         let end = (at + self.limits.fanout_slice).min(to.len());
         for &occupant in &to[at..end] {
             let slot = occupant.slot;
-            let wants = self.sessions.still(occupant).is_some_and(|session| !session.has_blocked(actor));
+            let wants = self
+                .sessions
+                .still(occupant)
+                .is_some_and(|session| !session.has_blocked(actor));
             if wants && self.sessions.is_open(slot) {
-                out.push(Effect::Deliver { slot, run: Arc::clone(&run) });
+                out.push(Effect::Deliver {
+                    slot,
+                    run: Arc::clone(&run),
+                });
             }
         }
         if end < to.len() {
-            self.jobs.push_back(Job::List { run, actor, to, at: end });
+            self.jobs.push_back(Job::List {
+                run,
+                actor,
+                to,
+                at: end,
+            });
         }
     }
 
     fn step_room(&mut self, room_id: RoomId, out: &mut Vec<Effect>) {
-        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
         let Some(mut running) = room.running.take().or_else(|| next_run(room)) else {
             room.active = false;
             return;
@@ -106,8 +145,15 @@ impl Shard {
             return;
         }
         room.done = running.upto;
-        let oldest = running.run.events().first().map_or(Timestamp(0), |event| event.event().at);
-        out.push(Effect::Fanned { oldest, sessions: running.served });
+        let oldest = running
+            .run
+            .events()
+            .first()
+            .map_or(Timestamp(0), |event| event.event().at);
+        out.push(Effect::Fanned {
+            oldest,
+            sessions: running.served,
+        });
         if room.waiting.is_empty() {
             room.active = false;
         } else {
@@ -133,36 +179,57 @@ fn next_run(room: &mut Room) -> Option<Running> {
         if !fits {
             break;
         }
-        let Some(next) = room.waiting.pop_front() else { break };
+        let Some(next) = room.waiting.pop_front() else {
+            break;
+        };
         bytes += size(&next);
         upto = next.message().map_or(upto, |message| message.seq);
         events.push(next);
     }
-    Some(Running { run: Run::new(events), except, at: 0, upto, served: 0 })
+    Some(Running {
+        run: Run::new(events),
+        except,
+        at: 0,
+        upto,
+        served: 0,
+    })
 }
 
 fn excluded(outbound: &Outbound) -> Option<UserId> {
     match outbound.event().audience {
         Audience::RoomExcept(_, user) => Some(user),
-        Audience::Room(_) | Audience::User(_) | Audience::Sessions(_) | Audience::Related(..) | Audience::All => None,
+        Audience::Room(_)
+        | Audience::User(_)
+        | Audience::Sessions(_)
+        | Audience::Related(..)
+        | Audience::All => None,
     }
 }
 
 fn size(outbound: &Outbound) -> usize {
     outbound.message().map_or(0, |message| {
-        message.content.len() + message.metadata.as_ref().map_or(0, |metadata| metadata.as_bytes().len())
+        message.content.len()
+            + message
+                .metadata
+                .as_ref()
+                .map_or(0, |metadata| metadata.as_bytes().len())
     })
 }
 
 /// Gives a run to one place: whole if it may, else what of it the place lacks and its user wants to hear.
 fn serve(sessions: &Sessions, place: Place, running: &Running, out: &mut Vec<Effect>) {
-    let Some(session) = sessions.get(place.slot) else { return };
+    let Some(session) = sessions.get(place.slot) else {
+        return;
+    };
     if running.except == Some(session.user) || !sessions.is_open(place.slot) {
         return;
     }
     let plain = session.blocked.is_none() && !place.behind && place.has <= before_first(running);
     if plain {
-        out.push(Effect::Deliver { slot: place.slot, run: Arc::clone(&running.run) });
+        out.push(Effect::Deliver {
+            slot: place.slot,
+            run: Arc::clone(&running.run),
+        });
         return;
     }
     let wanted: Vec<_> = running
@@ -171,20 +238,32 @@ fn serve(sessions: &Sessions, place: Place, running: &Running, out: &mut Vec<Eff
         .iter()
         .filter(|outbound| {
             let event = outbound.event();
-            let lacked = outbound.message().is_none_or(|message| !place.behind && message.seq > place.has);
+            let lacked = outbound
+                .message()
+                .is_none_or(|message| !place.behind && message.seq > place.has);
             lacked && !(event.body.honours_blocks() && session.has_blocked(event.actor))
         })
         .cloned()
         .collect();
     if wanted.len() == running.run.events().len() {
-        out.push(Effect::Deliver { slot: place.slot, run: Arc::clone(&running.run) });
+        out.push(Effect::Deliver {
+            slot: place.slot,
+            run: Arc::clone(&running.run),
+        });
     } else if !wanted.is_empty() {
-        out.push(Effect::Deliver { slot: place.slot, run: Run::new(wanted) });
+        out.push(Effect::Deliver {
+            slot: place.slot,
+            run: Run::new(wanted),
+        });
     }
 }
 
 /// The message before the first of a run; a run without messages is lacked by everyone.
 fn before_first(running: &Running) -> Seq {
-    let first = running.run.events().iter().find_map(|outbound| outbound.message());
+    let first = running
+        .run
+        .events()
+        .iter()
+        .find_map(|outbound| outbound.message());
     first.map_or(Seq(u64::MAX), |message| Seq(message.seq.0 - 1))
 }

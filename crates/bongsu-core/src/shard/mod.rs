@@ -13,11 +13,11 @@ mod session;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use bongsu_model::refusal::CloseCause;
 use bongsu_model::records::RoomHead;
+use bongsu_model::refusal::CloseCause;
 use bongsu_model::{
-    Audience, Epoch, Event, EventBody, HistoryPage, Limits, MembersVersion, Outbound, RoomId, Run, Seq, SessionId,
-    Timestamp, UserId,
+    Audience, Epoch, Event, EventBody, HistoryPage, Limits, MembersVersion, Outbound, RoomId, Run, Seq,
+    SessionId, Timestamp, UserId,
 };
 
 use fanout::Job;
@@ -240,13 +240,23 @@ impl Shard {
     /// Takes in one thing that happened.
     pub fn handle(&mut self, input: Input, now: Timestamp, out: &mut Vec<Effect>) {
         match input {
-            Input::Open { slot, session, user, blocked } => self.sessions.open(slot, session, user, blocked),
+            Input::Open {
+                slot,
+                session,
+                user,
+                blocked,
+            } => self.sessions.open(slot, session, user, blocked),
             Input::Attach { slot, rooms } => self.attach(slot, rooms, out),
             Input::Close { slot } => self.close(slot, out),
             Input::Announced(outbound) => self.announced(outbound, now, out),
             Input::Heads(heads) => heads.iter().for_each(|head| self.head(*head, now, out)),
             Input::Backfilled { room, page } => self.backfilled(room, page, now, out),
-            Input::Replayed { slot, session, room, page } => self.replayed(slot, session, room, page, out),
+            Input::Replayed {
+                slot,
+                session,
+                room,
+                page,
+            } => self.replayed(slot, session, room, page, out),
             Input::Members { head, members } => self.members(head, &members, now, out),
             Input::MembersUnknown { room } => self.members_unknown(room, now),
             Input::Blocks { user, blocked } => self.blocks(user, &blocked),
@@ -293,12 +303,30 @@ impl Shard {
                 let room = message.room;
                 self.posted(room, outbound, now, out);
             }
-            EventBody::UserJoined { room, user, joined_seq, version, .. } => {
-                let change = order::Change { room: *room, user: *user, joined_seq: Some(*joined_seq), version: *version };
+            EventBody::UserJoined {
+                room,
+                user,
+                joined_seq,
+                version,
+                ..
+            } => {
+                let change = order::Change {
+                    room: *room,
+                    user: *user,
+                    joined_seq: Some(*joined_seq),
+                    version: *version,
+                };
                 self.membership(change, outbound, now, out);
             }
-            EventBody::UserLeft { room, user, version, .. } => {
-                let change = order::Change { room: *room, user: *user, joined_seq: None, version: *version };
+            EventBody::UserLeft {
+                room, user, version, ..
+            } => {
+                let change = order::Change {
+                    room: *room,
+                    user: *user,
+                    joined_seq: None,
+                    version: *version,
+                };
                 self.membership(change, outbound, now, out);
             }
             EventBody::Typing { .. }
@@ -327,7 +355,10 @@ impl Shard {
                 self.list_job(&slots, outbound);
             }
             Audience::Sessions(sessions) => {
-                let slots: Vec<_> = sessions.iter().filter_map(|session| self.sessions.slot_of(*session)).collect();
+                let slots: Vec<_> = sessions
+                    .iter()
+                    .filter_map(|session| self.sessions.slot_of(*session))
+                    .collect();
                 self.list_job(&slots, outbound);
             }
             Audience::Related(user, rooms) => {

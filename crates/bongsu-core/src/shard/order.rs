@@ -37,7 +37,9 @@ impl Shard {
 
     /// Gives a session a place in a room that is known here, or moves it back to `after`.
     fn hear(&mut self, slot: SlotNo, room_id: RoomId, after: Seq) {
-        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
         let behind = if self.sessions.add_room(slot, room_id) {
             room.add(slot, after)
                 // Until it is attached nothing reaches it, so what comes meanwhile is caught up then.
@@ -61,7 +63,9 @@ impl Shard {
     }
 
     pub(super) fn close(&mut self, slot: SlotNo, out: &mut Vec<Effect>) {
-        let Some(session) = self.sessions.close(slot) else { return };
+        let Some(session) = self.sessions.close(slot) else {
+            return;
+        };
         for room in session.rooms {
             self.lose_place(slot, room, out);
         }
@@ -69,18 +73,29 @@ impl Shard {
     }
 
     fn lose_place(&mut self, slot: SlotNo, room_id: RoomId, out: &mut Vec<Effect>) {
-        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
         room.remove(slot);
         if room.is_empty() {
             if let Some(at) = room.hole {
                 self.holes.remove(&(at, room_id));
             }
             self.rooms.remove(&room_id);
-            out.push(Effect::Interest { room: room_id, wanted: false });
+            out.push(Effect::Interest {
+                room: room_id,
+                wanted: false,
+            });
         }
     }
 
-    pub(super) fn posted(&mut self, room_id: RoomId, outbound: Arc<Outbound>, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn posted(
+        &mut self,
+        room_id: RoomId,
+        outbound: Arc<Outbound>,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(message) = outbound.message() else { return };
         let message = Arc::clone(message);
         let (seq, epoch) = (message.seq, message.epoch);
@@ -110,7 +125,9 @@ impl Shard {
 
     /// Takes into the order what has become next, and sees to what keeps the rest waiting.
     fn unpark(&mut self, room_id: RoomId, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
         let mut version_missing = false;
         while let Some(entry) = room.parked.first_entry() {
             let seq = *entry.key();
@@ -121,7 +138,11 @@ impl Shard {
             if seq != room.last.next() {
                 break;
             }
-            if entry.get().message().is_some_and(|message| message.members > room.version) {
+            if entry
+                .get()
+                .message()
+                .is_some_and(|message| message.members > room.version)
+            {
                 version_missing = true;
                 break;
             }
@@ -150,25 +171,40 @@ impl Shard {
 
     /// A hole did not close by itself in time.
     pub(super) fn hole_due(&mut self, room_id: RoomId, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
         room.hole = None;
         if room.known > room.last && !room.backfilling {
             room.backfilling = true;
-            out.push(Effect::Backfill { room: room_id, after: room.last });
+            out.push(Effect::Backfill {
+                room: room_id,
+                after: room.last,
+            });
         } else {
             self.unpark(room_id, now, out);
         }
     }
 
-    pub(super) fn backfilled(&mut self, room_id: RoomId, page: Option<HistoryPage>, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+    pub(super) fn backfilled(
+        &mut self,
+        room_id: RoomId,
+        page: Option<HistoryPage>,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
         room.backfilling = false;
         if let Some(page) = page {
             let before = room.last;
             let (has_more, head) = (page.has_more, page.head);
             room.fill(page);
             // What was said to exist and does not was never committed.
-            room.known = head.max(room.last).max(room.parked.last_key_value().map_or(Seq::ZERO, |(seq, _)| *seq));
+            room.known = head
+                .max(room.last)
+                .max(room.parked.last_key_value().map_or(Seq::ZERO, |(seq, _)| *seq));
             if has_more && (room.last > before || !room.parked.is_empty()) {
                 self.unpark(room_id, now, out);
                 self.backfill_rest(room_id, now, out);
@@ -180,17 +216,24 @@ impl Shard {
 
     /// A page did not reach the head: the next one is asked for at once.
     fn backfill_rest(&mut self, room_id: RoomId, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
         if room.known > room.last && !room.backfilling && !room.reloading {
             room.backfilling = true;
-            out.push(Effect::Backfill { room: room_id, after: room.last });
+            out.push(Effect::Backfill {
+                room: room_id,
+                after: room.last,
+            });
             self.unpark(room_id, now, out);
         }
     }
 
     /// A room's head, by somebody's word.
     pub(super) fn head(&mut self, head: RoomHead, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(room) = self.rooms.get_mut(&head.room) else { return };
+        let Some(room) = self.rooms.get_mut(&head.room) else {
+            return;
+        };
         match room.epoch {
             None => room.epoch = Some(head.epoch),
             Some(epoch) if epoch != head.epoch => *room = reset(room, head.epoch, head.seq.next()),
@@ -204,7 +247,13 @@ impl Shard {
         self.unpark(head.room, now, out);
     }
 
-    pub(super) fn membership(&mut self, change: Change, outbound: Arc<Outbound>, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn membership(
+        &mut self,
+        change: Change,
+        outbound: Arc<Outbound>,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         match (self.rooms.get_mut(&change.room), change.joined_seq) {
             (Some(room), joined) => {
                 if change.version <= room.told {
@@ -224,9 +273,13 @@ impl Shard {
                 if self.sessions.of(change.user).is_empty() {
                     return;
                 }
-                out.push(Effect::Interest { room: change.room, wanted: true });
+                out.push(Effect::Interest {
+                    room: change.room,
+                    wanted: true,
+                });
                 out.push(Effect::CheckHead { room: change.room });
-                self.rooms.insert(change.room, Room::new(joined, None, change.version));
+                self.rooms
+                    .insert(change.room, Room::new(joined, None, change.version));
                 self.joined(change, joined, out);
             }
             (None, None) => {}
@@ -243,7 +296,10 @@ impl Shard {
             room.version = change.version;
         }
         for slot in self.sessions.of(change.user).to_vec() {
-            let heard = self.sessions.get(slot).is_some_and(|session| session.rooms.contains(&change.room));
+            let heard = self
+                .sessions
+                .get(slot)
+                .is_some_and(|session| session.rooms.contains(&change.room));
             if !heard {
                 self.hear(slot, change.room, joined_seq);
                 self.catch_up(slot, out);
@@ -254,7 +310,11 @@ impl Shard {
     fn left(&mut self, change: Change, outbound: &Arc<Outbound>, out: &mut Vec<Effect>) {
         let slots = self.sessions.of(change.user).to_vec();
         // A reload that was faster has done this, and more: who came back after this change keeps its place.
-        if let Some(room) = self.rooms.get_mut(&change.room).filter(|room| room.version.next() == change.version) {
+        if let Some(room) = self
+            .rooms
+            .get_mut(&change.room)
+            .filter(|room| room.version.next() == change.version)
+        {
             room.version = change.version;
             for slot in &slots {
                 self.sessions.remove_room(*slot, change.room);
@@ -264,22 +324,40 @@ impl Shard {
         // The one who left hears of it as well, on all its sessions, unless it has a place (again).
         let gone: Vec<SlotNo> = slots
             .into_iter()
-            .filter(|slot| self.rooms.get(&change.room).is_none_or(|room| room.place(*slot).is_none()))
+            .filter(|slot| {
+                self.rooms
+                    .get(&change.room)
+                    .is_none_or(|room| room.place(*slot).is_none())
+            })
             .collect();
         self.list_job(&gone, Arc::clone(outbound));
     }
 
     /// All members of a room, as the store has them: whoever is not one loses its place, whoever lacks one gets it.
-    pub(super) fn members(&mut self, head: RoomHead, members: &[(UserId, Seq)], now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn members(
+        &mut self,
+        head: RoomHead,
+        members: &[(UserId, Seq)],
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         if !self.rooms.contains_key(&head.room) {
             if members.iter().all(|(user, _)| self.sessions.of(*user).is_empty()) {
                 return;
             }
-            out.push(Effect::Interest { room: head.room, wanted: true });
+            out.push(Effect::Interest {
+                room: head.room,
+                wanted: true,
+            });
             out.push(Effect::CheckHead { room: head.room });
-            self.rooms.insert(head.room, Room::new(head.seq, Some(head.epoch), head.members_version));
+            self.rooms.insert(
+                head.room,
+                Room::new(head.seq, Some(head.epoch), head.members_version),
+            );
         }
-        let Some(room) = self.rooms.get_mut(&head.room) else { return };
+        let Some(room) = self.rooms.get_mut(&head.room) else {
+            return;
+        };
         room.reloading = false;
         if head.members_version >= room.version {
             room.version = head.members_version;
@@ -288,7 +366,11 @@ impl Shard {
                 .slots()
                 .filter(|slot| {
                     let user = self.sessions.user(*slot);
-                    user.is_none_or(|user| members.binary_search_by_key(&user, |(member, _)| *member).is_err())
+                    user.is_none_or(|user| {
+                        members
+                            .binary_search_by_key(&user, |(member, _)| *member)
+                            .is_err()
+                    })
                 })
                 .collect();
             for slot in gone {
@@ -297,7 +379,10 @@ impl Shard {
             }
             for (user, joined_seq) in members {
                 for slot in self.sessions.of(*user).to_vec() {
-                    let heard = self.sessions.get(slot).is_some_and(|session| session.rooms.contains(&head.room));
+                    let heard = self
+                        .sessions
+                        .get(slot)
+                        .is_some_and(|session| session.rooms.contains(&head.room));
                     if !heard {
                         self.hear(slot, head.room, *joined_seq);
                         self.catch_up(slot, out);
@@ -310,7 +395,9 @@ impl Shard {
 
     /// The members could not be read: tried again after the wait for a hole.
     pub(super) fn members_unknown(&mut self, room_id: RoomId, now: Timestamp) {
-        let Some(room) = self.rooms.get_mut(&room_id) else { return };
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
         room.reloading = false;
         if room.hole.is_none() {
             let at = now.plus_ms(self.limits.head_exchange_ms);

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use bongsu_model::{Audience, Epoch, Event, EventBody, HistoryPage, MembersVersion, Outbound, Run, Seq, Timestamp, UserId};
+use bongsu_model::{
+    Audience, Epoch, Event, EventBody, HistoryPage, MembersVersion, Outbound, Run, Seq, Timestamp, UserId,
+};
 
 use super::SlotNo;
 
@@ -105,7 +107,9 @@ impl Room {
 
     /// Puts a session's place back to a message from which it is to be caught up; false if it has no place.
     pub(super) fn rewind(&mut self, slot: SlotNo, has: Seq) -> bool {
-        let Some(place) = self.place_mut(slot) else { return false };
+        let Some(place) = self.place_mut(slot) else {
+            return false;
+        };
         place.behind = true;
         place.has = has;
         true
@@ -116,7 +120,11 @@ impl Room {
         match &self.running {
             Some(running) => {
                 let passed = self.places[..running.at].iter().any(|place| place.slot == slot);
-                has >= if passed { running.upto.max(self.done) } else { self.done }
+                has >= if passed {
+                    running.upto.max(self.done)
+                } else {
+                    self.done
+                }
             }
             None => has >= self.done,
         }
@@ -124,7 +132,9 @@ impl Room {
 
     /// Takes a session's place away without disturbing the run under way.
     pub(super) fn remove(&mut self, slot: SlotNo) -> bool {
-        let Some(index) = self.places.iter().position(|place| place.slot == slot) else { return false };
+        let Some(index) = self.places.iter().position(|place| place.slot == slot) else {
+            return false;
+        };
         match &mut self.running {
             Some(running) if index < running.at => {
                 // The last served place fills the gap, and the last of all, not served yet, takes its place.
@@ -146,7 +156,10 @@ impl Room {
     /// Parks what the store has after `last`; a message that is parked already keeps its cause, which the store does
     /// not know. What retention has deleted will never come: the order goes on after it.
     pub(super) fn fill(&mut self, page: HistoryPage) {
-        let first = page.messages.first().map_or(page.head.next(), |message| message.seq);
+        let first = page
+            .messages
+            .first()
+            .map_or(page.head.next(), |message| message.seq);
         if first > self.last.next() && self.parked.first_key_value().is_none_or(|(seq, _)| *seq >= first) {
             self.last = Seq(first.0 - 1);
         }

@@ -56,7 +56,10 @@ impl Sessions {
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, || None);
         }
-        debug_assert!(self.slots[index].is_none(), "the host gives a slot to one session at a time");
+        debug_assert!(
+            self.slots[index].is_none(),
+            "the host gives a slot to one session at a time"
+        );
         self.last_generation = self.last_generation.wrapping_add(1);
         self.slots[index] = Some(Session {
             generation: self.last_generation,
@@ -68,7 +71,10 @@ impl Sessions {
             catchup: None,
             stamp: 0,
         });
-        self.by_user.entry(user).or_insert_with(|| Vec::with_capacity(1)).push(slot);
+        self.by_user
+            .entry(user)
+            .or_insert_with(|| Vec::with_capacity(1))
+            .push(slot);
         self.by_session.insert(session, slot);
     }
 
@@ -111,17 +117,25 @@ impl Sessions {
 
     /// Every session, ascending by slot.
     pub(super) fn all(&self) -> Vec<Occupant> {
-        let taken = (0..).zip(&self.slots).filter_map(|(slot, session)| Some((slot, session.as_ref()?.generation)));
-        taken.map(|(slot, generation)| Occupant { slot, generation }).collect()
+        let taken = (0..)
+            .zip(&self.slots)
+            .filter_map(|(slot, session)| Some((slot, session.as_ref()?.generation)));
+        taken
+            .map(|(slot, generation)| Occupant { slot, generation })
+            .collect()
     }
 
     pub(super) fn occupant(&self, slot: SlotNo) -> Option<Occupant> {
-        Some(Occupant { slot, generation: self.get(slot)?.generation })
+        Some(Occupant {
+            slot,
+            generation: self.get(slot)?.generation,
+        })
     }
 
     /// The session that was meant, if it is still there.
     pub(super) fn still(&self, occupant: Occupant) -> Option<&Session> {
-        self.get(occupant.slot).filter(|session| session.generation == occupant.generation)
+        self.get(occupant.slot)
+            .filter(|session| session.generation == occupant.generation)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -130,7 +144,9 @@ impl Sessions {
 
     /// Notes that a session hears a room; false if it did already.
     pub(super) fn add_room(&mut self, slot: SlotNo, room: RoomId) -> bool {
-        let Some(session) = self.get_mut(slot) else { return false };
+        let Some(session) = self.get_mut(slot) else {
+            return false;
+        };
         if session.rooms.contains(&room) {
             return false;
         }
@@ -179,7 +195,10 @@ impl Sessions {
         self.last_stamp = self.last_stamp.wrapping_add(1);
         if self.last_stamp == 0 {
             // After 2^32 rounds an old stamp could look new.
-            self.slots.iter_mut().flatten().for_each(|session| session.stamp = 0);
+            self.slots
+                .iter_mut()
+                .flatten()
+                .for_each(|session| session.stamp = 0);
             self.last_stamp = 1;
         }
         self.last_stamp
@@ -187,7 +206,8 @@ impl Sessions {
 
     /// Marks a session in this round; false if it was marked already.
     pub(super) fn stamp(&mut self, slot: SlotNo, stamp: u32) -> bool {
-        self.get_mut(slot).is_some_and(|session| std::mem::replace(&mut session.stamp, stamp) != stamp)
+        self.get_mut(slot)
+            .is_some_and(|session| std::mem::replace(&mut session.stamp, stamp) != stamp)
     }
 }
 

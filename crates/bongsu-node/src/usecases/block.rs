@@ -12,7 +12,11 @@ use crate::node::{Ask, Node};
 pub(crate) async fn block(ask: &mut Ask<'_>, other: UserId, on: bool) -> Result<(), Refusal> {
     policy::may_block(&ask.session.principal(), other)?;
     set(ask.node, ask.session.user, other, on).await?;
-    (ask.answer)(if on { Reply::Blocked { user: other } } else { Reply::Unblocked { user: other } });
+    (ask.answer)(if on {
+        Reply::Blocked { user: other }
+    } else {
+        Reply::Unblocked { user: other }
+    });
     Ok(())
 }
 
@@ -25,7 +29,11 @@ pub(crate) async fn set(node: &Arc<Node>, user: UserId, other: UserId, on: bool)
             return Err(Refusal::because(Code::PermissionDenied, "too_many_blocks"));
         }
     }
-    match store.block(user, other, on).await.map_err(|fault| node.fault(&fault))? {
+    match store
+        .block(user, other, on)
+        .await
+        .map_err(|fault| node.fault(&fault))?
+    {
         Existing::Absent => Err(Refusal::new(Code::UserNotFound)),
         Existing::Unchanged => Ok(()),
         Existing::Changed => {

@@ -22,7 +22,11 @@ pub(crate) async fn ask_machine(ask: &mut Ask<'_>, input: CallInput) -> Result<(
             CallEffect::Answer(CallAnswer::Done) => {}
             CallEffect::Answer(CallAnswer::Joined { call, participants }) => {
                 let ice_servers = node.ports.ice.servers(ask.session.user, now);
-                (ask.answer)(Reply::CallJoined { call, participants, ice_servers });
+                (ask.answer)(Reply::CallJoined {
+                    call,
+                    participants,
+                    ice_servers,
+                });
             }
             CallEffect::Answer(CallAnswer::Left { call }) => (ask.answer)(Reply::CallLeft { call }),
             CallEffect::Event(_) => events.push(effect),
@@ -43,9 +47,11 @@ pub(crate) async fn tell(node: &Arc<Node>, effects: Vec<CallEffect>, now: Timest
 }
 
 /// The room of a call; `VIDEO_ROOM_NOT_FOUND` if there is none, or the asker is no member of its room.
-pub(crate) async fn room_of(ask: &Ask<'_>, call: CallId) -> Result<RoomId, Refusal> {
+pub(crate) async fn room_of(ask: &mut Ask<'_>, call: CallId) -> Result<RoomId, Refusal> {
     let room = ask.node.calls.lock().get(call).map(bongsu_core::call::Call::room);
-    let Some(room) = room else { return Err(Refusal::new(Code::VideoRoomNotFound)) };
+    let Some(room) = room else {
+        return Err(Refusal::new(Code::VideoRoomNotFound));
+    };
     let who = ask.session.principal();
     let (_, _, view) = rooms::view(ask.node, &who, &RoomRef::Id(room)).await?;
     policy::may_call(&who, &view)?;

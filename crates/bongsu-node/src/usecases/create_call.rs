@@ -9,12 +9,22 @@ use bongsu_model::{Refusal, RoomRef};
 use crate::node::Ask;
 use crate::usecases::{calls, rooms};
 
-pub(crate) async fn create_call(ask: &mut Ask<'_>, room: RoomRef, name: Arc<str>, max_participants: u32) -> Result<(), Refusal> {
+pub(crate) async fn create_call(
+    ask: &mut Ask<'_>,
+    room: RoomRef,
+    name: Arc<str>,
+    max_participants: u32,
+) -> Result<(), Refusal> {
     let (node, session) = (ask.node, ask.session);
     let who = session.principal();
     let (room, _, view) = rooms::view(node, &who, &room).await?;
     policy::may_create_call(&who, &view)?;
-    let call = node.ports.store.next_call().await.map_err(|fault| node.fault(&fault))?;
+    let call = node
+        .ports
+        .store
+        .next_call()
+        .await
+        .map_err(|fault| node.fault(&fault))?;
     let new = NewCall {
         call,
         room: room.id,

@@ -15,7 +15,10 @@ pub(crate) fn cut(node: &Node, cut: &Cut) {
         Cut::Banned(user) => (node.registry.of(*user), CloseCause::Banned),
         Cut::Disconnected(user) => (node.registry.of(*user), CloseCause::Disconnected),
         Cut::Session(session) => (one(node, *session), CloseCause::Disconnected),
-        Cut::Revoked(jti) => (node.registry.all(|session| session.has_token(jti)), CloseCause::TokenRevoked),
+        Cut::Revoked(jti) => (
+            node.registry.all(|session| session.has_token(jti)),
+            CloseCause::TokenRevoked,
+        ),
     };
     for session in sessions {
         session.end(&node.ports, cause.clone());

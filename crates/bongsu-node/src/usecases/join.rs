@@ -6,7 +6,9 @@ use bongsu_core::policy;
 use bongsu_core::shard::{Hear, Input};
 use bongsu_model::records::{NewRoom, Room, RoomHead, User};
 use bongsu_model::reply::OnlineMember;
-use bongsu_model::{Audience, Event, EventBody, MembersVersion, Refusal, Reply, RoomRef, Seq, Timestamp, UserId, UserRef};
+use bongsu_model::{
+    Audience, Event, EventBody, MembersVersion, Refusal, Reply, RoomRef, Seq, Timestamp, UserId, UserRef,
+};
 use bongsu_store::{CreateRefused, Joined};
 
 use crate::node::{Ask, Node};
@@ -17,19 +19,55 @@ pub(crate) async fn join(ask: &mut Ask<'_>, room: RoomRef, after: Option<Seq>) -
     let (node, session) = (ask.node, ask.session);
     let joined = become_member(node, session, &room, ask.now).await?;
     let online = online_members(node, &joined.room).await?;
-    let Room { id, members_count, seq, epoch, members_version, .. } = joined.room;
-    (ask.answer)(Reply::Joined { room: id, participants_count: members_count, online, seq, epoch });
+    let Room {
+        id,
+        members_count,
+        seq,
+        epoch,
+        members_version,
+        ..
+    } = joined.room;
+    (ask.answer)(Reply::Joined {
+        room: id,
+        participants_count: members_count,
+        online,
+        seq,
+        epoch,
+    });
     // This session is given what it asked for before anything that the others hear.
     let from = after.map(|after| after.min(seq));
     if from.is_some() || joined.first {
-        let after = from.unwrap_or(joined.joined_seq).max(Seq(joined.first_seq.0.saturating_sub(1)));
+        let after = from
+            .unwrap_or(joined.joined_seq)
+            .max(Seq(joined.first_seq.0.saturating_sub(1)));
         // The change that this join made is yet to be announced.
         let version = MembersVersion(members_version.0 - u64::from(joined.first));
-        let hear = Hear { room: id, head: seq, epoch, version, after };
-        node.to_shard(session.shard, Input::Attach { slot: session.slot, rooms: vec![hear] }).await;
+        let hear = Hear {
+            room: id,
+            head: seq,
+            epoch,
+            version,
+            after,
+        };
+        node.to_shard(
+            session.shard,
+            Input::Attach {
+                slot: session.slot,
+                rooms: vec![hear],
+            },
+        )
+        .await;
     }
     if joined.first {
-        announce(node, session.user, &session.nickname, &joined, ask.cause.clone(), ask.now).await;
+        announce(
+            node,
+            session.user,
+            &session.nickname,
+            &joined,
+            ask.cause.clone(),
+            ask.now,
+        )
+        .await;
     }
     if from.is_some_and(|from| from < seq) {
         node.barrier(session, None).await;
@@ -37,22 +75,41 @@ pub(crate) async fn join(ask: &mut Ask<'_>, room: RoomRef, after: Option<Seq>) -
     Ok(())
 }
 
-async fn become_member(node: &Arc<Node>, session: &Session, room: &RoomRef, now: Timestamp) -> Result<Joined, Refusal> {
+async fn become_member(
+    node: &Arc<Node>,
+    session: &Session,
+    room: &RoomRef,
+    now: Timestamp,
+) -> Result<Joined, Refusal> {
     let who = session.principal();
     match rooms::view(node, &who, room).await {
         Ok((_, _, view)) => policy::may_join(&who, &view)?,
         Err(refusal) => create_by_joining(node, session, room, refusal, now).await?,
     }
-    let joined = node.ports.store.join(room.clone(), session.user, who.is_operator(), now).await;
+    let joined = node
+        .ports
+        .store
+        .join(room.clone(), session.user, who.is_operator(), now)
+        .await;
     joined.map_err(|refused| node.join_refused(&refused))
 }
 
 /// Makes a room that is joined by a number it does not have yet, where that is allowed.
-async fn create_by_joining(node: &Arc<Node>, session: &Session, room: &RoomRef, refusal: Refusal, now: Timestamp) -> Result<(), Refusal> {
-    let RoomRef::Id(id) = room else { return Err(refusal) };
+async fn create_by_joining(
+    node: &Arc<Node>,
+    session: &Session,
+    room: &RoomRef,
+    refusal: Refusal,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let RoomRef::Id(id) = room else {
+        return Err(refusal);
+    };
     let rules = &node.ports.policy;
     let missing = refusal.code == bongsu_model::Code::RoomNotFound;
-    if !missing || policy::may_create_by_joining(&session.principal(), rules.create_rooms_by_id && id.0 > 0).is_err() {
+    if !missing
+        || policy::may_create_by_joining(&session.principal(), rules.create_rooms_by_id && id.0 > 0).is_err()
+    {
         return Err(refusal);
     }
     let new = NewRoom {
@@ -75,12 +132,18 @@ async fn online_members(node: &Arc<Node>, room: &Room) -> Result<Vec<OnlineMembe
     let (mut online, mut after) = (Vec::new(), None);
     while online.len() < limits.online_listed_max {
         let limit = 1_000;
-        let page = store.members(room.id, after, limit).await.map_err(|fault| node.fault(&fault))?;
+        let page = store
+            .members(room.id, after, limit)
+            .await
+            .map_err(|fault| node.fault(&fault))?;
         let full = page.len() == limit as usize;
         after = page.last().map(|member| member.user);
         let roster = node.roster.lock();
         let here = page.into_iter().filter(|member| roster.is_online(member.user));
-        online.extend(here.map(|member| OnlineMember { user: member.user, nickname: member.nickname }));
+        online.extend(here.map(|member| OnlineMember {
+            user: member.user,
+            nickname: member.nickname,
+        }));
         if !full {
             break;
         }
@@ -125,7 +188,11 @@ pub(crate) async fn announce(
 
 /// A user's name for people; its number if it is gone.
 pub(crate) async fn nickname(node: &Arc<Node>, user: UserId) -> Result<Arc<str>, Refusal> {
-    let user_or_none: Option<User> =
-        node.ports.store.user(UserRef::Id(user)).await.map_err(|fault| node.fault(&fault))?;
+    let user_or_none: Option<User> = node
+        .ports
+        .store
+        .user(UserRef::Id(user))
+        .await
+        .map_err(|fault| node.fault(&fault))?;
     Ok(user_or_none.map_or_else(|| user.to_string().into(), |user| user.nickname))
 }

@@ -18,11 +18,26 @@ pub(crate) async fn leave(ask: &mut Ask<'_>, room: RoomRef) -> Result<(), Refusa
     let who = session.principal();
     let (_, _, view) = rooms::view(node, &who, &room).await?;
     policy::may_leave(&who, &view)?;
-    let left = node.ports.store.leave(room, session.user).await.map_err(|fault| node.fault(&fault))?;
-    let Some(left) = left else { return Err(Refusal::new(Code::RoomNotFound)) };
+    let left = node
+        .ports
+        .store
+        .leave(room, session.user)
+        .await
+        .map_err(|fault| node.fault(&fault))?;
+    let Some(left) = left else {
+        return Err(Refusal::new(Code::RoomNotFound));
+    };
     (ask.answer)(Reply::Left { room: left.room.id });
     if left.was_member {
-        announce(node, session.user, &session.nickname, &left, LeaveReason::Left, ask.now).await;
+        announce(
+            node,
+            session.user,
+            &session.nickname,
+            &left,
+            LeaveReason::Left,
+            ask.now,
+        )
+        .await;
     }
     Ok(())
 }
@@ -38,7 +53,15 @@ pub(crate) async fn announce(
 ) {
     let room = &left.room;
     let mut out = Vec::new();
-    node.calls.lock().handle(CallInput::LeftRoom { room: room.id, user, reason }, now, &mut out);
+    node.calls.lock().handle(
+        CallInput::LeftRoom {
+            room: room.id,
+            user,
+            reason,
+        },
+        now,
+        &mut out,
+    );
     calls::tell(node, out, now).await;
     node.note_head(RoomHead {
         room: room.id,

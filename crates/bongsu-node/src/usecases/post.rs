@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bongsu_model::records::RoomHead;
-use bongsu_model::{Asked, Audience, Code, Event, EventBody, Message, Post, Refusal, Reply, Request, RoomId, Seq, Tag, Timestamp, MessageId};
+use bongsu_model::{
+    Asked, Audience, Code, Event, EventBody, Message, MessageId, Post, Refusal, Reply, Request, RoomId, Seq,
+    Tag, Timestamp,
+};
 use bongsu_store::{Appended, NewMessage};
 use futures_util::future::join_all;
 
@@ -33,7 +36,12 @@ impl Node {
     ///
     /// Everything that is not a post is refused as `INVALID_ACTION`: the caller has sorted. Returns the last message that
     /// was announced and whose delivery to the session may be under way still.
-    pub async fn post_all(self: &Arc<Self>, session: &Arc<Session>, posts: Vec<Asked>, outcome: Outcome<'_>) -> Option<(RoomId, Seq)> {
+    pub async fn post_all(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        posts: Vec<Asked>,
+        outcome: Outcome<'_>,
+    ) -> Option<(RoomId, Seq)> {
         let now = self.ports.clock.now();
         let accepted = join_all(posts.into_iter().map(|asked| async move {
             let admitted = self.admit(session, &asked, now);
@@ -78,14 +86,26 @@ impl Node {
 type Accepted = (Appended, Option<bongsu_model::ClientMessageId>);
 
 /// Allowed, then durable.
-async fn accept(node: &Arc<Node>, session: &Session, post: Post, now: Timestamp) -> Result<Accepted, Refusal> {
+async fn accept(
+    node: &Arc<Node>,
+    session: &Session,
+    post: Post,
+    now: Timestamp,
+) -> Result<Accepted, Refusal> {
     let who = session.principal();
     let moderation = Arc::clone(&node.ports.moderation.read());
     let cleared = moderation.judge(&post.content, post.kind)?;
-    node.rates.flood(session.user, cleared.fingerprint, post.client_id.as_ref(), now)?;
+    node.rates
+        .flood(session.user, cleared.fingerprint, post.client_id.as_ref(), now)?;
     if let Some(reviewer) = &node.ports.reviewer {
-        if !reviewer.may_pass(session.user, &post.room, &cleared.content).await {
-            return Err(Refusal::because(Code::MessageRejected, "review"));
+        if !reviewer
+            .may_pass(session.user, &post.room, &cleared.content)
+            .await
+        {
+            return Err(Refusal::because(
+                Code::MessageRejected,
+                bongsu_core::moderation::reason::REVIEW,
+            ));
         }
     }
     let client_id = post.client_id.clone();
@@ -106,9 +126,20 @@ async fn accept(node: &Arc<Node>, session: &Session, post: Post, now: Timestamp)
 }
 
 /// Makes a message durable.
-pub(crate) async fn append(node: &Arc<Node>, message: NewMessage, now: Timestamp) -> Result<Appended, Refusal> {
-    let appended = node.ports.store.append(message).await.map_err(|refused| node.append_refused(&refused))?;
-    node.counters.accept_to_commit_ms.note(node.ports.clock.now().ms_since(now));
+pub(crate) async fn append(
+    node: &Arc<Node>,
+    message: NewMessage,
+    now: Timestamp,
+) -> Result<Appended, Refusal> {
+    let appended = node
+        .ports
+        .store
+        .append(message)
+        .await
+        .map_err(|refused| node.append_refused(&refused))?;
+    node.counters
+        .accept_to_commit_ms
+        .note(node.ports.clock.now().ms_since(now));
     match &appended {
         Appended::New(_) => node.counters.posts.bump(),
         Appended::Repeat(_) => node.counters.repeats.bump(),

@@ -14,6 +14,8 @@ pub(crate) fn refresh(ask: &mut Ask<'_>, token: &str) -> Result<(), Refusal> {
         return Err(Refusal::because(Code::PermissionDenied, "subject"));
     }
     ask.session.renew(&claims);
-    (ask.answer)(Reply::TokenRefreshed { expires_at: claims.expires_at });
+    (ask.answer)(Reply::TokenRefreshed {
+        expires_at: claims.expires_at,
+    });
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A connection becomes a session.
 
-use std::sync::{Arc, Weak};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use bongsu_core::machine::Machine;
 use bongsu_core::policy::{self, Principal};
@@ -23,7 +23,12 @@ impl Node {
     ///
     /// # Errors
     /// Why it is refused; the connection is to be closed.
-    pub async fn sign_in(self: &Arc<Self>, arrival: Arrival, connect: Connect, answer: Answer<'_>) -> Result<Arc<Session>, Refusal> {
+    pub async fn sign_in(
+        self: &Arc<Self>,
+        arrival: Arrival,
+        connect: Connect,
+        answer: Answer<'_>,
+    ) -> Result<Arc<Session>, Refusal> {
         let now = self.ports.clock.now();
         let limits = &self.ports.limits;
         if self.is_stopping() {
@@ -36,6 +41,9 @@ impl Node {
         let heard = self.memberships_heard.load(Ordering::Acquire);
         let signed = self.find_user(&claims, now).await?;
         let user = signed.user.id;
+        if arrival.claimed_user.is_some_and(|claimed| claimed != user) {
+            return Err(Refusal::because(Code::PermissionDenied, "user_id"));
+        }
         if self.roster.lock().sessions_of(user) as usize >= limits.sessions_per_user_max {
             return Err(Refusal::because(Code::RateLimited, "sessions"));
         }
@@ -48,8 +56,11 @@ impl Node {
         };
         self.counters.sign_ins.bump();
         let mut online = Vec::new();
-        self.roster.lock().handle(RosterInput::Began { user }, now, &mut online);
-        let (standings, hears): (Vec<_>, Vec<_>) = rooms.iter().map(|room| stand(room, &connect.resume)).unzip();
+        self.roster
+            .lock()
+            .handle(RosterInput::Began { user }, now, &mut online);
+        let (standings, hears): (Vec<_>, Vec<_>) =
+            rooms.iter().map(|room| stand(room, &connect.resume)).unzip();
         let behind = hears.iter().any(|hear| hear.after < hear.head);
         answer(Reply::Connected {
             user,
@@ -58,7 +69,14 @@ impl Node {
             rooms: standings,
             ping_interval_ms: limits.ping_interval_ms,
         });
-        self.to_shard(session.shard, Input::Attach { slot: session.slot, rooms: hears }).await;
+        self.to_shard(
+            session.shard,
+            Input::Attach {
+                slot: session.slot,
+                rooms: hears,
+            },
+        )
+        .await;
         if online.contains(&RosterEffect::Online { user }) {
             status::came_online(self, user, rooms.iter().map(|room| room.room).collect(), now).await;
         }
@@ -75,18 +93,35 @@ impl Node {
             create: self.ports.policy.create_users,
             at: now,
         };
-        let signed = self.ports.store.sign_in(sign_in).await.map_err(|fault| self.fault(&fault))?;
-        let Some(signed) = signed else { return Err(Refusal::because(Code::InvalidToken, "unknown_user")) };
+        let signed = self
+            .ports
+            .store
+            .sign_in(sign_in)
+            .await
+            .map_err(|fault| self.fault(&fault))?;
+        let Some(signed) = signed else {
+            return Err(Refusal::because(Code::InvalidToken, "unknown_user"));
+        };
         if signed.user.ban.is_some() {
             return Err(Refusal::because(Code::InvalidToken, "banned"));
         }
-        let who = Principal { user: Some(signed.user.id), role: claims.role, rooms: claims.rooms.clone() };
+        let who = Principal {
+            user: Some(signed.user.id),
+            role: claims.role,
+            rooms: claims.rooms.clone(),
+        };
         policy::may_connect(&who, false)?;
         Ok(signed)
     }
 
     /// Gives the session a place on the shard with the fewest, and has it listen to memberships.
-    async fn open(self: &Arc<Self>, arrival: Arrival, claims: &Claims, signed: &SignedIn, now: Timestamp) -> Arc<Session> {
+    async fn open(
+        self: &Arc<Self>,
+        arrival: Arrival,
+        claims: &Claims,
+        signed: &SignedIn,
+        now: Timestamp,
+    ) -> Arc<Session> {
         let id = SessionId(self.ports.uuid(now));
         // The low bits of the id are random, so that sessions spread evenly, those of one user too.
         let shard = usize::try_from(id.0 % self.shards.len() as u128).unwrap_or(0);
@@ -94,14 +129,27 @@ impl Node {
         let slot = handle.take_slot();
         let user = signed.user.id;
         let nickname = Arc::clone(&signed.user.nickname);
-        let place = Place { shard, slot, inbox: handle.inbox.clone() };
+        let place = Place {
+            shard,
+            slot,
+            inbox: handle.inbox.clone(),
+        };
         let session = Session::new(id, user, nickname, arrival, claims, place, now);
         handle.fill_slot(slot, &session);
         let owner: Weak<Session> = Arc::downgrade(&session);
         session.mailbox.set_owner(owner);
         self.registry.add(&session);
         let blocked = signed.blocked.clone().into();
-        self.to_shard(shard, Input::Open { slot, session: id, user, blocked }).await;
+        self.to_shard(
+            shard,
+            Input::Open {
+                slot,
+                session: id,
+                user,
+                blocked,
+            },
+        )
+        .await;
         session
     }
 }
@@ -125,7 +173,13 @@ fn stand(room: &MyRoom, resume: &[ResumePoint]) -> (RoomStanding, Hear) {
         epoch: room.epoch,
         recovered,
     };
-    let hear = Hear { room: room.room, head: room.seq, epoch: room.epoch, version: room.members_version, after };
+    let hear = Hear {
+        room: room.room,
+        head: room.seq,
+        epoch: room.epoch,
+        version: room.members_version,
+        after,
+    };
     (standing, hear)
 }
 
@@ -149,7 +203,14 @@ mod tests {
     }
 
     fn resumed(seq: u64, epoch: u64) -> (Option<bool>, Seq) {
-        let (standing, hear) = stand(&room(), &[ResumePoint { room: RoomId(1), seq: Seq(seq), epoch: Epoch(epoch) }]);
+        let (standing, hear) = stand(
+            &room(),
+            &[ResumePoint {
+                room: RoomId(1),
+                seq: Seq(seq),
+                epoch: Epoch(epoch),
+            }],
+        );
         (standing.recovered, hear.after)
     }
 
@@ -157,9 +218,17 @@ mod tests {
     fn a_resume_is_whole_or_refused() {
         assert_eq!(resumed(9, 7), (Some(true), Seq(9)));
         assert_eq!(resumed(10, 7), (Some(true), Seq(10)));
-        assert_eq!(resumed(3, 7), (Some(true), Seq(3)), "the oldest kept message is the next");
+        assert_eq!(
+            resumed(3, 7),
+            (Some(true), Seq(3)),
+            "the oldest kept message is the next"
+        );
         assert_eq!(resumed(2, 7), (Some(false), Seq(10)), "message 3 is gone");
-        assert_eq!(resumed(11, 7), (Some(false), Seq(10)), "a place that was never reached");
+        assert_eq!(
+            resumed(11, 7),
+            (Some(false), Seq(10)),
+            "a place that was never reached"
+        );
         assert_eq!(resumed(9, 8), (Some(false), Seq(10)), "another history");
         let (standing, hear) = stand(&room(), &[]);
         assert_eq!((standing.recovered, hear.after), (None, Seq(10)));

@@ -19,7 +19,8 @@ impl Node {
         }
         let now = self.ports.clock.now();
         session.mailbox.abort();
-        self.to_shard(session.shard, Input::Close { slot: session.slot }).await;
+        self.to_shard(session.shard, Input::Close { slot: session.slot })
+            .await;
         let mut none = Vec::new();
         let last = {
             let mut roster = self.roster.lock();
@@ -27,7 +28,9 @@ impl Node {
             roster.sessions_of(session.user) == 0
         };
         let mut out = Vec::new();
-        self.calls.lock().handle(CallInput::SessionEnded { session: session.id }, now, &mut out);
+        self.calls
+            .lock()
+            .handle(CallInput::SessionEnded { session: session.id }, now, &mut out);
         calls::tell(self, out, now).await;
         if last {
             self.healthy(self.ports.store.seen(session.user, now).await);

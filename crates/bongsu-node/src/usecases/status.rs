@@ -11,8 +11,17 @@ pub(crate) async fn came_online(node: &Arc<Node>, user: UserId, rooms: Arc<[Room
 }
 
 pub(crate) async fn went_offline(node: &Arc<Node>, user: UserId, last_seen: Timestamp) {
-    let Some(rooms) = node.healthy(node.ports.store.my_rooms(user).await) else { return };
-    tell(node, user, rooms.iter().map(|room| room.room).collect(), false, last_seen).await;
+    let Some(rooms) = node.healthy(node.ports.store.my_rooms(user).await) else {
+        return;
+    };
+    tell(
+        node,
+        user,
+        rooms.iter().map(|room| room.room).collect(),
+        false,
+        last_seen,
+    )
+    .await;
 }
 
 async fn tell(node: &Arc<Node>, user: UserId, rooms: Arc<[RoomId]>, is_online: bool, last_seen: Timestamp) {
@@ -25,7 +34,11 @@ async fn tell(node: &Arc<Node>, user: UserId, rooms: Arc<[RoomId]>, is_online: b
         cause: None,
         audience: Audience::Related(user, rooms),
         actor: Some(user),
-        body: EventBody::Status { user, is_online, last_seen },
+        body: EventBody::Status {
+            user,
+            is_online,
+            last_seen,
+        },
     })
     .await;
 }

@@ -28,7 +28,11 @@ impl Node {
         let spread = (sessions.len() as u64 * SPREAD_MS_EACH).clamp(1, SPREAD_MS_MAX);
         for session in &sessions {
             let reconnect_after_ms = 1_000 + self.ports.number() % spread;
-            session.notice(&self.ports, Lane::Control, &Notice::Shutdown { reconnect_after_ms });
+            session.notice(
+                &self.ports,
+                Lane::Control,
+                &Notice::Shutdown { reconnect_after_ms },
+            );
         }
         self.wait_until_gone(grace_ms).await;
         for session in self.registry.all(|_| true) {

@@ -17,7 +17,11 @@ pub(crate) async fn typing(ask: &mut Ask<'_>, room: RoomRef, is_typing: bool) ->
         cause: None,
         audience: Audience::RoomExcept(room.id, user),
         actor: Some(user),
-        body: EventBody::Typing { room: room.id, user, is_typing },
+        body: EventBody::Typing {
+            room: room.id,
+            user,
+            is_typing,
+        },
     })
     .await;
     Ok(())

@@ -45,7 +45,10 @@ impl ActionCodec {
     /// The codec of a connection that has said nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { frames: Frames::new(), voice: Voice { compresses: false } }
+        Self {
+            frames: Frames::new(),
+            voice: Voice { compresses: false },
+        }
     }
 
     /// Takes what was read and adds each request that it completes to `out`, in order; the entries of a batch
@@ -66,7 +69,9 @@ impl ActionCodec {
                 let accepts = decode::frame(envelope::Source::stream(frame.text, frame.at), limits, out);
                 voice.compresses = accepts.unwrap_or(voice.compresses);
             })
-            .map_err(|fault| Fatal { refusal: fault.into() })
+            .map_err(|fault| Fatal {
+                refusal: fault.into(),
+            })
     }
 
     /// Whether a frame was begun and is not complete: the time for it runs.
@@ -101,14 +106,7 @@ impl ActionCodec {
 
     /// See [`Voice::notice`].
     #[must_use]
-    pub fn notice(
-        &self,
-        notice: &Notice,
-        locale: Locale,
-        now: Timestamp,
-        id: u64,
-        limits: &Limits,
-    ) -> Bytes {
+    pub fn notice(&self, notice: &Notice, locale: Locale, now: Timestamp, id: u64, limits: &Limits) -> Bytes {
         self.voice.notice(notice, locale, now, id, limits)
     }
 }
@@ -120,6 +118,12 @@ pub struct Voice {
 }
 
 impl Voice {
+    /// The voice for a client that accepts compression, or does not.
+    #[must_use]
+    pub const fn new(compresses: bool) -> Self {
+        Self { compresses }
+    }
+
     /// Whether `data` over `compress_over_bytes` goes out compressed.
     #[must_use]
     pub const fn accepts_compression(self) -> bool {

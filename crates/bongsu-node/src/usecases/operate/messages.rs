@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bongsu_core::policy;
 use bongsu_model::event::{AnnouncementKind, Priority};
 use bongsu_model::{
-    Audience, ClientMessageId, Code, Event, EventBody, HistoryPage, Message, MessageId, MessageKind, PageFrom, RawJson,
-    Refusal, RoomRef, UserId, Want,
+    Audience, ClientMessageId, Code, Event, EventBody, HistoryPage, Message, MessageId, MessageKind,
+    PageFrom, RawJson, Refusal, RoomRef, UserId, Want,
 };
 use bongsu_store::{Appended, NewMessage};
 
@@ -45,7 +45,12 @@ impl Node {
     ///
     /// # Errors
     /// As a post of a session; `PERMISSION_DENIED` for a name that is not one's own.
-    pub async fn post_as(self: &Arc<Self>, by: &Operator, room: &RoomRef, new: PostAs) -> Result<Posted, Refusal> {
+    pub async fn post_as(
+        self: &Arc<Self>,
+        by: &Operator,
+        room: &RoomRef,
+        new: PostAs,
+    ) -> Result<Posted, Refusal> {
         let who = &by.principal;
         let Some(sender) = new.sender.or(who.user) else {
             return Err(Refusal::field("sender_id", Want::Present));
@@ -65,8 +70,10 @@ impl Node {
                 reply_to: None,
                 metadata: None,
             });
-            self.rates.request(bongsu_model::SessionId(0), &asked, sender, now)?;
-            self.rates.flood(sender, cleared.fingerprint, new.client_id.as_ref(), now)?;
+            self.rates
+                .request(bongsu_model::SessionId(0), &asked, sender, now)?;
+            self.rates
+                .flood(sender, cleared.fingerprint, new.client_id.as_ref(), now)?;
         }
         let message = NewMessage {
             id: MessageId(self.ports.uuid(now)),
@@ -83,9 +90,15 @@ impl Node {
         match post::append(self, message, now).await? {
             Appended::New(message) => {
                 post::announce(self, &message, None).await;
-                Ok(Posted { message, repeat: false })
+                Ok(Posted {
+                    message,
+                    repeat: false,
+                })
             }
-            Appended::Repeat(message) => Ok(Posted { message, repeat: true }),
+            Appended::Repeat(message) => Ok(Posted {
+                message,
+                repeat: true,
+            }),
         }
     }
 
@@ -93,13 +106,24 @@ impl Node {
     ///
     /// # Errors
     /// `ROOM_NOT_FOUND`, `PERMISSION_DENIED`, `INVALID_DATA` for the limit.
-    pub async fn history(self: &Arc<Self>, by: &Operator, room: &RoomRef, from: PageFrom, limit: u32) -> Result<HistoryPage, Refusal> {
+    pub async fn history(
+        self: &Arc<Self>,
+        by: &Operator,
+        room: &RoomRef,
+        from: PageFrom,
+        limit: u32,
+    ) -> Result<HistoryPage, Refusal> {
         let room = self.room(by, room).await?;
         let limit_max = self.ports.limits.history_page_max;
         if !(1..=limit_max).contains(&limit) {
             return Err(Refusal::field("limit", Want::Between(1, i64::from(limit_max))));
         }
-        let page = self.ports.store.history(room.id, from, limit).await.map_err(|fault| self.fault(&fault))?;
+        let page = self
+            .ports
+            .store
+            .history(room.id, from, limit)
+            .await
+            .map_err(|fault| self.fault(&fault))?;
         page.ok_or(Refusal::new(Code::RoomNotFound))
     }
 
@@ -115,14 +139,25 @@ impl Node {
         priority: Priority,
     ) -> Result<usize, Refusal> {
         policy::may_operate(&by.principal)?;
-        self.note(by, "announcement", format!("kind:{}", kind.name()), Some(title.to_string())).await;
+        self.note(
+            by,
+            "announcement",
+            format!("kind:{}", kind.name()),
+            Some(title.to_string()),
+        )
+        .await;
         self.announce(Event {
             id: self.ports.number(),
             at: self.now(),
             cause: None,
             audience: Audience::All,
             actor: None,
-            body: EventBody::Announced { title, message, kind, priority },
+            body: EventBody::Announced {
+                title,
+                message,
+                kind,
+                priority,
+            },
         })
         .await;
         Ok(self.sessions_count())

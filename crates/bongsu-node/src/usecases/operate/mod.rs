@@ -32,7 +32,13 @@ impl Operator {
     /// A key of the HTTP API.
     #[must_use]
     pub fn api_key(name: Arc<str>, role: Role) -> Self {
-        Self { principal: Principal { role, ..Principal::api_key() }, name }
+        Self {
+            principal: Principal {
+                role,
+                ..Principal::api_key()
+            },
+            name,
+        }
     }
 }
 
@@ -53,13 +59,27 @@ impl Node {
         };
         // A back end need not be a user; only who speaks for itself must be one.
         let create = claims.role == Role::User && self.ports.policy.create_users;
-        let sign_in = SignIn { user: claims.subject, nickname: claims.nickname, create, at: now };
-        let signed = self.ports.store.sign_in(sign_in).await.map_err(|fault| self.fault(&fault))?;
+        let sign_in = SignIn {
+            user: claims.subject,
+            nickname: claims.nickname,
+            create,
+            at: now,
+        };
+        let signed = self
+            .ports
+            .store
+            .sign_in(sign_in)
+            .await
+            .map_err(|fault| self.fault(&fault))?;
         if signed.as_ref().is_some_and(|signed| signed.user.ban.is_some()) {
             return Err(Refusal::because(Code::InvalidToken, "banned"));
         }
         let user = signed.map(|signed| signed.user.id);
-        let principal = Principal { user, role: claims.role, rooms: claims.rooms };
+        let principal = Principal {
+            user,
+            role: claims.role,
+            rooms: claims.rooms,
+        };
         if user.is_none() && !principal.is_operator() {
             return Err(Refusal::because(Code::InvalidToken, "unknown_user"));
         }
@@ -76,25 +96,51 @@ impl Node {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, or the store failed.
-    pub async fn audits(self: &Arc<Self>, by: &Operator, before: Option<i64>, limit: u32) -> Result<Vec<AuditEntry>, Refusal> {
+    pub async fn audits(
+        self: &Arc<Self>,
+        by: &Operator,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, Refusal> {
         policy::may_operate(&by.principal)?;
-        self.ports.store.audits(before, limit).await.map_err(|fault| self.fault(&fault))
+        self.ports
+            .store
+            .audits(before, limit)
+            .await
+            .map_err(|fault| self.fault(&fault))
     }
 
     /// The kept answer to a call with an idempotency key.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn kept_answer(self: &Arc<Self>, by: &Operator, key: Arc<str>) -> Result<Option<StoredAnswer>, Refusal> {
-        self.ports.store.kept_answer(Arc::clone(&by.name), key).await.map_err(|fault| self.fault(&fault))
+    pub async fn kept_answer(
+        self: &Arc<Self>,
+        by: &Operator,
+        key: Arc<str>,
+    ) -> Result<Option<StoredAnswer>, Refusal> {
+        self.ports
+            .store
+            .kept_answer(Arc::clone(&by.name), key)
+            .await
+            .map_err(|fault| self.fault(&fault))
     }
 
     /// Keeps the answer to a call with an idempotency key.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn keep_answer(self: &Arc<Self>, by: &Operator, key: Arc<str>, answer: StoredAnswer) -> Result<(), Refusal> {
-        let kept = self.ports.store.keep_answer(Arc::clone(&by.name), key, answer, self.now()).await;
+    pub async fn keep_answer(
+        self: &Arc<Self>,
+        by: &Operator,
+        key: Arc<str>,
+        answer: StoredAnswer,
+    ) -> Result<(), Refusal> {
+        let kept = self
+            .ports
+            .store
+            .keep_answer(Arc::clone(&by.name), key, answer, self.now())
+            .await;
         kept.map_err(|fault| self.fault(&fault))
     }
 
@@ -114,8 +160,15 @@ impl Node {
     /// # Errors
     /// The store failed.
     pub async fn load_revocations(&self) -> Result<usize, Refusal> {
-        let revocations = self.ports.store.revocations(self.now()).await.map_err(|fault| self.fault(&fault))?;
-        revocations.iter().for_each(|revocation| self.revoked.add(revocation));
+        let revocations = self
+            .ports
+            .store
+            .revocations(self.now())
+            .await
+            .map_err(|fault| self.fault(&fault))?;
+        revocations
+            .iter()
+            .for_each(|revocation| self.revoked.add(revocation));
         Ok(revocations.len())
     }
 

@@ -21,7 +21,10 @@ impl Node {
         policy::may_operate(&by.principal)?;
         let ceiling = self.ports.limits.room_members_ceiling;
         if new.max_members.is_some_and(|max| !(1..=ceiling).contains(&max)) {
-            return Err(Refusal::field("max_members", Want::Between(1, i64::from(ceiling))));
+            return Err(Refusal::field(
+                "max_members",
+                Want::Between(1, i64::from(ceiling)),
+            ));
         }
         if new.name.as_ref().is_some_and(|name| !is_room_name(name)) {
             return Err(Refusal::field("name", Want::TextOf(1, 64)));
@@ -37,11 +40,26 @@ impl Node {
         let direct = new.kind == RoomKind::Direct;
         let room = self.ports.store.create_room(new, now).await;
         let room = room.map_err(|refused| self.create_refused(&refused, field))?;
-        self.note(by, "room.create", format!("room:{}", room.id), direct.then(|| "direct".to_owned())).await;
+        self.note(
+            by,
+            "room.create",
+            format!("room:{}", room.id),
+            direct.then(|| "direct".to_owned()),
+        )
+        .await;
         // Members who are connected begin to hear it.
         members.sort_unstable();
-        let head = RoomHead { room: room.id, seq: room.seq, epoch: room.epoch, members_version: room.members_version };
-        self.publish(Heard::Members(head, members.into_iter().map(|user| (user, room.seq)).collect())).await;
+        let head = RoomHead {
+            room: room.id,
+            seq: room.seq,
+            epoch: room.epoch,
+            members_version: room.members_version,
+        };
+        self.publish(Heard::Members(
+            head,
+            members.into_iter().map(|user| (user, room.seq)).collect(),
+        ))
+        .await;
         Ok(room)
     }
 
@@ -66,26 +84,45 @@ impl Node {
         after: Option<RoomId>,
         limit: u32,
     ) -> Result<Vec<Room>, Refusal> {
-        let of = if by.principal.is_operator() { of } else { of.or(by.principal.user) };
+        let of = if by.principal.is_operator() {
+            of
+        } else {
+            of.or(by.principal.user)
+        };
         match of {
             Some(user) => policy::may_act_for(&by.principal, user)?,
             None => policy::may_operate(&by.principal)?,
         }
-        self.ports.store.rooms(of, after, limit).await.map_err(|fault| self.fault(&fault))
+        self.ports
+            .store
+            .rooms(of, after, limit)
+            .await
+            .map_err(|fault| self.fault(&fault))
     }
 
     /// Makes a user a member of a room.
     ///
     /// # Errors
     /// `ROOM_NOT_FOUND`, `USER_NOT_FOUND`, `PERMISSION_DENIED`, `ROOM_FULL`.
-    pub async fn add_member(self: &Arc<Self>, by: &Operator, room: &RoomRef, user: UserId) -> Result<(), Refusal> {
+    pub async fn add_member(
+        self: &Arc<Self>,
+        by: &Operator,
+        room: &RoomRef,
+        user: UserId,
+    ) -> Result<(), Refusal> {
         let (room, _, view) = rooms::view(self, &by.principal, room).await?;
         policy::may_manage_members(&by.principal, &view)?;
         let now = self.now();
         let joined = self.ports.store.join(RoomRef::Id(room.id), user, true, now).await;
         let joined = joined.map_err(|refused| self.join_refused(&refused))?;
         if joined.first {
-            self.note(by, "room.member_added", format!("room:{}", room.id), Some(format!("user:{user}"))).await;
+            self.note(
+                by,
+                "room.member_added",
+                format!("room:{}", room.id),
+                Some(format!("user:{user}")),
+            )
+            .await;
             let nickname = join::nickname(self, user).await?;
             join::announce(self, user, &nickname, &joined, None, now).await;
         }
@@ -96,14 +133,30 @@ impl Node {
     ///
     /// # Errors
     /// `ROOM_NOT_FOUND`, `USER_NOT_FOUND` if it was no member, `PERMISSION_DENIED`.
-    pub async fn remove_member(self: &Arc<Self>, by: &Operator, room: &RoomRef, user: UserId) -> Result<(), Refusal> {
+    pub async fn remove_member(
+        self: &Arc<Self>,
+        by: &Operator,
+        room: &RoomRef,
+        user: UserId,
+    ) -> Result<(), Refusal> {
         let (room, _, view) = rooms::view(self, &by.principal, room).await?;
         policy::may_manage_members(&by.principal, &view)?;
-        let left = self.ports.store.leave(RoomRef::Id(room.id), user).await.map_err(|fault| self.fault(&fault))?;
+        let left = self
+            .ports
+            .store
+            .leave(RoomRef::Id(room.id), user)
+            .await
+            .map_err(|fault| self.fault(&fault))?;
         let Some(left) = left.filter(|left| left.was_member) else {
             return Err(Refusal::new(Code::UserNotFound));
         };
-        self.note(by, "room.member_removed", format!("room:{}", room.id), Some(format!("user:{user}"))).await;
+        self.note(
+            by,
+            "room.member_removed",
+            format!("room:{}", room.id),
+            Some(format!("user:{user}")),
+        )
+        .await;
         let nickname = join::nickname(self, user).await?;
         leave::announce(self, user, &nickname, &left, LeaveReason::Removed, self.now()).await;
         Ok(())
@@ -121,20 +174,30 @@ impl Node {
         limit: u32,
     ) -> Result<Vec<Member>, Refusal> {
         let room = self.room(by, room).await?;
-        self.ports.store.members(room.id, after, limit).await.map_err(|fault| self.fault(&fault))
+        self.ports
+            .store
+            .members(room.id, after, limit)
+            .await
+            .map_err(|fault| self.fault(&fault))
     }
 
     /// Which of these users have a live session.
     #[must_use]
     pub fn online_among(&self, users: &[UserId]) -> Vec<UserId> {
         let roster = self.roster.lock();
-        users.iter().copied().filter(|user| roster.is_online(*user)).collect()
+        users
+            .iter()
+            .copied()
+            .filter(|user| roster.is_online(*user))
+            .collect()
     }
 }
 
 /// A slug that is not a number and not a token.
 fn is_room_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
         && matches!(RoomRef::parse(name), RoomRef::Name(_))
 }

@@ -82,7 +82,11 @@ impl CallView {
             host: call.host(),
             max_participants: call.max_participants(),
             created_at: call.created_at(),
-            participants: call.peers().iter().map(bongsu_core::call::Peer::participant).collect(),
+            participants: call
+                .peers()
+                .iter()
+                .map(bongsu_core::call::Peer::participant)
+                .collect(),
         }
     }
 }
@@ -106,7 +110,13 @@ impl Node {
         let fits = |session: &Session| {
             of.is_none_or(|user| session.user == user) && after.is_none_or(|after| session.id > after)
         };
-        Ok(self.registry.all(fits).iter().take(limit).map(|session| SessionView::of(session)).collect())
+        Ok(self
+            .registry
+            .all(fits)
+            .iter()
+            .take(limit)
+            .map(|session| SessionView::of(session))
+            .collect())
     }
 
     /// Ends a live session, wherever it is; its client may come back. Users may end their own.
@@ -128,9 +138,20 @@ impl Node {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`.
-    pub fn calls(&self, by: &Operator, after: Option<CallId>, limit: usize) -> Result<Vec<CallView>, Refusal> {
+    pub fn calls(
+        &self,
+        by: &Operator,
+        after: Option<CallId>,
+        limit: usize,
+    ) -> Result<Vec<CallView>, Refusal> {
         policy::may_operate(&by.principal)?;
-        Ok(self.calls.lock().after(after, limit).into_iter().map(CallView::of).collect())
+        Ok(self
+            .calls
+            .lock()
+            .after(after, limit)
+            .into_iter()
+            .map(CallView::of)
+            .collect())
     }
 
     /// Reads a call.
@@ -139,7 +160,11 @@ impl Node {
     /// `PERMISSION_DENIED`, `VIDEO_ROOM_NOT_FOUND`.
     pub fn call(&self, by: &Operator, call: CallId) -> Result<CallView, Refusal> {
         policy::may_operate(&by.principal)?;
-        self.calls.lock().get(call).map(CallView::of).ok_or(Refusal::new(Code::VideoRoomNotFound))
+        self.calls
+            .lock()
+            .get(call)
+            .map(CallView::of)
+            .ok_or(Refusal::new(Code::VideoRoomNotFound))
     }
 
     /// Ends a call.
@@ -150,12 +175,20 @@ impl Node {
         policy::may_operate(&by.principal)?;
         let mut out = Vec::new();
         let now = self.now();
-        self.calls.lock().handle(CallInput::End { call, by: Ender::Operator }, now, &mut out);
+        self.calls.lock().handle(
+            CallInput::End {
+                call,
+                by: Ender::Operator,
+            },
+            now,
+            &mut out,
+        );
         if let Some(CallEffect::Refuse(refusal)) = out.first() {
             return Err(refusal.clone());
         }
         calls::tell(self, out, now).await;
-        self.note(by, "video_room.end", format!("video_room:{call}"), None).await;
+        self.note(by, "video_room.end", format!("video_room:{call}"), None)
+            .await;
         Ok(())
     }
 }

@@ -26,7 +26,8 @@ impl Node {
         let field = if new.handle.is_some() { "handle" } else { "user_id" };
         let user = self.ports.store.create_user(new, self.now()).await;
         let user = user.map_err(|refused| self.create_refused(&refused, field))?;
-        self.note(by, "user.create", format!("user:{}", user.id), None).await;
+        self.note(by, "user.create", format!("user:{}", user.id), None)
+            .await;
         Ok(user)
     }
 
@@ -35,7 +36,11 @@ impl Node {
         if let Some(nickname) = &new.nickname {
             new.nickname = Some(clean_name("nickname", nickname, bytes_max)?);
         }
-        let names = [("nick.en", &new.nick.en), ("nick.ko", &new.nick.ko), ("nick.ja", &new.nick.ja)];
+        let names = [
+            ("nick.en", &new.nick.en),
+            ("nick.ko", &new.nick.ko),
+            ("nick.ja", &new.nick.ja),
+        ];
         for (field, name) in names {
             if let Some(name) = name {
                 clean_name(field, name, bytes_max)?;
@@ -43,7 +48,9 @@ impl Node {
         }
         if let Some(handle) = &new.handle {
             let fits = (1..=64).contains(&handle.len())
-                && handle.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+                && handle
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
                 && handle.parse::<i64>().is_err();
             if !fits {
                 return Err(Refusal::field("handle", Want::TextOf(1, 64)));
@@ -59,10 +66,20 @@ impl Node {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `USER_NOT_FOUND`, `INVALID_DATA`.
-    pub async fn update_user(self: &Arc<Self>, by: &Operator, user: UserId, mut change: NewUser) -> Result<User, Refusal> {
+    pub async fn update_user(
+        self: &Arc<Self>,
+        by: &Operator,
+        user: UserId,
+        mut change: NewUser,
+    ) -> Result<User, Refusal> {
         policy::may_act_for(&by.principal, user)?;
         self.check_user(&mut change)?;
-        let updated = self.ports.store.update_user(user, change).await.map_err(|fault| self.fault(&fault))?;
+        let updated = self
+            .ports
+            .store
+            .update_user(user, change)
+            .await
+            .map_err(|fault| self.fault(&fault))?;
         updated.ok_or(Refusal::new(Code::UserNotFound))
     }
 
@@ -71,7 +88,12 @@ impl Node {
     /// # Errors
     /// `PERMISSION_DENIED`, `USER_NOT_FOUND`.
     pub async fn user(self: &Arc<Self>, by: &Operator, user: UserRef) -> Result<User, Refusal> {
-        let found = self.ports.store.user(user).await.map_err(|fault| self.fault(&fault))?;
+        let found = self
+            .ports
+            .store
+            .user(user)
+            .await
+            .map_err(|fault| self.fault(&fault))?;
         match (&found, by.principal.is_operator()) {
             (Some(user), _) => policy::may_act_for(&by.principal, user.id)?,
             (None, false) => return Err(Refusal::new(Code::PermissionDenied)),
@@ -84,9 +106,18 @@ impl Node {
     ///
     /// # Errors
     /// `PERMISSION_DENIED`.
-    pub async fn users(self: &Arc<Self>, by: &Operator, after: Option<UserId>, limit: u32) -> Result<Vec<User>, Refusal> {
+    pub async fn users(
+        self: &Arc<Self>,
+        by: &Operator,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<User>, Refusal> {
         policy::may_operate(&by.principal)?;
-        self.ports.store.users(after, limit).await.map_err(|fault| self.fault(&fault))
+        self.ports
+            .store
+            .users(after, limit)
+            .await
+            .map_err(|fault| self.fault(&fault))
     }
 
     /// Keeps a member token by its hash.
@@ -101,11 +132,16 @@ impl Node {
         expires_at: Option<Timestamp>,
     ) -> Result<(), Refusal> {
         policy::may_operate(&by.principal)?;
-        let added = self.ports.store.add_member_token(user, hash, expires_at, self.now()).await;
+        let added = self
+            .ports
+            .store
+            .add_member_token(user, hash, expires_at, self.now())
+            .await;
         if !added.map_err(|fault| self.fault(&fault))? {
             return Err(Refusal::new(Code::UserNotFound));
         }
-        self.note(by, "user.token_created", format!("user:{user}"), None).await;
+        self.note(by, "user.token_created", format!("user:{user}"), None)
+            .await;
         Ok(())
     }
 
@@ -115,8 +151,19 @@ impl Node {
     /// `PERMISSION_DENIED`.
     pub async fn revoke_member_tokens(self: &Arc<Self>, by: &Operator, user: UserId) -> Result<u64, Refusal> {
         policy::may_operate(&by.principal)?;
-        let count = self.ports.store.revoke_member_tokens(user).await.map_err(|fault| self.fault(&fault))?;
-        self.note(by, "user.tokens_revoked", format!("user:{user}"), Some(count.to_string())).await;
+        let count = self
+            .ports
+            .store
+            .revoke_member_tokens(user)
+            .await
+            .map_err(|fault| self.fault(&fault))?;
+        self.note(
+            by,
+            "user.tokens_revoked",
+            format!("user:{user}"),
+            Some(count.to_string()),
+        )
+        .await;
         Ok(count)
     }
 
@@ -126,14 +173,24 @@ impl Node {
     /// `PERMISSION_DENIED`.
     pub async fn blocks(self: &Arc<Self>, by: &Operator, user: UserId) -> Result<Vec<UserId>, Refusal> {
         policy::may_act_for(&by.principal, user)?;
-        self.ports.store.blocks(user).await.map_err(|fault| self.fault(&fault))
+        self.ports
+            .store
+            .blocks(user)
+            .await
+            .map_err(|fault| self.fault(&fault))
     }
 
     /// Blocks a user for another, or ends that.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `USER_NOT_FOUND`, `INVALID_DATA` for one and the same.
-    pub async fn set_block(self: &Arc<Self>, by: &Operator, user: UserId, other: UserId, on: bool) -> Result<(), Refusal> {
+    pub async fn set_block(
+        self: &Arc<Self>,
+        by: &Operator,
+        user: UserId,
+        other: UserId,
+        on: bool,
+    ) -> Result<(), Refusal> {
         policy::may_act_for(&by.principal, user)?;
         if user == other {
             return Err(Refusal::field("other", Want::Other));
@@ -147,12 +204,18 @@ impl Node {
     /// `PERMISSION_DENIED`, `USER_NOT_FOUND`.
     pub async fn ban(self: &Arc<Self>, by: &Operator, user: UserId, reason: Arc<str>) -> Result<(), Refusal> {
         policy::may_operate(&by.principal)?;
-        let ban = Ban { reason: Arc::clone(&reason), at: self.now() };
+        let ban = Ban {
+            reason: Arc::clone(&reason),
+            at: self.now(),
+        };
         self.exists(self.ports.store.ban(user, Some(ban)).await)?;
-        self.note(by, "user.ban", format!("user:{user}"), Some(reason.to_string())).await;
+        self.note(by, "user.ban", format!("user:{user}"), Some(reason.to_string()))
+            .await;
         let mut out = Vec::new();
         let now = self.now();
-        self.calls.lock().handle(CallInput::Banned { user }, now, &mut out);
+        self.calls
+            .lock()
+            .handle(CallInput::Banned { user }, now, &mut out);
         calls::tell(self, out, now).await;
         self.publish(Heard::Cut(Cut::Banned(user))).await;
         Ok(())
@@ -175,7 +238,8 @@ impl Node {
     /// `PERMISSION_DENIED`.
     pub async fn disconnect(self: &Arc<Self>, by: &Operator, user: UserId) -> Result<(), Refusal> {
         policy::may_operate(&by.principal)?;
-        self.note(by, "user.disconnect", format!("user:{user}"), None).await;
+        self.note(by, "user.disconnect", format!("user:{user}"), None)
+            .await;
         self.publish(Heard::Cut(Cut::Disconnected(user))).await;
         Ok(())
     }
@@ -189,9 +253,14 @@ impl Node {
         if !(1..=256).contains(&revocation.jti.len()) {
             return Err(Refusal::field("jti", Want::TextOf(1, 256)));
         }
-        self.ports.store.revoke(revocation.clone()).await.map_err(|fault| self.fault(&fault))?;
+        self.ports
+            .store
+            .revoke(revocation.clone())
+            .await
+            .map_err(|fault| self.fault(&fault))?;
         self.revoked.add(&revocation);
-        self.note(by, "token.revoke", format!("jti:{}", revocation.jti), None).await;
+        self.note(by, "token.revoke", format!("jti:{}", revocation.jti), None)
+            .await;
         self.publish(Heard::Cut(Cut::Revoked(revocation.jti))).await;
         Ok(())
     }

@@ -1,0 +1,120 @@
+//! One accepted TCP connection as the node and the sweeper see it.
+//!
+//! Invariant: what the sweeper reads is written without a lock by the connection's own task.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+
+use bongsu_model::Timestamp;
+use bongsu_node::{Line, Wrote};
+use futures_util::future::BoxFuture;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+/// A connection's socket and what is known of its liveliness.
+pub(crate) struct Socket {
+    pub(crate) stream: TcpStream,
+    pub(crate) address: IpAddr,
+    opened_ms: i64,
+    heard_ms: AtomicI64,
+    /// When the frame under way was begun; 0 for none.
+    frame_ms: AtomicI64,
+    /// When this side finished; 0 while it has not.
+    finished_ms: AtomicI64,
+    signed_in: AtomicBool,
+    compresses: AtomicBool,
+}
+
+/// What has run out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RanOut {
+    SignIn,
+    Frame,
+    Idle,
+    /// This side has finished and the other has not for a while.
+    Linger,
+}
+
+/// How long the other side may take to finish after this one.
+const LINGER_MS: u64 = 2_000;
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream, address: IpAddr, now: Timestamp) -> Self {
+        Self {
+            stream,
+            address,
+            opened_ms: now.0,
+            heard_ms: AtomicI64::new(now.0),
+            frame_ms: AtomicI64::new(0),
+            finished_ms: AtomicI64::new(0),
+            signed_in: AtomicBool::new(false),
+            compresses: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes that something was read, and whether a frame is incomplete after it.
+    pub(crate) fn heard(&self, now: Timestamp, in_frame: bool, completed: bool) {
+        self.heard_ms.store(now.0, Relaxed);
+        if !in_frame {
+            self.frame_ms.store(0, Relaxed);
+        } else if completed || self.frame_ms.load(Relaxed) == 0 {
+            self.frame_ms.store(now.0, Relaxed);
+        }
+    }
+
+    pub(crate) fn signed_in(&self, compresses: bool) {
+        self.compresses.store(compresses, Relaxed);
+        self.signed_in.store(true, Relaxed);
+    }
+
+    pub(crate) fn compresses(&self) -> bool {
+        self.compresses.load(Relaxed)
+    }
+
+    pub(crate) fn finished(&self, now: Timestamp) {
+        self.finished_ms.store(now.0, Relaxed);
+    }
+
+    /// What has run out by now, if anything.
+    pub(crate) fn ran_out(&self, now: Timestamp, limits: &bongsu_model::Limits) -> Option<RanOut> {
+        let since = |ms: i64| now.ms_since(Timestamp(ms));
+        let finished = self.finished_ms.load(Relaxed);
+        if finished != 0 {
+            return (since(finished) >= LINGER_MS).then_some(RanOut::Linger);
+        }
+        if !self.signed_in.load(Relaxed) && since(self.opened_ms) >= limits.sign_in_ms {
+            return Some(RanOut::SignIn);
+        }
+        let frame = self.frame_ms.load(Relaxed);
+        if frame != 0 && since(frame) >= limits.frame_ms {
+            return Some(RanOut::Frame);
+        }
+        (since(self.heard_ms.load(Relaxed)) >= limits.idle_ms).then_some(RanOut::Idle)
+    }
+}
+
+impl Line for Socket {
+    fn try_write(&self, bytes: &[u8]) -> Wrote {
+        match self.stream.try_write(bytes) {
+            Ok(written) => Wrote::Bytes(written),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Wrote::Full,
+            Err(_) => Wrote::Gone,
+        }
+    }
+
+    fn writable(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            // A broken socket counts as writable: the next write says that it is broken.
+            let _ = self.stream.writable().await;
+        })
+    }
+
+    fn finish(&self) {
+        // The other side still sends until it hears of it; closing at once would cost it what it was sent last.
+        let _ = SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
+    }
+
+    fn abort(&self) {
+        let _ = SockRef::from(&self.stream).shutdown(std::net::Shutdown::Both);
+    }
+}

@@ -1,0 +1,138 @@
+//! The TCP listener of the action protocol: accepts, admits, and gives each connection its task.
+//!
+//! Invariant: a full or failing accept never spins; who is not admitted is told so and closed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bongsu_model::refusal::Code;
+use bongsu_model::{Locale, Refusal, Tag, Timestamp};
+use bongsu_node::{Mailbox, Node};
+use bongsu_wire::action::Voice;
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::admission::{Admission, Permit};
+use crate::conn::Conn;
+use crate::socket::Socket;
+use crate::sweeper::{self, Sweeper};
+
+/// Connections that wait to be accepted: a storm after a restart must not be refused by the kernel.
+const BACKLOG: i32 = 4_096;
+/// Rest after an accept that failed for want of descriptors or memory.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// Unacknowledged bytes for this long mean that the peer is gone.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// When to come back who was not admitted.
+const REFUSED_RETRY_MS: u64 = 5_000;
+
+/// Binds a listener with our own backlog; port 0 takes a free one.
+///
+/// # Errors
+/// As the operating system says.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// What a TCP listener serves.
+pub struct TcpService {
+    /// Who carries the requests out.
+    pub node: Arc<Node>,
+    /// Who may connect.
+    pub admission: Arc<Admission>,
+    /// The language of texts until a client names its own.
+    pub locale: Locale,
+}
+
+/// Accepts until `stop` says so, then ends what connections there still are and waits until they are gone.
+pub async fn serve(listener: TcpListener, service: TcpService, mut stop: watch::Receiver<bool>) {
+    let sweeper = Arc::new(Sweeper::default());
+    tokio::spawn(sweeper::run(
+        Arc::downgrade(&sweeper),
+        Arc::downgrade(&service.node),
+        service.locale,
+    ));
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stopped| *stopped) => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => accept(&service, &sweeper, stream, address),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted; the next try is in a moment");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            }
+        }
+    }
+    drop(listener);
+    let until = service.node.now().plus_ms(3_000);
+    while !sweeper.is_empty() && service.node.now() < until {
+        sweeper.close_all(service.node.now());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn accept(service: &TcpService, sweeper: &Arc<Sweeper>, stream: TcpStream, address: SocketAddr) {
+    let now = service.node.now();
+    let Some(permit) = service.admission.admit(address.ip()) else {
+        refuse(service, &stream, now);
+        return;
+    };
+    let options = SockRef::from(&stream);
+    // Without them the connection still works, only less well.
+    let _ = options.set_tcp_nodelay(true);
+    let _ = options.set_tcp_user_timeout(Some(USER_TIMEOUT));
+    let socket = Arc::new(Socket::new(stream, address.ip(), now));
+    let ports = &service.node.ports;
+    let line: Arc<Socket> = Arc::clone(&socket);
+    let mailbox = Mailbox::new(
+        line,
+        Arc::clone(&ports.limits),
+        Arc::clone(&ports.clock),
+        Arc::clone(&service.node.counters),
+    );
+    let conn = Conn::new(
+        Arc::clone(&service.node),
+        Arc::clone(&socket),
+        Arc::clone(&mailbox),
+        service.locale,
+    );
+    let watched = Watch {
+        index: sweeper.watch(&socket, &mailbox),
+        sweeper: Arc::clone(sweeper),
+        _permit: permit,
+    };
+    tokio::spawn(async move {
+        conn.run().await;
+        drop(watched);
+    });
+}
+
+/// Keeps a connection watched and admitted as long as its task lives, however that ends.
+struct Watch {
+    sweeper: Arc<Sweeper>,
+    index: usize,
+    _permit: Permit,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.sweeper.forget(self.index);
+    }
+}
+
+/// Tells who is not admitted when to come back. One try, no waiting: there may be very many.
+fn refuse(service: &TcpService, stream: &TcpStream, now: Timestamp) {
+    service.node.counters.refused(Code::Overloaded);
+    let refusal = Refusal::retry(Code::Overloaded, REFUSED_RETRY_MS);
+    let bytes = Voice::new(false).refusal(&Tag::default(), &refusal, service.locale, now, 0);
+    let _ = stream.try_write(&bytes);
+}
