@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use aws_lc_rs::{constant_time, digest};
+use bongsu_model::Role;
 
-use super::claims::Role;
 use super::secret::Secret;
 
 /// Shortest key, in bytes: a fast hash protects only what cannot be guessed.

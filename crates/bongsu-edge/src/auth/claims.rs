@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use bongsu_model::{Jti, Limits, RoomId, Timestamp, UserRef};
+use bongsu_model::{Jti, Limits, Role, RoomId, Timestamp, UserRef};
 use serde_json::Value;
 
 use super::json::Object;
@@ -15,41 +15,6 @@ use super::refused::TokenRefused;
 const JTI_BYTES_MAX: usize = 256;
 /// 9999-12-31T23:59:59Z. A time after it is a mistake: most often milliseconds where seconds belong.
 const LAST_SECOND: u64 = 253_402_300_799;
-
-/// What a principal may be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
-pub enum Role {
-    /// A person; the default.
-    #[default]
-    User,
-    /// A vehicle, a display, anything that takes commands.
-    Device,
-    /// A back end.
-    Service,
-    /// An operator.
-    Admin,
-}
-
-impl Role {
-    /// The word in the `role` claim.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Device => "device",
-            Self::Service => "service",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// Reads the word in the `role` claim.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::User, Self::Device, Self::Service, Self::Admin]
-            .into_iter()
-            .find(|role| role.name() == word)
-    }
-}
 
 /// What a verified token says.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -74,6 +74,16 @@ impl KeySet {
         })
     }
 
+    /// Whether the token names a key that might be there after the next fetch: its header is fine and its `kid`
+    /// unknown. Costs no signature check.
+    #[must_use]
+    pub fn misses_key_of(&self, token: &str) -> bool {
+        let header = token
+            .split_once('.')
+            .and_then(|(header, _)| read_header(header).ok());
+        header.is_some_and(|header| self.candidates(&header).err() == Some(TokenRefused::UnknownKey))
+    }
+
     /// The keys that may have signed: those of the header's `kid`, else those that have none; without a `kid`
     /// all. Of these, the ones of the header's algorithm.
     fn candidates(&self, header: &Header) -> Result<Vec<&Key>, TokenRefused> {

@@ -12,6 +12,7 @@ mod json;
 pub mod jwks;
 pub mod key;
 pub mod keyset;
+mod ports;
 pub mod refused;
 pub mod secret;
 pub mod settings;
@@ -20,7 +21,8 @@ pub mod turn;
 pub mod verify;
 
 pub use api_key::{ApiKeyFault, ApiKeyHolder, ApiKeySetting, ApiKeys};
-pub use claims::{Claims, Role};
+pub use bongsu_model::Role;
+pub use claims::Claims;
 pub use fetch::FetchSettings;
 pub use key::{Algorithm, Key, KeyFault};
 pub use keyset::KeySet;

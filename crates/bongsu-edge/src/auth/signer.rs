@@ -13,10 +13,10 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bongsu_model::{RoomId, Timestamp};
+use bongsu_model::{Role, RoomId, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::claims::{Origin, Role};
+use super::claims::Origin;
 use super::der;
 use super::key::Key;
 

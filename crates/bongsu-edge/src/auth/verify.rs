@@ -187,12 +187,16 @@ impl Verifier {
         claims::read(&opened.payload, opened.key.origin(), &self.rules, now)
     }
 
-    /// Like [`Self::verify`]; a token of an unknown key waits for one early fetch of the URLs, if one is due or under
-    /// way. Wants [`Self::keep_fresh`] to run, and lasts at most a little longer than a fetch may.
-    pub async fn verify_or_fetch(&self, token: &str, now: Timestamp) -> Result<Claims, TokenRefused> {
-        match self.verify(token, now) {
-            Err(TokenRefused::UnknownKey) if self.fetched_early().await => self.verify(token, now),
-            verdict => verdict,
+    /// Waits for one early fetch of the URLs if the token is of an unknown key and a fetch is due or under way;
+    /// otherwise returns at once. To be awaited before a token is verified where somebody can wait.
+    ///
+    /// Wants [`Self::keep_fresh`] to run, and lasts at most twice as long as a fetch may.
+    pub async fn ready_for(&self, token: &str) {
+        let may_help = !self.urls.is_empty()
+            && token.len() <= self.rules.token_bytes_max
+            && Arc::clone(&self.set.read()).misses_key_of(token);
+        if may_help {
+            self.fetched_early().await;
         }
     }
 
@@ -287,13 +291,13 @@ impl Verifier {
         }
     }
 
-    /// Waits until all URLs were fetched on behalf of an unknown key. False if it is not the time for that.
-    async fn fetched_early(&self) -> bool {
+    /// Waits until all URLs were fetched on behalf of an unknown key, if it is the time for that.
+    async fn fetched_early(&self) {
         let Some(fetcher) = &self.fetcher else {
-            return false;
+            return;
         };
         let Some(rounds) = self.ask_early(fetcher.settings().unknown_kid_ms) else {
-            return false;
+            return;
         };
         let all = async {
             for (source, round) in self.urls.iter().zip(rounds) {
@@ -306,9 +310,8 @@ impl Verifier {
             }
         };
         let wait_ms = fetcher.settings().timeout_ms.saturating_mul(2);
-        tokio::time::timeout(Duration::from_millis(wait_ms), all)
-            .await
-            .is_ok()
+        // If they do not end in time the token is of an unknown key, as it was.
+        let _ = tokio::time::timeout(Duration::from_millis(wait_ms), all).await;
     }
 
     /// Asks every URL for an early fetch, or joins the one under way. The rounds to wait for, if there are any.
