@@ -2,11 +2,11 @@
 
 use std::hint::black_box;
 
-use bongsu_model::{
-    Encode, Epoch, Event, EventBody, Limits, MembersVersion, Message, MessageId, MessageKind, RoomId, Sender, Seq,
-    Timestamp, UserId,
-};
 use bongsu_model::event::Audience;
+use bongsu_model::{
+    Encode, Epoch, Event, EventBody, Limits, MembersVersion, Message, MessageId, MessageKind, RoomId, Sender,
+    Seq, Timestamp, UserId,
+};
 use bongsu_wire::action::{ActionCodec, ActionEvents, Frames};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -24,12 +24,19 @@ fn send_message() -> Vec<u8> {
     while head.len() + content.len() + tail.len() > MESSAGE_BYTES {
         content.pop();
     }
-    content.extend(std::iter::repeat_n('.', MESSAGE_BYTES - head.len() - content.len() - tail.len()));
+    content.extend(std::iter::repeat_n(
+        '.',
+        MESSAGE_BYTES - head.len() - content.len() - tail.len(),
+    ));
     format!("{head}{content}{tail}").into_bytes()
 }
 
 fn new_message(content: &str) -> Event {
-    let sender = Sender { user: UserId(123), nickname: "하나".into(), profile_img: None };
+    let sender = Sender {
+        user: UserId(123),
+        nickname: "하나".into(),
+        profile_img: None,
+    };
     let message = Message {
         id: MessageId(0x0190_0000_0000_7000_8000_0000_0000_0001),
         room: RoomId(1),
@@ -61,7 +68,9 @@ fn decode(c: &mut Criterion) {
     let mut out = Vec::new();
     c.bench_function("decode_send_message_345", |b| {
         b.iter(|| {
-            codec.handle_bytes(black_box(&bytes), &limits, &mut out).expect("well formed");
+            codec
+                .handle_bytes(black_box(&bytes), &limits, &mut out)
+                .expect("well formed");
             out.clear();
         });
     });
@@ -89,7 +98,9 @@ fn scan(c: &mut Criterion) {
                 let mut frames = Frames::new();
                 let mut seen = 0;
                 for piece in stream.chunks(read) {
-                    frames.push(piece, &limits, |frame| seen += frame.text.len()).expect("well formed");
+                    frames
+                        .push(piece, &limits, |frame| seen += frame.text.len())
+                        .expect("well formed");
                 }
                 seen
             });

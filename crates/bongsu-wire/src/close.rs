@@ -187,7 +187,9 @@ const fn closing_english(cause: &CloseCause) -> &'static str {
         CloseCause::Refused(_) => "A request that ends the session was refused.",
         CloseCause::Idle => "Nothing was heard from you for too long. Reconnect, and send PING regularly.",
         CloseCause::SignInTimeout => "No CONNECT came in time. Send it right after connecting.",
-        CloseCause::FrameTimeout => "A request was begun and not finished in time. Send each request at once.",
+        CloseCause::FrameTimeout => {
+            "A request was begun and not finished in time. Send each request at once."
+        }
         CloseCause::Slow => "You read too slowly for what is sent to you. Reconnect and resume.",
         CloseCause::TokenExpired => "The token has expired. Sign in with a new one.",
         CloseCause::TokenRevoked => "The token was revoked. Sign in with a new one.",
@@ -209,5 +211,125 @@ const fn closing_korean(cause: &CloseCause) -> &'static str {
         CloseCause::Banned => "운영자가 이 계정의 이용을 막았습니다.",
         CloseCause::Disconnected => "운영자가 이 세션을 닫았습니다. 다시 연결해도 됩니다.",
         CloseCause::ShuttingDown => "서버가 종료됩니다. 나중에 다시 연결하여 이어 받으세요.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bongsu_model::{Closing, Incident};
+
+    fn hangul(text: &str) -> bool {
+        text.chars().any(|c| ('가'..='힣').contains(&c))
+    }
+
+    /// Every refusal that has words of its own.
+    fn refusals() -> Vec<Refusal> {
+        const NAMES: &[&str] = &["a", "b"];
+        let wants = [
+            Want::Present,
+            Want::Integer,
+            Want::Between(0, i64::MAX),
+            Want::Between(2, 50),
+            Want::Text,
+            Want::TextOf(0, 128),
+            Want::TextOf(1, 64),
+            Want::Bool,
+            Want::Object,
+            Want::Array,
+            Want::ArrayOf(100),
+            Want::OneOf(NAMES),
+            Want::Hex(32),
+            Want::Gzip,
+            Want::Alone,
+            Want::Other,
+            Want::Once,
+        ];
+        let faults = [
+            Malformed::NotAnObject,
+            Malformed::NotJson,
+            Malformed::NotUtf8,
+            Malformed::TooDeep,
+            Malformed::DuplicateKey,
+            Malformed::FrameTooLarge(65_536),
+        ];
+        let mut refusals: Vec<Refusal> = Code::ALL.into_iter().map(Refusal::new).collect();
+        refusals.extend(wants.map(|want| Refusal::field("chatroom_id", want)));
+        refusals.extend(faults.map(|what| Refusal {
+            code: Code::InvalidData,
+            why: Why::Malformed { offset: 1_234, what },
+            retry_after_ms: None,
+        }));
+        refusals.push(Refusal::too_large("content", 4_096));
+        refusals.push(Refusal::incident(Incident(0xdead_beef)));
+        refusals
+    }
+
+    #[test]
+    fn every_refusal_has_its_own_text_in_both_languages() {
+        for locale in [Locale::En, Locale::Ko] {
+            let mut texts: Vec<_> = refusals().iter().map(|it| refusal_text(it, locale)).collect();
+            for text in &texts {
+                assert_eq!(hangul(text), locale == Locale::Ko, "{text}");
+                assert!(text.ends_with('.'), "{text}");
+            }
+            texts.sort_unstable();
+            let all = texts.len();
+            texts.dedup();
+            assert_eq!(texts.len(), all);
+        }
+    }
+
+    #[test]
+    fn texts_name_what_is_wrong() {
+        for locale in [Locale::En, Locale::Ko] {
+            for refusal in refusals() {
+                let text = refusal_text(&refusal, locale);
+                match refusal.why {
+                    Why::Code | Why::Reason(_) => {}
+                    Why::Field { name, .. } => assert!(text.contains(&format!("`{name}`")), "{text}"),
+                    Why::Malformed { offset, .. } => assert!(text.contains(&offset.to_string()), "{text}"),
+                    Why::TooLarge { what, bytes_max } => {
+                        assert!(
+                            text.contains(what) && text.contains(&bytes_max.to_string()),
+                            "{text}"
+                        );
+                    }
+                    Why::Incident(incident) => assert!(text.contains(&incident.to_string()), "{text}"),
+                }
+            }
+            for (ms, seconds) in [(1, "1"), (1_000, "1"), (1_001, "2")] {
+                let text = refusal_text(&Refusal::retry(Code::RateLimited, ms), locale);
+                assert!(text.contains(&format!(" {seconds}")), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_close_has_its_own_text_in_both_languages() {
+        let causes = || {
+            [
+                CloseCause::Refused(Refusal::new(Code::PermissionDenied)),
+                CloseCause::Idle,
+                CloseCause::SignInTimeout,
+                CloseCause::FrameTimeout,
+                CloseCause::Slow,
+                CloseCause::TokenExpired,
+                CloseCause::TokenRevoked,
+                CloseCause::Banned,
+                CloseCause::Disconnected,
+                CloseCause::ShuttingDown,
+            ]
+            .map(Closing::new)
+        };
+        for locale in [Locale::En, Locale::Ko] {
+            let mut texts = causes().map(|it| closing_text(&it.cause, locale)).to_vec();
+            texts.push(shutdown_text(locale).into());
+            assert!(texts.iter().all(|text| hangul(text) == (locale == Locale::Ko)));
+            texts.sort_unstable();
+            let all = texts.len();
+            texts.dedup();
+            assert_eq!(texts.len(), all);
+        }
     }
 }

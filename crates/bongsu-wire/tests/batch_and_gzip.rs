@@ -1,5 +1,7 @@
 //! Batches taken apart, compressed `data` unpacked, and both at once: exact limits, bombs, and what is no gzip.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod common;
 
 use std::io::Write;
@@ -37,8 +39,14 @@ fn why(text: &str) -> Refusal {
 fn compressed_data_means_what_it_holds() {
     let object = br#" {"chatroom_id":7} "#;
     let whole = base64(&gzip(object));
-    for data in [whole.clone(), whole.trim_end_matches('=').to_owned(), whole.replace('/', "\\/")] {
-        let Request::Join { room, .. } = asked(&packed(&data)).request else { panic!("a join") };
+    for data in [
+        whole.clone(),
+        whole.trim_end_matches('=').to_owned(),
+        whole.replace('/', "\\/"),
+    ] {
+        let Request::Join { room, .. } = asked(&packed(&data)).request else {
+            panic!("a join")
+        };
         assert_eq!(room, RoomRef::Id(RoomId(7)));
     }
     // Stored and fixed blocks are gzip, too.
@@ -63,15 +71,33 @@ fn what_is_no_gzip_is_refused() {
     let mut cases: Vec<(String, String)> = vec![
         ("nothing".into(), String::new()),
         ("no base64".into(), "!!!!".into()),
-        ("base64 of another alphabet".into(), base64(&[0xfb; 30]).replace('+', "-")),
-        ("white space in base64".into(), base64(&whole).replacen("A", "A ", 1)),
+        (
+            "base64 of another alphabet".into(),
+            base64(&[0xfb; 30]).replace('+', "-"),
+        ),
+        (
+            "white space in base64".into(),
+            base64(&whole).replacen("A", "A ", 1),
+        ),
         ("zlib".into(), base64(&zlib.finish().unwrap())),
         ("deflate".into(), base64(&deflate.finish().unwrap())),
         ("plain".into(), base64(object)),
-        ("two members".into(), base64(&[whole.clone(), whole.clone()].concat())),
-        ("an empty second member".into(), base64(&[whole.clone(), gzip(b"")].concat())),
-        ("a byte after it".into(), base64(&[whole.clone(), vec![0]].concat())),
-        ("no UTF-8".into(), base64(&gzip(b"{\"chatroom_id\":7,\"x\":\"\xff\"}"))),
+        (
+            "two members".into(),
+            base64(&[whole.clone(), whole.clone()].concat()),
+        ),
+        (
+            "an empty second member".into(),
+            base64(&[whole.clone(), gzip(b"")].concat()),
+        ),
+        (
+            "a byte after it".into(),
+            base64(&[whole.clone(), vec![0]].concat()),
+        ),
+        (
+            "no UTF-8".into(),
+            base64(&gzip(b"{\"chatroom_id\":7,\"x\":\"\xff\"}")),
+        ),
     ];
     for bytes in 0..whole.len() {
         cases.push((format!("the first {bytes} bytes"), base64(&whole[..bytes])));
@@ -84,17 +110,31 @@ fn what_is_no_gzip_is_refused() {
     for (what, data) in cases {
         assert_eq!(why(&packed(&data)), Refusal::field("data", Want::Gzip), "{what}");
     }
+}
+
+#[test]
+fn what_is_not_the_gzip_of_an_object_is_refused() {
+    let whole = gzip(br#"{"chatroom_id":7}"#);
     for raw in ["{}", "[]", "1", "true"] {
         let text = format!(r#"{{"action":"PING","data":{raw},"compressed":true}}"#);
         assert_eq!(why(&text), Refusal::field("data", Want::Gzip), "{raw}");
     }
     for inside in [&b"[]"[..], b"1", b"null", b"\"x\"", b"hello", b"{", b"{}{}", b""] {
-        assert_eq!(why(&packed(&base64(&gzip(inside)))), Refusal::field("data", Want::Object));
+        assert_eq!(
+            why(&packed(&base64(&gzip(inside)))),
+            Refusal::field("data", Want::Object)
+        );
     }
     // Gzip in gzip, as bytes and as a JSON string.
     let inner = base64(&whole);
-    assert_eq!(why(&packed(&base64(&gzip(inner.as_bytes())))), Refusal::field("data", Want::Object));
-    assert_eq!(why(&packed(&base64(&gzip(format!("\"{inner}\"").as_bytes())))), Refusal::field("data", Want::Object));
+    assert_eq!(
+        why(&packed(&base64(&gzip(inner.as_bytes())))),
+        Refusal::field("data", Want::Object)
+    );
+    assert_eq!(
+        why(&packed(&base64(&gzip(format!("\"{inner}\"").as_bytes())))),
+        Refusal::field("data", Want::Object)
+    );
     // A string that nobody said is compressed is a string.
     let text = format!(r#"{{"action":"JOIN_ROOM","data":"{inner}"}}"#);
     assert_eq!(why(&text), Refusal::field("data", Want::Object));
@@ -109,7 +149,10 @@ fn unpacking_stops_at_the_limit_and_not_before() {
         assert_eq!(object(bytes).len(), bytes);
         asked(&packed(&base64(&gzip(object(bytes).as_bytes()))));
     }
-    assert_eq!(why(&packed(&base64(&gzip(object(max + 1).as_bytes())))), too_large);
+    assert_eq!(
+        why(&packed(&base64(&gzip(object(max + 1).as_bytes())))),
+        too_large
+    );
     // A bomb is too large before it is anything else.
     let bomb = gzip(&vec![0; 30 << 20]);
     assert_eq!(why(&packed(&base64(&bomb))), too_large);
@@ -119,7 +162,11 @@ fn unpacking_stops_at_the_limit_and_not_before() {
 #[test]
 fn unpacked_data_may_nest_as_deep_as_if_it_had_come_plain() {
     let object = |depth: usize| {
-        format!(r#"{{"chatroom_id":7,"x":{}{}}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1))
+        format!(
+            r#"{{"chatroom_id":7,"x":{}{}}}"#,
+            "[".repeat(depth - 1),
+            "]".repeat(depth - 1)
+        )
     };
     // The envelope is the first level.
     let max = Limits::DEFAULT.json_depth_max - 1;
@@ -128,15 +175,31 @@ fn unpacked_data_may_nest_as_deep_as_if_it_had_come_plain() {
         decode_with(&request("JOIN_ROOM", &object(depth), "s"), &Limits::DEFAULT);
     }
     let refusal = why(&packed(&base64(&gzip(object(max + 1).as_bytes()))));
-    assert!(matches!(refusal.why, Why::Malformed { what: Malformed::TooDeep, .. }), "{refusal:?}");
+    assert!(
+        matches!(
+            refusal.why,
+            Why::Malformed {
+                what: Malformed::TooDeep,
+                ..
+            }
+        ),
+        "{refusal:?}"
+    );
     // Brackets in strings are no nesting.
-    let text = format!(r#"{{"chatroom_id":7,"x":"{}\"{}"}}"#, "[".repeat(99), "{".repeat(99));
+    let text = format!(
+        r#"{{"chatroom_id":7,"x":"{}\"{}"}}"#,
+        "[".repeat(99),
+        "{".repeat(99)
+    );
     asked(&packed(&base64(&gzip(text.as_bytes()))));
     why(&packed(&base64(&gzip(object(100_000).as_bytes()))));
 }
 
 fn batch(entries: &[&str]) -> String {
-    format!(r#"{{"action":"BATCH_MESSAGES","data":{{"messages":[{}]}},"seq_id":"b","user_id":5}}"#, entries.join(" , "))
+    format!(
+        r#"{{"action":"BATCH_MESSAGES","data":{{"messages":[{}]}},"seq_id":"b","user_id":5}}"#,
+        entries.join(" , ")
+    )
 }
 
 #[test]
@@ -161,16 +224,46 @@ fn each_entry_is_a_request_of_its_own() {
         })
         .collect();
     let user = |id| Ok(Some(UserId(id)));
-    let [a, b, c, d, e, f, (None, Err(twice)), g, h] = seen.as_slice() else { panic!("{seen:?}") };
-    assert_eq!(*a, (Some("a".into()), user(5)), "an entry comes from whom its batch comes from");
-    assert_eq!(*b, (Some("b2".into()), Err(Refusal::field("chatroom_id", Want::Integer))));
+    let [a, b, c, d, e, f, (None, Err(twice)), g, h] = seen.as_slice() else {
+        panic!("{seen:?}")
+    };
+    assert_eq!(
+        *a,
+        (Some("a".into()), user(5)),
+        "an entry comes from whom its batch comes from"
+    );
+    assert_eq!(
+        *b,
+        (
+            Some("b2".into()),
+            Err(Refusal::field("chatroom_id", Want::Integer))
+        )
+    );
     assert_eq!(*c, (None, user(5)));
     assert_eq!(*d, (Some("c".into()), Err(Refusal::new(Code::InvalidAction))));
     assert_eq!(*e, (Some("d".into()), user(6)));
     assert_eq!(*f, (Some("e".into()), user(5)));
-    assert!(matches!(twice.why, Why::Malformed { what: Malformed::DuplicateKey, .. }), "{twice:?}");
-    assert_eq!(*g, (Some("b".into()), Err(Refusal::field("messages", Want::Object))));
-    assert_eq!(*h, (Some("f".into()), Err(Refusal::field("messages.action", Want::Other))));
+    assert!(
+        matches!(
+            twice.why,
+            Why::Malformed {
+                what: Malformed::DuplicateKey,
+                ..
+            }
+        ),
+        "{twice:?}"
+    );
+    assert_eq!(
+        *g,
+        (Some("b".into()), Err(Refusal::field("messages", Want::Object)))
+    );
+    assert_eq!(
+        *h,
+        (
+            Some("f".into()),
+            Err(Refusal::field("messages.action", Want::Other))
+        )
+    );
 }
 
 #[test]
@@ -178,9 +271,16 @@ fn a_fault_in_an_entry_is_placed_in_the_stream() {
     let text = batch(&[r#"{"action":"PING"}"#, r#"{"action":"PING","action":"PING"}"#]);
     let at = text.rfind(r#""action":"PING"}"#).unwrap() as u64;
     let out = decode_with(format!("  {text}").as_bytes(), &Limits::DEFAULT);
-    let Incoming::Refused { refusal, .. } = &out[1] else { panic!("{out:?}") };
-    let Why::Malformed { offset, .. } = refusal.why else { panic!("{refusal:?}") };
-    assert!((at + 2..at + 2 + 9).contains(&offset), "{offset} is in the second key at {at}");
+    let Incoming::Refused { refusal, .. } = &out[1] else {
+        panic!("{out:?}")
+    };
+    let Why::Malformed { offset, .. } = refusal.why else {
+        panic!("{refusal:?}")
+    };
+    assert!(
+        (at + 2..at + 2 + 9).contains(&offset),
+        "{offset} is in the second key at {at}"
+    );
 }
 
 #[test]
@@ -198,7 +298,10 @@ fn a_batch_holds_its_limit() {
 fn a_batch_may_come_compressed_but_not_its_entries_with_it() {
     let compressed = String::from_utf8(request_compressed("PING", "{}", "e")).unwrap();
     let data = format!(r#"{{"messages":[{{"action":"PING","seq_id":"a"}},{compressed}]}}"#);
-    let out = decode_with(&request_compressed("BATCH_MESSAGES", &data, "b"), &Limits::DEFAULT);
+    let out = decode_with(
+        &request_compressed("BATCH_MESSAGES", &data, "b"),
+        &Limits::DEFAULT,
+    );
     let [Incoming::Request(first), Incoming::Refused { tag, refusal }] = out.as_slice() else {
         panic!("{out:?}")
     };
@@ -209,12 +312,22 @@ fn a_batch_may_come_compressed_but_not_its_entries_with_it() {
 
 #[test]
 fn a_batch_of_bombs_costs_no_more_than_one() {
-    let limits = Limits { decompressed_bytes_max: 1_000, ..Limits::DEFAULT };
+    let limits = Limits {
+        decompressed_bytes_max: 1_000,
+        ..Limits::DEFAULT
+    };
     let object = format!(r#"{{"x":"{}"}}"#, "y".repeat(400 - 8));
     let entry = String::from_utf8(request_compressed("PING", &object, "e")).unwrap();
     let out = decode_with(batch(&[entry.trim(); 4]).as_bytes(), &limits);
-    let fits: Vec<_> = out.iter().map(|incoming| matches!(incoming, Incoming::Request(_))).collect();
-    assert_eq!(fits, [true, true, false, false], "two of 400 bytes fit into 1,000");
+    let fits: Vec<_> = out
+        .iter()
+        .map(|incoming| matches!(incoming, Incoming::Request(_)))
+        .collect();
+    assert_eq!(
+        fits,
+        [true, true, false, false],
+        "two of 400 bytes fit into 1,000"
+    );
     // The next frame has its own.
     assert!(matches!(one(entry.as_bytes(), &limits), Incoming::Request(_)));
 }

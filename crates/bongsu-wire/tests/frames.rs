@@ -1,5 +1,7 @@
 //! The framing: any cut of any stream gives the same frames, every limit holds exactly, and idle costs nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 use bongsu_model::refusal::Malformed;
 use bongsu_model::{Code, Limits, Refusal};
 use bongsu_wire::action::{FrameFault, Frames};
@@ -12,7 +14,9 @@ fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: &Limits) -> Cu
     let mut state = Frames::new();
     let mut seen = Vec::new();
     for piece in pieces {
-        let pushed = state.push(piece, limits, |frame| seen.push((frame.at, frame.text.to_owned())));
+        let pushed = state.push(piece, limits, |frame| {
+            seen.push((frame.at, frame.text.to_owned()))
+        });
         if pushed.is_err() {
             return (seen, pushed);
         }
@@ -34,7 +38,11 @@ fn fault(stream: &[u8], limits: &Limits) -> FrameFault {
 }
 
 fn limits(frame_bytes_max: usize, json_depth_max: usize) -> Limits {
-    Limits { frame_bytes_max, json_depth_max, ..Limits::DEFAULT }
+    Limits {
+        frame_bytes_max,
+        json_depth_max,
+        ..Limits::DEFAULT
+    }
 }
 
 #[test]
@@ -43,7 +51,10 @@ fn no_newline_is_needed_and_any_white_space_does() {
     let (seen, end) = whole(stream, &Limits::DEFAULT);
     assert_eq!(end, Ok(()));
     let texts: Vec<_> = seen.iter().map(|(_, text)| text.as_str()).collect();
-    assert_eq!(texts, ["{\"a\":1}", "{\"b\":\"}{\"}", "{\n  \"c\": [\n {} ]\n}", "{}"]);
+    assert_eq!(
+        texts,
+        ["{\"a\":1}", "{\"b\":\"}{\"}", "{\n  \"c\": [\n {} ]\n}", "{}"]
+    );
     for (at, text) in &seen {
         let at = usize::try_from(*at).unwrap();
         assert_eq!(&stream[at..at + text.len()], text.as_bytes());
@@ -52,7 +63,12 @@ fn no_newline_is_needed_and_any_white_space_does() {
 
 #[test]
 fn escapes_hide_quotes_and_quotes_hide_braces() {
-    for text in [r#"{"a":"\"}"}"#, r#"{"a":"\\"}"#, r#"{"a":"\\\"{"}"#, r#"{"\"}":"[[["}"#] {
+    for text in [
+        r#"{"a":"\"}"}"#,
+        r#"{"a":"\\"}"#,
+        r#"{"a":"\\\"{"}"#,
+        r#"{"\"}":"[[["}"#,
+    ] {
         let (seen, end) = frames(text.as_bytes().chunks(1), &limits(100, 1));
         assert_eq!((seen, end), (vec![(0, text.to_owned())], Ok(())));
     }
@@ -70,7 +86,13 @@ fn what_is_no_object_is_refused_at_its_place() {
         (b"{}\0", 2),
         (b"\x0b{}", 0),
     ] {
-        assert_eq!(fault(stream, &Limits::DEFAULT), FrameFault { offset, what: Malformed::NotAnObject });
+        assert_eq!(
+            fault(stream, &Limits::DEFAULT),
+            FrameFault {
+                offset,
+                what: Malformed::NotAnObject
+            }
+        );
     }
 }
 
@@ -80,15 +102,28 @@ fn a_frame_may_be_as_long_as_the_limit_and_no_longer() {
     let frame = |bytes: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - 8));
     for bytes in [max - 1, max] {
         let text = frame(bytes);
-        assert_eq!(whole(text.as_bytes(), &limits(max, 32)), (vec![(0, text.clone())], Ok(())));
+        assert_eq!(
+            whole(text.as_bytes(), &limits(max, 32)),
+            (vec![(0, text.clone())], Ok(()))
+        );
     }
     let text = frame(max + 1);
     let found = fault(text.as_bytes(), &limits(max, 32));
-    assert_eq!(found, FrameFault { offset: max as u64, what: Malformed::FrameTooLarge(max as u64) });
+    assert_eq!(
+        found,
+        FrameFault {
+            offset: max as u64,
+            what: Malformed::FrameTooLarge(max as u64)
+        }
+    );
     assert_eq!(Refusal::from(found).code, Code::MessageTooLarge);
     // It is found at the first byte too many, not at the end of the frame.
     assert!(frames([&text.as_bytes()[..max]], &limits(max, 32)).1.is_ok());
-    assert!(frames([&text.as_bytes()[..max], b"x"], &limits(max, 32)).1.is_err());
+    assert!(
+        frames([&text.as_bytes()[..max], b"x"], &limits(max, 32))
+            .1
+            .is_err()
+    );
     // The frames before it count for nothing.
     let stream = [frame(max), frame(max), frame(max + 1)].concat();
     assert_eq!(fault(stream.as_bytes(), &limits(max, 32)).offset, 3 * max as u64);
@@ -102,11 +137,20 @@ fn a_frame_may_nest_as_deep_as_the_limit_and_no_deeper() {
             format!("{{\"a\":{}1{}}}", open.repeat(depth - 1), close.repeat(depth - 1))
         };
         for depth in [31, 32] {
-            assert!(whole(nested(depth).as_bytes(), &limits(1_000, 32)).1.is_ok(), "{depth}");
+            assert!(
+                whole(nested(depth).as_bytes(), &limits(1_000, 32)).1.is_ok(),
+                "{depth}"
+            );
         }
         let offset = (5 + 31 * open.len()) as u64;
         let found = fault(nested(33).as_bytes(), &limits(1_000, 32));
-        assert_eq!(found, FrameFault { offset, what: Malformed::TooDeep });
+        assert_eq!(
+            found,
+            FrameFault {
+                offset,
+                what: Malformed::TooDeep
+            }
+        );
     }
     // Width is not depth, and each frame begins anew.
     let wide = format!("{{\"a\":[{}{{}}]}}", "{},[],".repeat(100));
@@ -128,11 +172,29 @@ fn invalid_utf_8_is_placed() {
     for at in 1..frame.len() {
         let stream = [b"{}".as_slice(), &frame[..at], b"\xff", &frame[at..]].concat();
         let found = fault(&stream, &Limits::DEFAULT);
-        assert_eq!(found, FrameFault { offset: 2 + at as u64, what: Malformed::NotUtf8 });
+        assert_eq!(
+            found,
+            FrameFault {
+                offset: 2 + at as u64,
+                what: Malformed::NotUtf8
+            }
+        );
     }
-    for bad in [&b"\xc0\x80"[..], b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\xf0\x9f\x98"] {
+    for bad in [
+        &b"\xc0\x80"[..],
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xe2\x82",
+        b"\xf0\x9f\x98",
+    ] {
         let stream = [b"{\"a\":\"", bad, b"\"}"].concat();
-        assert_eq!(fault(&stream, &Limits::DEFAULT), FrameFault { offset: 6, what: Malformed::NotUtf8 });
+        assert_eq!(
+            fault(&stream, &Limits::DEFAULT),
+            FrameFault {
+                offset: 6,
+                what: Malformed::NotUtf8
+            }
+        );
     }
 }
 
@@ -149,8 +211,20 @@ fn what_follows_a_fault_is_refused_and_nothing_is_kept() {
 fn object() -> impl Strategy<Value = String> {
     let text = proptest::collection::vec(
         prop_oneof![
-            Just("{"), Just("}"), Just("["), Just("]"), Just("\\\""), Just("\\\\"), Just("한"), Just("🔥"),
-            Just("é"), Just(" "), Just("a"), Just("\\ud83d\\udd25"), Just(":"), Just(","),
+            Just("{"),
+            Just("}"),
+            Just("["),
+            Just("]"),
+            Just("\\\""),
+            Just("\\\\"),
+            Just("한"),
+            Just("🔥"),
+            Just("é"),
+            Just(" "),
+            Just("a"),
+            Just("\\ud83d\\udd25"),
+            Just(":"),
+            Just(","),
         ],
         0..12,
     )
@@ -160,13 +234,21 @@ fn object() -> impl Strategy<Value = String> {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(|it| format!("[ {}\n]", it.join(" ,"))),
             proptest::collection::vec(inner, 0..4).prop_map(|it| {
-                let pairs: Vec<_> = it.iter().enumerate().map(|(i, v)| format!("\"k{i}\":\t{v}")).collect();
+                let pairs: Vec<_> = it
+                    .iter()
+                    .enumerate()
+                    .map(|(i, v)| format!("\"k{i}\":\t{v}"))
+                    .collect();
                 format!("{{{}}}", pairs.join(","))
             }),
         ]
     });
     proptest::collection::vec(value, 0..4).prop_map(|values| {
-        let pairs: Vec<_> = values.iter().enumerate().map(|(i, v)| format!("\"k{i}\": {v}")).collect();
+        let pairs: Vec<_> = values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| format!("\"k{i}\": {v}"))
+            .collect();
         format!("{{{}}}", pairs.join(", "))
     })
 }

@@ -1,6 +1,8 @@
 //! JSONTestSuite: what it says is JSON is taken as a part of `data`, what it says is none is refused, and what it
 //! leaves open does no harm.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -13,7 +15,9 @@ fn suite() -> BTreeMap<String, Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/suites/jsontestsuite-1ef36fa.tar.gz");
     let packed = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut tar = Vec::new();
-    flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut tar).unwrap();
+    flate2::read::GzDecoder::new(packed.as_slice())
+        .read_to_end(&mut tar)
+        .unwrap();
     let mut files = BTreeMap::new();
     let mut rest = tar.as_slice();
     // A header of 512 bytes has the name at 0 and the size in octal at 124; contents are padded to 512.
@@ -46,7 +50,11 @@ enum Taken {
 
 /// What becomes of a file that stands in the `metadata` of a message.
 fn fed(file: &[u8], chunk: usize) -> Taken {
-    let limits = Limits { frame_bytes_max: 1 << 20, metadata_bytes_max: 1 << 20, ..Limits::DEFAULT };
+    let limits = Limits {
+        frame_bytes_max: 1 << 20,
+        metadata_bytes_max: 1 << 20,
+        ..Limits::DEFAULT
+    };
     // In an array after another value, so that nothing at all and what closes too much are no JSON, either.
     let head = br#"{"action":"SEND_MESSAGE","data":{"chatroom_id":1,"content":"x","message_type":"text","metadata":{"v":[0,"#;
     let stream = [head, file, b"]}}}"].concat();
@@ -60,7 +68,9 @@ fn fed(file: &[u8], chunk: usize) -> Taken {
     }
     match out.as_slice() {
         [Incoming::Request(asked)] => {
-            let Request::Post(post) = &asked.request else { panic!("a post") };
+            let Request::Post(post) = &asked.request else {
+                panic!("a post")
+            };
             let carried = post.metadata.as_ref().unwrap().as_str();
             assert!(!carried.contains(['\n', '\r']));
             serde_json::from_str::<serde_json::Value>(carried).expect("what is carried can be read");
@@ -68,7 +78,10 @@ fn fed(file: &[u8], chunk: usize) -> Taken {
         }
         [] => Taken::Unfinished,
         _ => {
-            assert!(out.iter().all(|it| matches!(it, Incoming::Refused { .. })), "{out:?}");
+            assert!(
+                out.iter().all(|it| matches!(it, Incoming::Refused { .. })),
+                "{out:?}"
+            );
             Taken::Refused
         }
     }

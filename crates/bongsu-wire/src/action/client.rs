@@ -73,9 +73,7 @@ pub fn connect_with(token: &str, greeting: &Greeting<'_>, seq_id: &str) -> Vec<u
         object["accept_compression"] = true.into();
     }
     if !greeting.resume.is_empty() {
-        let point = |(room, seq, epoch): &(i64, u64, &str)| {
-            json!({ "chatroom_id": room, "seq": seq, "epoch": epoch })
-        };
+        let point = |(room, seq, epoch): &(i64, u64, &str)| json!({ "chatroom_id": room, "seq": seq, "epoch": epoch });
         object["resume"] = greeting.resume.iter().map(point).collect();
     }
     request("CONNECT", &object.to_string(), seq_id)

@@ -9,8 +9,8 @@ use bongsu_model::refusal::Malformed;
 use bongsu_model::{Code, Limits, Refusal, Tag, UserId, Want, Why};
 
 use super::gzip::{self, Unpackable};
-use crate::json::field::{self, Field, Given, Unreadable};
 use crate::json::carry;
+use crate::json::field::{self, Field, Given, Unreadable};
 
 /// The longest part of an unknown action that is quoted back, in bytes.
 const VERB_BYTES_MAX: usize = 64;
@@ -26,17 +26,29 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// A frame.
     pub(super) const fn stream(text: &'a str, at: u64) -> Self {
-        Self { text, at, unpacked: false }
+        Self {
+            text,
+            at,
+            unpacked: false,
+        }
     }
 
     /// What a frame held in compressed form; faults in it are placed at the frame.
     const fn unpacked(text: &'a str, at: u64) -> Self {
-        Self { text, at, unpacked: true }
+        Self {
+            text,
+            at,
+            unpacked: true,
+        }
     }
 
     /// A part of this text.
     pub(super) fn part(self, text: &'a str) -> Self {
-        Self { text, at: self.place(text.as_ptr() as usize - self.text.as_ptr() as usize), ..self }
+        Self {
+            text,
+            at: self.place(text.as_ptr() as usize - self.text.as_ptr() as usize),
+            ..self
+        }
     }
 
     /// Whether it came compressed.
@@ -45,12 +57,23 @@ impl<'a> Source<'a> {
     }
 
     fn place(self, index: usize) -> u64 {
-        if self.unpacked { self.at } else { self.at + index as u64 }
+        if self.unpacked {
+            self.at
+        } else {
+            self.at + index as u64
+        }
     }
 
     fn malformed(self, index: usize, what: Malformed) -> Refusal {
-        let why = Why::Malformed { offset: self.place(index), what };
-        Refusal { code: Code::InvalidData, why, retry_after_ms: None }
+        let why = Why::Malformed {
+            offset: self.place(index),
+            what,
+        };
+        Refusal {
+            code: Code::InvalidData,
+            why,
+            retry_after_ms: None,
+        }
     }
 }
 
@@ -79,14 +102,21 @@ pub(super) fn open<'a>(source: Source<'a>, limits: &Limits) -> Result<Envelope<'
             Unreadable::Twice(_, at) => source.malformed(at, Malformed::DuplicateKey),
             Unreadable::NotJson(at) => source.malformed(at, Malformed::NotJson),
         };
-        Refused { tag: Tag::default(), refusal }
+        Refused {
+            tag: Tag::default(),
+            refusal,
+        }
     })?;
     let [action, payload, timestamp, seq_id, user_id, compressed] = fields;
     let mut tag = Tag::default();
     match read(action, seq_id, timestamp, user_id, compressed, limits, &mut tag) {
-        Ok((action, claimed_user, compressed)) => {
-            Ok(Envelope { tag, action, claimed_user, compressed, data: payload.present().map(|it| it.raw) })
-        }
+        Ok((action, claimed_user, compressed)) => Ok(Envelope {
+            tag,
+            action,
+            claimed_user,
+            compressed,
+            data: payload.present().map(|it| it.raw),
+        }),
         Err(refusal) => Err(Refused { tag, refusal }),
     }
 }
@@ -118,7 +148,9 @@ fn read<'a>(
 
 /// The longest beginning of whole characters that has at most so many bytes.
 fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = (0..=bytes_max.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    let end = (0..=bytes_max.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at));
     &text[..end.unwrap_or(0)]
 }
 
@@ -138,7 +170,11 @@ impl<'a> Envelope<'a> {
         if !self.compressed {
             let text = Given { name: "data", raw }.object()?;
             // Where there is no `data` its place is the envelope's.
-            let at = if self.data.is_some() { source.part(raw).at } else { source.at };
+            let at = if self.data.is_some() {
+                source.part(raw).at
+            } else {
+                source.at
+            };
             return Ok(Source { text, at, ..source });
         }
         let wants = |want| Refusal::field("data", want);
@@ -150,7 +186,11 @@ impl<'a> Envelope<'a> {
         *budget -= unpacked.len();
         let json: &serde_json::value::RawValue =
             serde_json::from_str(unpacked).map_err(|_| wants(Want::Object))?;
-        let text = Given { name: "data", raw: json.get() }.object()?;
+        let text = Given {
+            name: "data",
+            raw: json.get(),
+        }
+        .object()?;
         let inside = Source::unpacked(text, source.at);
         // As deep as if it stood in its envelope uncompressed.
         if carry::depth(text) >= limits.json_depth_max {

@@ -58,7 +58,14 @@ impl From<FrameFault> for Refusal {
             | Malformed::TooDeep
             | Malformed::DuplicateKey => Code::InvalidData,
         };
-        Self { code, why: Why::Malformed { offset: fault.offset, what: fault.what }, retry_after_ms: None }
+        Self {
+            code,
+            why: Why::Malformed {
+                offset: fault.offset,
+                what: fault.what,
+            },
+            retry_after_ms: None,
+        }
     }
 }
 
@@ -66,7 +73,13 @@ impl Frames {
     /// The framing of a connection that has said nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { tail: Vec::new(), passed: 0, braces: 0, brackets: 0, place: Place::Structure }
+        Self {
+            tail: Vec::new(),
+            passed: 0,
+            braces: 0,
+            brackets: 0,
+            place: Place::Structure,
+        }
     }
 
     /// Whether a frame was begun and is not complete.
@@ -101,10 +114,17 @@ impl Frames {
                 match rest.first() {
                     None => break,
                     Some(b'{') => {}
-                    Some(_) => return Err(FrameFault { offset: self.passed, what: Malformed::NotAnObject }),
+                    Some(_) => {
+                        return Err(FrameFault {
+                            offset: self.passed,
+                            what: Malformed::NotAnObject,
+                        });
+                    }
                 }
             }
-            let window = rest.len().min(limits.frame_bytes_max.saturating_sub(self.tail.len()));
+            let window = rest
+                .len()
+                .min(limits.frame_bytes_max.saturating_sub(self.tail.len()));
             let Some(end) = self.scan(&rest[..window], limits.json_depth_max)? else {
                 if window < rest.len() {
                     let offset = self.passed + (self.tail.len() + window) as u64;
@@ -187,7 +207,10 @@ impl Frames {
 
     /// Forgets the incomplete frame: what follows a fault is never read.
     fn give_up(&mut self, offset: u64, what: Malformed) -> FrameFault {
-        *self = Self { passed: offset, ..Self::new() };
+        *self = Self {
+            passed: offset,
+            ..Self::new()
+        };
         FrameFault { offset, what }
     }
 }

@@ -50,6 +50,8 @@ pub(super) fn pack(bytes: &[u8], out: &mut Vec<u8>) {
     let at = out.len();
     let room = base64::encoded_len(packed.len(), true).expect("far less than the address space");
     out.resize(at + room, 0);
-    let written = BASE64.encode_slice(&packed, &mut out[at..]).expect("the room was made for it");
+    let written = BASE64
+        .encode_slice(&packed, &mut out[at..])
+        .expect("the room was made for it");
     debug_assert_eq!(written, room);
 }

@@ -87,7 +87,10 @@ fn unit(bytes: &[u8], at: usize) -> Option<u16> {
 /// The index after a number, if a double can hold it.
 fn number_end(raw: &str, at: usize) -> Option<usize> {
     let rest = &raw[at..];
-    let len = rest.bytes().take_while(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count();
+    let len = rest
+        .bytes()
+        .take_while(|b| matches!(b, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
+        .count();
     let number = &rest[..len];
     // Without an exponent a double overflows at 309 digits, far beyond what is short.
     let finite = (len < 100 && !number.contains(['e', 'E'])) || number.parse::<f64>().ok()?.is_finite();

@@ -38,7 +38,11 @@ pub(crate) fn read<'a, const N: usize>(
     let mut fields = names.map(|name| Field { name, raw: None });
     let mut twice = None;
     let mut source = serde_json::Deserializer::from_str(object);
-    let level = Level { fields: &mut fields, prefix: prefix.len(), twice: &mut twice };
+    let level = Level {
+        fields: &mut fields,
+        prefix: prefix.len(),
+        twice: &mut twice,
+    };
     let read = level.deserialize(&mut source).and_then(|()| source.end());
     match (read, twice) {
         (Ok(()), _) => Ok(fields),
@@ -52,7 +56,9 @@ fn offset_of(text: &str, error: &serde_json::Error) -> usize {
     let line = error.line().saturating_sub(1);
     let start = match line {
         0 => 0,
-        _ => memchr::memchr_iter(b'\n', text.as_bytes()).nth(line - 1).map_or(0, |at| at + 1),
+        _ => memchr::memchr_iter(b'\n', text.as_bytes())
+            .nth(line - 1)
+            .map_or(0, |at| at + 1),
     };
     (start + error.column().saturating_sub(1)).min(text.len())
 }
@@ -78,7 +84,10 @@ impl<'a> Visitor<'a> for Level<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(index) = map.next_key_seed(Key { fields: &*self.fields, prefix: self.prefix })? {
+        while let Some(index) = map.next_key_seed(Key {
+            fields: &*self.fields,
+            prefix: self.prefix,
+        })? {
             let Some(index) = index else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -114,7 +123,10 @@ impl Visitor<'_> for Key<'_, '_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.fields.iter().position(|field| &field.name[self.prefix..] == key))
+        Ok(self
+            .fields
+            .iter()
+            .position(|field| &field.name[self.prefix..] == key))
     }
 }
 
@@ -137,7 +149,9 @@ pub(crate) fn entries(array: &str, max: usize) -> Option<Vec<&str>> {
             Ok(entries)
         }
     }
-    serde_json::Deserializer::from_str(array).deserialize_seq(Entries(max)).ok()
+    serde_json::Deserializer::from_str(array)
+        .deserialize_seq(Entries(max))
+        .ok()
 }
 
 /// Decodes the text of a JSON string; `None` if it is none, or holds a surrogate without its other half.
@@ -196,7 +210,11 @@ impl<'a> Given<'a> {
     /// A whole number in a range.
     pub(crate) fn between(self, min: i64, max: i64) -> Result<i64, Refusal> {
         let number = self.integer()?;
-        if (min..=max).contains(&number) { Ok(number) } else { Err(self.wants(Want::Between(min, max))) }
+        if (min..=max).contains(&number) {
+            Ok(number)
+        } else {
+            Err(self.wants(Want::Between(min, max)))
+        }
     }
 
     /// A whole number from 0.
@@ -212,7 +230,11 @@ impl<'a> Given<'a> {
     /// A string of so many bytes.
     pub(crate) fn text_of(self, min: usize, max: usize) -> Result<Cow<'a, str>, Refusal> {
         let text = self.text()?;
-        if (min..=max).contains(&text.len()) { Ok(text) } else { Err(self.wants(Want::TextOf(min, max))) }
+        if (min..=max).contains(&text.len()) {
+            Ok(text)
+        } else {
+            Err(self.wants(Want::TextOf(min, max)))
+        }
     }
 
     /// `true` or `false`.
@@ -226,7 +248,11 @@ impl<'a> Given<'a> {
 
     /// The text of an object.
     pub(crate) fn object(self) -> Result<&'a str, Refusal> {
-        if self.raw.starts_with('{') { Ok(self.raw) } else { Err(self.wants(Want::Object)) }
+        if self.raw.starts_with('{') {
+            Ok(self.raw)
+        } else {
+            Err(self.wants(Want::Object))
+        }
     }
 
     /// The fields of an object whose names have this field's name and a dot in front.

@@ -23,7 +23,9 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 impl Json {
     pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self { out: Vec::with_capacity(bytes) }
+        Self {
+            out: Vec::with_capacity(bytes),
+        }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -76,13 +78,15 @@ impl Json {
 
     pub(crate) fn integer(&mut self, key: &str, value: i64) {
         self.literal(key);
-        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         self.out.push(b',');
     }
 
     pub(crate) fn unsigned(&mut self, key: &str, value: u64) {
         self.literal(key);
-        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         self.out.push(b',');
     }
 
@@ -168,7 +172,8 @@ impl Json {
             0x0c => b'f',
             _ => {
                 let low = HEX[usize::from(byte & 15)];
-                self.out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], low]);
+                self.out
+                    .extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], low]);
                 return;
             }
         };
@@ -195,6 +200,8 @@ fn clean_prefix(bytes: &[u8]) -> usize {
         }
         at += 8;
     }
-    let end = bytes[at..].iter().position(|&b| b < 0x20 || b == b'"' || b == b'\\');
+    let end = bytes[at..]
+        .iter()
+        .position(|&b| b < 0x20 || b == b'"' || b == b'\\');
     end.map_or(bytes.len(), |ahead| at + ahead)
 }

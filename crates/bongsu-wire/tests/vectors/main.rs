@@ -2,6 +2,8 @@
 //!
 //! `BONGSU_BLESS=1` writes the files from the values instead.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod server;
 mod spoken;
 
@@ -16,14 +18,20 @@ fn folder() -> PathBuf {
 }
 
 fn print(sections: &Sections) -> String {
-    sections.iter().map(|(name, text)| format!("-- {name}\n{}\n", text.trim_end_matches('\n'))).collect()
+    sections
+        .iter()
+        .map(|(name, text)| format!("-- {name}\n{}\n", text.trim_end_matches('\n')))
+        .collect()
 }
 
 #[test]
 fn every_value_has_its_bytes() {
     let mut meant: BTreeMap<String, String> = BTreeMap::new();
     for (name, sections) in spoken::vectors().into_iter().chain(server::vectors()) {
-        assert!(meant.insert(format!("{name}.txt"), print(&sections)).is_none(), "{name} stands twice");
+        assert!(
+            meant.insert(format!("{name}.txt"), print(&sections)).is_none(),
+            "{name} stands twice"
+        );
     }
     assert!(meant.len() > 80, "{}", meant.len());
     if std::env::var_os("BONGSU_BLESS").is_some() {

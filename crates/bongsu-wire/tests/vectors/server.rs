@@ -8,9 +8,9 @@ use bongsu_model::media::{EndReason, IceServer, LeaveReason, MediaStatus, Partic
 use bongsu_model::refusal::{CloseCause, Malformed};
 use bongsu_model::reply::{OnlineMember, RoomStanding};
 use bongsu_model::{
-    CallId, ClientMessageId, Closing, Code, Encode, Epoch, Event, EventBody, HistoryPage, Incident, Limits, Locale,
-    MembersVersion, Message, MessageId, MessageKind, Notice, RawJson, Refusal, Reply, RoomId, Sender, Seq, SessionId,
-    Tag, Timestamp, UserId, Want, Why,
+    CallId, ClientMessageId, Closing, Code, Encode, Epoch, Event, EventBody, HistoryPage, Incident, Limits,
+    Locale, MembersVersion, Message, MessageId, MessageKind, Notice, RawJson, Refusal, Reply, RoomId, Sender,
+    Seq, SessionId, Tag, Timestamp, UserId, Want, Why,
 };
 use bongsu_wire::action::client::Heard;
 use bongsu_wire::action::{ActionCodec, ActionEvents};
@@ -24,32 +24,58 @@ pub(crate) fn vectors() -> Vec<(String, Sections)> {
     let codec = ActionCodec::new();
     let mut vectors = Vec::new();
     for (name, about, seq_id, reply) in replies() {
-        let tag = Tag { reference: seq_id.map(Into::into), verb: None };
+        let tag = Tag {
+            reference: seq_id.map(Into::into),
+            verb: None,
+        };
         let bytes = codec.reply(&tag, &reply, NOW, &Limits::DEFAULT);
         let context = format!("seq_id {}\nnow {NOW}", seq_id.unwrap_or("none"));
         vectors.push((format!("reply_{name}"), said(about, context, &reply, &bytes)));
     }
     for (name, about, cause, body) in events() {
         let cause = cause.map(Into::into);
-        let event = Event { id: ID, at: NOW, cause, audience: Audience::All, actor: None, body };
-        let context = format!("seq_id {}\nid {ID:016x}\nnow {NOW}", event.cause.as_deref().unwrap_or("none"));
-        vectors.push((format!("event_{name}"), said(about, context, &event.body, &ActionEvents.encode(&event))));
+        let event = Event {
+            id: ID,
+            at: NOW,
+            cause,
+            audience: Audience::All,
+            actor: None,
+            body,
+        };
+        let context = format!(
+            "seq_id {}\nid {ID:016x}\nnow {NOW}",
+            event.cause.as_deref().unwrap_or("none")
+        );
+        vectors.push((
+            format!("event_{name}"),
+            said(about, context, &event.body, &ActionEvents.encode(&event)),
+        ));
     }
     for (name, about, verb, refusal) in refusals() {
         for (locale, spelled) in [(Locale::En, "en"), (Locale::Ko, "ko")] {
-            let tag = Tag { reference: verb.map(|_| "s1".into()), verb: verb.map(Into::into) };
+            let tag = Tag {
+                reference: verb.map(|_| "s1".into()),
+                verb: verb.map(Into::into),
+            };
             let bytes = codec.refusal(&tag, &refusal, locale, NOW, ID);
             let seq_id = tag.reference.as_deref().unwrap_or("none");
             let action = verb.unwrap_or("none");
-            let context = format!("seq_id {seq_id}\naction {action}\nlocale {spelled}\nid {ID:016x}\nnow {NOW}");
-            vectors.push((format!("refusal_{name}_{spelled}"), said(about, context, &refusal, &bytes)));
+            let context =
+                format!("seq_id {seq_id}\naction {action}\nlocale {spelled}\nid {ID:016x}\nnow {NOW}");
+            vectors.push((
+                format!("refusal_{name}_{spelled}"),
+                said(about, context, &refusal, &bytes),
+            ));
         }
     }
     for (name, about, notice) in notices() {
         for (locale, spelled) in [(Locale::En, "en"), (Locale::Ko, "ko")] {
             let bytes = codec.notice(&notice, locale, NOW, ID, &Limits::DEFAULT);
             let context = format!("locale {spelled}\nid {ID:016x}\nnow {NOW}");
-            vectors.push((format!("notice_{name}_{spelled}"), said(about, context, &notice, &bytes)));
+            vectors.push((
+                format!("notice_{name}_{spelled}"),
+                said(about, context, &notice, &bytes),
+            ));
         }
     }
     vectors
@@ -57,16 +83,27 @@ pub(crate) fn vectors() -> Vec<(String, Sections)> {
 
 /// Checks that a line is one, that it can be heard, and that any JSON encoder would say the same.
 fn said(about: &str, context: String, value: &impl Debug, bytes: &[u8]) -> Sections {
-    let (b'\n', text) = bytes.split_last().unwrap() else { panic!("a line ends with a newline") };
+    let (b'\n', text) = bytes.split_last().unwrap() else {
+        panic!("a line ends with a newline")
+    };
     assert!(!text.contains(&b'\n'), "one line");
     let heard = Heard::parse(bytes).unwrap();
     assert!(heard.object().unwrap().is_object());
     assert_eq!(heard.timestamp, NOW.to_string());
     let parsed: serde_json::Value = serde_json::from_slice(text).unwrap();
     let fields: usize = count(&parsed);
-    assert_eq!(fields, text.windows(2).filter(|it| *it == b"\":").count(), "no key stands twice");
+    assert_eq!(
+        fields,
+        text.windows(2).filter(|it| *it == b"\":").count(),
+        "no key stands twice"
+    );
     let action = String::from_utf8(bytes.to_vec()).unwrap();
-    vec![("about", about.into()), ("context", context), ("value", format!("{value:#?}")), ("action", action)]
+    vec![
+        ("about", about.into()),
+        ("context", context),
+        ("value", format!("{value:#?}")),
+        ("action", action),
+    ]
 }
 
 /// Keys in all objects.
@@ -74,7 +111,10 @@ fn count(value: &serde_json::Value) -> usize {
     match value {
         serde_json::Value::Object(map) => map.values().map(|it| 1 + count(it)).sum(),
         serde_json::Value::Array(array) => array.iter().map(count).sum(),
-        _ => 0,
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => 0,
     }
 }
 
@@ -89,7 +129,11 @@ fn message(seq: u64, content: &str) -> Message {
         seq: Seq(seq),
         epoch: Epoch(0xff),
         members: MembersVersion(3),
-        sender: Sender { user: UserId(123), nickname: "사용자1".into(), profile_img: None },
+        sender: Sender {
+            user: UserId(123),
+            nickname: "사용자1".into(),
+            profile_img: None,
+        },
         content: content.into(),
         kind: MessageKind::Text,
         metadata: None,
@@ -117,8 +161,13 @@ fn page() -> HistoryPage {
     }
 }
 
-const MEDIA: MediaStatus = MediaStatus { audio_enabled: true, video_enabled: true, screen_sharing: None };
+const MEDIA: MediaStatus = MediaStatus {
+    audio_enabled: true,
+    video_enabled: true,
+    screen_sharing: None,
+};
 
+#[rustfmt::skip] // One row, one value.
 fn replies() -> Vec<(&'static str, &'static str, Option<&'static str>, Reply)> {
     let standing = |room, name: Option<&str>, recovered| RoomStanding {
         room: RoomId(room),
@@ -182,6 +231,7 @@ fn replies() -> Vec<(&'static str, &'static str, Option<&'static str>, Reply)> {
 
 type Happened = (&'static str, &'static str, Option<&'static str>, EventBody);
 
+#[rustfmt::skip] // One row, one value.
 fn events() -> Vec<Happened> {
     let (room, user) = (RoomId(1), UserId(123));
     let nickname: Arc<str> = "사용자1".into();
@@ -226,6 +276,7 @@ fn events() -> Vec<Happened> {
     events
 }
 
+#[rustfmt::skip] // One row, one value.
 fn call_events() -> Vec<Happened> {
     let (call, room, user) = (CallId(200), RoomId(1), UserId(124));
     let nickname: Arc<str> = "참가자".into();
@@ -271,6 +322,7 @@ fn call_events() -> Vec<Happened> {
     ]
 }
 
+#[rustfmt::skip] // One row, one value.
 fn refusals() -> Vec<(&'static str, &'static str, Option<&'static str>, Refusal)> {
     let offset = |what| Why::Malformed { offset: 1_234, what };
     let malformed = |code, what| Refusal { code, why: offset(what), retry_after_ms: None };
@@ -294,12 +346,32 @@ fn refusals() -> Vec<(&'static str, &'static str, Option<&'static str>, Refusal)
 fn notices() -> Vec<(&'static str, &'static str, Notice)> {
     let closed = |cause| Notice::Closed(Closing::new(cause));
     vec![
-        ("token_expiring", "The token ends soon.", Notice::TokenExpiring { expires_at: NOW.plus_ms(60_000) }),
-        ("shutdown", "The server is about to stop.", Notice::Shutdown { reconnect_after_ms: 2_500 }),
+        (
+            "token_expiring",
+            "The token ends soon.",
+            Notice::TokenExpiring {
+                expires_at: NOW.plus_ms(60_000),
+            },
+        ),
+        (
+            "shutdown",
+            "The server is about to stop.",
+            Notice::Shutdown {
+                reconnect_after_ms: 2_500,
+            },
+        ),
         ("missed", "What was missed of a room.", Notice::Missed(page())),
         ("closed_idle", "Nothing was heard.", closed(CloseCause::Idle)),
         ("closed_slow", "Too slow a reader.", closed(CloseCause::Slow)),
-        ("closed_banned", "Banned while connected.", closed(CloseCause::Banned)),
-        ("closed_refused", "A refusal that ends the session.", closed(CloseCause::Refused(Refusal::new(Code::InvalidToken)))),
+        (
+            "closed_banned",
+            "Banned while connected.",
+            closed(CloseCause::Banned),
+        ),
+        (
+            "closed_refused",
+            "A refusal that ends the session.",
+            closed(CloseCause::Refused(Refusal::new(Code::InvalidToken))),
+        ),
     ]
 }

@@ -36,7 +36,11 @@ fn read(name: &str, about: &str, bytes: &str) -> Sections {
     };
     let whole = meaning(bytes.len());
     assert_eq!(whole, meaning(1), "{name}");
-    vec![("about", about.into()), ("value", whole), ("action", bytes.into())]
+    vec![
+        ("about", about.into()),
+        ("value", whole),
+        ("action", bytes.into()),
+    ]
 }
 
 type Spoken = (&'static str, &'static str, String);
@@ -52,7 +56,15 @@ fn reference(action: &str, data: &str, seq_id: &str, user: Option<i64>) -> Strin
 
 fn printed() -> Vec<Spoken> {
     let example = "An example of the reference document.";
-    let rows = [
+    chat()
+        .into_iter()
+        .chain(calls())
+        .map(|(name, bytes)| (name, example, bytes))
+        .collect()
+}
+
+fn chat() -> [(&'static str, String); 5] {
+    [
         (
             "request_connect",
             reference(
@@ -63,7 +75,15 @@ fn printed() -> Vec<Spoken> {
             ),
         ),
         ("request_ping", reference("PING", "{}", "ping_001", None)),
-        ("request_join", reference("JOIN_ROOM", "{\n    \"chatroom_id\": 1\n  }", "join_001", Some(123))),
+        (
+            "request_join",
+            reference(
+                "JOIN_ROOM",
+                "{\n    \"chatroom_id\": 1\n  }",
+                "join_001",
+                Some(123),
+            ),
+        ),
         (
             "request_post",
             reference(
@@ -73,7 +93,20 @@ fn printed() -> Vec<Spoken> {
                 Some(123),
             ),
         ),
-        ("request_leave", reference("LEAVE_ROOM", "{\n    \"chatroom_id\": 1\n  }", "leave_001", Some(123))),
+        (
+            "request_leave",
+            reference(
+                "LEAVE_ROOM",
+                "{\n    \"chatroom_id\": 1\n  }",
+                "leave_001",
+                Some(123),
+            ),
+        ),
+    ]
+}
+
+fn calls() -> [(&'static str, String); 6] {
+    [
         (
             "request_create_call",
             reference(
@@ -134,8 +167,7 @@ fn printed() -> Vec<Spoken> {
                 Some(123),
             ),
         ),
-    ];
-    rows.into_iter().map(|(name, bytes)| (name, example, bytes)).collect()
+    ]
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -150,8 +182,16 @@ fn built() -> Vec<Spoken> {
         resume: &[(1, 41, "00000000000000ff"), (2, 0, "0123456789abcdef")],
     };
     let line = |action, data| text(client::request(action, data, "s1"));
-    let batch = [client::ping("p1"), client::post(1, "하나", None, "m1"), client::join(2, "j1")].map(text);
-    let batch = format!(r#"{{"messages":[{}]}}"#, batch.map(|it| it.trim().to_owned()).join(","));
+    let batch = [
+        client::ping("p1"),
+        client::post(1, "하나", None, "m1"),
+        client::join(2, "j1"),
+    ]
+    .map(text);
+    let batch = format!(
+        r#"{{"messages":[{}]}}"#,
+        batch.map(|it| it.trim().to_owned()).join(",")
+    );
     vec![
         ("request_connect_resume", "With all that a CONNECT may say.", text(client::connect_with("abc", &greeting, "s1"))),
         ("request_refresh_token", "A new token for a live session.", line("REFRESH_TOKEN", r#"{"jwt_token":"abc"}"#)),
@@ -204,16 +244,62 @@ fn wrong() -> Vec<Spoken> {
     let line = |action, data| text(client::request(action, data, "s1"));
     let nested = r#"{"messages":[{"action":"BATCH_MESSAGES","data":{"messages":[]},"seq_id":"b2"}]}"#;
     vec![
-        ("refused_no_action", "Nothing is asked.", "{\"data\":{},\"seq_id\":\"s1\"}\n".into()),
+        (
+            "refused_no_action",
+            "Nothing is asked.",
+            "{\"data\":{},\"seq_id\":\"s1\"}\n".into(),
+        ),
         ("refused_unknown_action", "No such action.", line("FLY", "{}")),
-        ("refused_field_missing", "A field is missing.", line("JOIN_ROOM", "{}")),
-        ("refused_field_type", "A field is of the wrong type.", line("JOIN_ROOM", r#"{"chatroom_id":"1"}"#)),
-        ("refused_field_inside", "A field of an object is of the wrong type.", line("JOIN_VIDEO_ROOM", r#"{"video_room_id":200,"media_status":{"audio_enabled":1,"video_enabled":true}}"#)),
-        ("refused_integer_beyond", "A number beyond 64 bits.", line("MARK_READ", r#"{"chatroom_id":9223372036854775808,"seq":1}"#)),
-        ("refused_half_surrogate", "A text that is no Unicode.", line("SEND_MESSAGE", r#"{"chatroom_id":1,"content":"\ud800","message_type":"text"}"#)),
-        ("refused_duplicate_key", "A key stands twice.", "{\"action\":\"PING\",\"action\":\"PING\"}\n".into()),
-        ("refused_not_json", "Balanced, and no JSON.", "{\"action\":\"PING\",}\n".into()),
-        ("refused_not_gzip", "Said to be compressed.", "{\"action\":\"PING\",\"data\":\"aGVsbG8=\",\"compressed\":true}\n".into()),
-        ("refused_nested_batch", "A batch in a batch.", line("BATCH_MESSAGES", nested)),
+        (
+            "refused_field_missing",
+            "A field is missing.",
+            line("JOIN_ROOM", "{}"),
+        ),
+        (
+            "refused_field_type",
+            "A field is of the wrong type.",
+            line("JOIN_ROOM", r#"{"chatroom_id":"1"}"#),
+        ),
+        (
+            "refused_field_inside",
+            "A field of an object is of the wrong type.",
+            line(
+                "JOIN_VIDEO_ROOM",
+                r#"{"video_room_id":200,"media_status":{"audio_enabled":1,"video_enabled":true}}"#,
+            ),
+        ),
+        (
+            "refused_integer_beyond",
+            "A number beyond 64 bits.",
+            line("MARK_READ", r#"{"chatroom_id":9223372036854775808,"seq":1}"#),
+        ),
+        (
+            "refused_half_surrogate",
+            "A text that is no Unicode.",
+            line(
+                "SEND_MESSAGE",
+                r#"{"chatroom_id":1,"content":"\ud800","message_type":"text"}"#,
+            ),
+        ),
+        (
+            "refused_duplicate_key",
+            "A key stands twice.",
+            "{\"action\":\"PING\",\"action\":\"PING\"}\n".into(),
+        ),
+        (
+            "refused_not_json",
+            "Balanced, and no JSON.",
+            "{\"action\":\"PING\",}\n".into(),
+        ),
+        (
+            "refused_not_gzip",
+            "Said to be compressed.",
+            "{\"action\":\"PING\",\"data\":\"aGVsbG8=\",\"compressed\":true}\n".into(),
+        ),
+        (
+            "refused_nested_batch",
+            "A batch in a batch.",
+            line("BATCH_MESSAGES", nested),
+        ),
     ]
 }

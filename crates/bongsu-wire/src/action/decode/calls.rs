@@ -13,19 +13,31 @@ pub(super) fn create(object: Given<'_>, limits: &Limits) -> Result<Request, Refu
     let [id, name, max] = object.fields("", ["chatroom_id", "video_room_name", "max_participants"])?;
     let room = room(id)?;
     let name = name.required()?.text_of(1, limits.name_bytes_max)?.into();
-    let max = max.required()?.between(PARTICIPANTS_MIN, i64::from(limits.call_participants_max))?;
+    let max = max
+        .required()?
+        .between(PARTICIPANTS_MIN, i64::from(limits.call_participants_max))?;
     let max_participants = u32::try_from(max).expect("at most call_participants_max");
-    Ok(Request::CreateCall { room, name, max_participants })
+    Ok(Request::CreateCall {
+        room,
+        name,
+        max_participants,
+    })
 }
 
 pub(super) fn join(object: Given<'_>) -> Result<Request, Refusal> {
     let [id, status] = object.fields("", ["video_room_id", "media_status"])?;
-    Ok(Request::JoinCall { call: call(id)?, media: media(status)? })
+    Ok(Request::JoinCall {
+        call: call(id)?,
+        media: media(status)?,
+    })
 }
 
 pub(super) fn set_media(object: Given<'_>) -> Result<Request, Refusal> {
     let [id, status] = object.fields("", ["video_room_id", "media_status"])?;
-    Ok(Request::SetMedia { call: call(id)?, media: media(status)? })
+    Ok(Request::SetMedia {
+        call: call(id)?,
+        media: media(status)?,
+    })
 }
 
 pub(super) fn leave(object: Given<'_>) -> Result<Request, Refusal> {
@@ -57,7 +69,11 @@ fn description(
     let [kind, body] = sdp.fields("sdp.", ["sdp.type", "sdp.sdp"])?;
     kind.required()?.text()?;
     body.required()?.text()?;
-    Ok(Request::Signal { call, target, signal: signal(sdp.carried("sdp", limits.signal_bytes_max)?) })
+    Ok(Request::Signal {
+        call,
+        target,
+        signal: signal(sdp.carried("sdp", limits.signal_bytes_max)?),
+    })
 }
 
 pub(super) fn candidate(object: Given<'_>, limits: &Limits) -> Result<Request, Refusal> {
@@ -65,7 +81,10 @@ pub(super) fn candidate(object: Given<'_>, limits: &Limits) -> Result<Request, R
     let (call, target) = (call(id)?, user(target)?);
     // Here `null` is a value: it says that there are no more.
     let candidate = match candidate.raw {
-        Some(raw) => Given { name: candidate.name, raw },
+        Some(raw) => Given {
+            name: candidate.name,
+            raw,
+        },
         None => candidate.required()?,
     };
     if candidate.raw != "null" {
@@ -84,8 +103,11 @@ fn user(field: Field<'_>) -> Result<UserId, Refusal> {
 }
 
 fn media(field: Field<'_>) -> Result<MediaStatus, Refusal> {
-    let names =
-        ["media_status.audio_enabled", "media_status.video_enabled", "media_status.screen_sharing"];
+    let names = [
+        "media_status.audio_enabled",
+        "media_status.video_enabled",
+        "media_status.screen_sharing",
+    ];
     let [audio, video, screen] = field.required()?.fields("media_status.", names)?;
     Ok(MediaStatus {
         audio_enabled: audio.required()?.bool()?,

@@ -11,7 +11,14 @@ use crate::json::field::Given;
 const NFC_SHRINKS_BY_MAX: usize = 3;
 
 pub(super) fn post(object: Given<'_>, limits: &Limits) -> Result<Request, Refusal> {
-    let names = ["chatroom_id", "content", "message_type", "client_message_id", "reply_to", "metadata"];
+    let names = [
+        "chatroom_id",
+        "content",
+        "message_type",
+        "client_message_id",
+        "reply_to",
+        "metadata",
+    ];
     let [id, content, kind, client_id, reply_to, metadata] = object.fields("", names)?;
     let room = room(id)?;
     let content = content.required()?.text()?;
@@ -26,8 +33,7 @@ pub(super) fn post(object: Given<'_>, limits: &Limits) -> Result<Request, Refusa
         client_id: client_id.optional(|it| {
             ClientMessageId::new(&it.text()?).ok_or(it.wants(Want::TextOf(1, ClientMessageId::BYTES_MAX)))
         })?,
-        reply_to: reply_to
-            .optional(|it| MessageId::parse(&it.text()?).ok_or(it.wants(Want::Hex(32))))?,
+        reply_to: reply_to.optional(|it| MessageId::parse(&it.text()?).ok_or(it.wants(Want::Hex(32))))?,
         metadata: metadata.optional(|it| {
             it.object()?;
             it.carried("metadata", limits.metadata_bytes_max)
@@ -52,6 +58,10 @@ pub(super) fn history(object: Given<'_>, limits: &Limits) -> Result<Request, Ref
 
 /// The entries of a batch, each the text of one JSON value.
 pub(super) fn batch<'a>(object: &'a str, limits: &Limits) -> Result<Vec<&'a str>, Refusal> {
-    let [messages] = Given { name: "data", raw: object }.fields("", ["messages"])?;
+    let [messages] = Given {
+        name: "data",
+        raw: object,
+    }
+    .fields("", ["messages"])?;
     messages.required()?.entries(limits.batch_max)
 }

@@ -50,7 +50,11 @@ struct Frame<'l> {
 
 /// Adds what a frame asks to `out`. Gives what a CONNECT in it says about compression.
 pub(super) fn frame(source: Source<'_>, limits: &Limits, out: &mut Vec<Incoming>) -> Option<bool> {
-    let mut frame = Frame { limits, budget: limits.decompressed_bytes_max, accepts: None };
+    let mut frame = Frame {
+        limits,
+        budget: limits.decompressed_bytes_max,
+        accepts: None,
+    };
     match envelope::open(source, limits) {
         Err(refused) => out.push(refused.into()),
         Ok(envelope) if envelope.action == BATCH => frame.batch(source, envelope, out),
@@ -63,10 +67,19 @@ impl Frame<'_> {
     fn request(&mut self, source: Source<'_>, envelope: Envelope<'_>) -> Incoming {
         match self.understand(source, &envelope) {
             Ok(request) => {
-                let Envelope { tag, claimed_user, .. } = envelope;
-                Incoming::Request(Asked { tag, claimed_user, request })
+                let Envelope {
+                    tag, claimed_user, ..
+                } = envelope;
+                Incoming::Request(Asked {
+                    tag,
+                    claimed_user,
+                    request,
+                })
             }
-            Err(refusal) => Incoming::Refused { tag: envelope.tag, refusal },
+            Err(refusal) => Incoming::Refused {
+                tag: envelope.tag,
+                refusal,
+            },
         }
     }
 
@@ -76,7 +89,10 @@ impl Frame<'_> {
         }
         let mut unpacked = String::new();
         let object = envelope.object(source, &mut unpacked, &mut self.budget, self.limits)?;
-        let object = Given { name: "data", raw: object.text };
+        let object = Given {
+            name: "data",
+            raw: object.text,
+        };
         if envelope.action == "CONNECT" {
             let (connect, accepts) = session::connect(object, self.limits)?;
             self.accepts = accepts.or(self.accepts);
@@ -97,7 +113,10 @@ impl Frame<'_> {
                     out.push(incoming);
                 }
             }
-            Err(refusal) => out.push(Incoming::Refused { tag: envelope.tag, refusal }),
+            Err(refusal) => out.push(Incoming::Refused {
+                tag: envelope.tag,
+                refusal,
+            }),
         }
     }
 
@@ -105,7 +124,10 @@ impl Frame<'_> {
     fn entry(&mut self, source: Source<'_>, batch: &Tag, claimed_user: Option<UserId>) -> Incoming {
         if !source.text.starts_with('{') {
             let refusal = Refusal::field("messages", Want::Object);
-            return Incoming::Refused { tag: batch.clone(), refusal };
+            return Incoming::Refused {
+                tag: batch.clone(),
+                refusal,
+            };
         }
         let mut envelope = match envelope::open(source, self.limits) {
             Ok(envelope) => envelope,
@@ -118,9 +140,10 @@ impl Frame<'_> {
             (envelope.compressed && source.is_unpacked()).then_some("messages.compressed")
         };
         match nested {
-            Some(name) => {
-                Incoming::Refused { tag: envelope.tag, refusal: Refusal::field(name, Want::Other) }
-            }
+            Some(name) => Incoming::Refused {
+                tag: envelope.tag,
+                refusal: Refusal::field(name, Want::Other),
+            },
             None => self.request(source, envelope),
         }
     }
@@ -128,7 +151,10 @@ impl Frame<'_> {
 
 impl From<Refused> for Incoming {
     fn from(refused: Refused) -> Self {
-        Self::Refused { tag: refused.tag, refusal: refused.refusal }
+        Self::Refused {
+            tag: refused.tag,
+            refusal: refused.refusal,
+        }
     }
 }
 

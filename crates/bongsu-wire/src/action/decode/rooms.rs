@@ -11,7 +11,10 @@ pub(super) fn room(field: Field<'_>) -> Result<RoomRef, Refusal> {
 
 pub(super) fn join(object: Given<'_>) -> Result<Request, Refusal> {
     let [id, after] = object.fields("", ["chatroom_id", "after_seq"])?;
-    Ok(Request::Join { room: room(id)?, after: after.optional(Given::count)?.map(Seq) })
+    Ok(Request::Join {
+        room: room(id)?,
+        after: after.optional(Given::count)?.map(Seq),
+    })
 }
 
 pub(super) fn leave(object: Given<'_>) -> Result<Request, Refusal> {
@@ -21,12 +24,18 @@ pub(super) fn leave(object: Given<'_>) -> Result<Request, Refusal> {
 
 pub(super) fn typing(object: Given<'_>) -> Result<Request, Refusal> {
     let [id, is_typing] = object.fields("", ["chatroom_id", "is_typing"])?;
-    Ok(Request::Typing { room: room(id)?, is_typing: is_typing.required()?.bool()? })
+    Ok(Request::Typing {
+        room: room(id)?,
+        is_typing: is_typing.required()?.bool()?,
+    })
 }
 
 pub(super) fn mark_read(object: Given<'_>) -> Result<Request, Refusal> {
     let [id, seq] = object.fields("", ["chatroom_id", "seq"])?;
-    Ok(Request::MarkRead { room: room(id)?, seq: Seq(seq.required()?.count()?) })
+    Ok(Request::MarkRead {
+        room: room(id)?,
+        seq: Seq(seq.required()?.count()?),
+    })
 }
 
 pub(super) fn block(object: Given<'_>) -> Result<Request, Refusal> {

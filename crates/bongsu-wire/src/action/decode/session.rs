@@ -13,9 +13,18 @@ pub(super) fn connect(object: Given<'_>, limits: &Limits) -> Result<(Connect, Op
     let token: Arc<str> = token.required()?.text_of(1, limits.token_bytes_max)?.into();
     let locale = locale.optional(Given::text)?.and_then(|tag| Locale::parse(&tag));
     let accepts = accepts.optional(Given::bool)?;
-    let points = resume.optional(|it| it.entries(limits.resume_rooms_max))?.unwrap_or_default();
+    let points = resume
+        .optional(|it| it.entries(limits.resume_rooms_max))?
+        .unwrap_or_default();
     let resume = points.into_iter().map(resume_point).collect::<Result<_, _>>()?;
-    Ok((Connect { token, locale, resume }, accepts))
+    Ok((
+        Connect {
+            token,
+            locale,
+            resume,
+        },
+        accepts,
+    ))
 }
 
 fn resume_point(raw: &str) -> Result<ResumePoint, Refusal> {
@@ -31,7 +40,9 @@ fn resume_point(raw: &str) -> Result<ResumePoint, Refusal> {
 
 pub(super) fn refresh(object: Given<'_>, limits: &Limits) -> Result<Request, Refusal> {
     let [token] = object.fields("", ["jwt_token"])?;
-    Ok(Request::RefreshToken { token: token.required()?.text_of(1, limits.token_bytes_max)?.into() })
+    Ok(Request::RefreshToken {
+        token: token.required()?.text_of(1, limits.token_bytes_max)?.into(),
+    })
 }
 
 pub(super) fn ping(object: Given<'_>) -> Result<Request, Refusal> {

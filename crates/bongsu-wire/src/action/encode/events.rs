@@ -3,7 +3,7 @@
 //! Perf: `encode_new_message`.
 
 use bongsu_model::media::Signal;
-use bongsu_model::{Encode, Event, EventBody, Slot};
+use bongsu_model::{CallId, Encode, Event, EventBody, Slot, UserId};
 use bytes::Bytes;
 
 use super::line::{ENVELOPE_BYTES, Line, SeqId};
@@ -40,9 +40,18 @@ const fn action(body: &EventBody) -> &'static str {
         EventBody::CallHostChanged { .. } => "VIDEO_HOST_CHANGED",
         EventBody::CallEnded { .. } => "VIDEO_ROOM_ENDED",
         EventBody::MediaChanged { .. } => "PARTICIPANT_MEDIA_CHANGED",
-        EventBody::Signalled { signal: Signal::Offer(_), .. } => "SDP_OFFER",
-        EventBody::Signalled { signal: Signal::Answer(_), .. } => "SDP_ANSWER",
-        EventBody::Signalled { signal: Signal::Candidate(_), .. } => "ICE_CANDIDATE",
+        EventBody::Signalled {
+            signal: Signal::Offer(_),
+            ..
+        } => "SDP_OFFER",
+        EventBody::Signalled {
+            signal: Signal::Answer(_),
+            ..
+        } => "SDP_ANSWER",
+        EventBody::Signalled {
+            signal: Signal::Candidate(_),
+            ..
+        } => "ICE_CANDIDATE",
         EventBody::Announced { .. } => "SERVER_ANNOUNCEMENT",
     }
 }
@@ -65,7 +74,9 @@ fn seq_id(event: &Event) -> SeqId<'_> {
         | EventBody::CallHostChanged { .. }
         | EventBody::CallEnded { .. } => None,
     };
-    shown.map_or(SeqId::Server("broadcast_", event.id), |cause| SeqId::Own(Some(cause)))
+    shown.map_or(SeqId::Server("broadcast_", event.id), |cause| {
+        SeqId::Own(Some(cause))
+    })
 }
 
 /// About what `data` will take.
@@ -91,14 +102,30 @@ fn body_bytes(body: &EventBody) -> usize {
 fn body(json: &mut Json, body: &EventBody) {
     match body {
         EventBody::Posted(message) => parts::message(json, message, None),
-        EventBody::UserJoined { room, user, nickname, participants_count, .. }
-        | EventBody::UserLeft { room, user, nickname, participants_count, .. } => {
+        EventBody::UserJoined {
+            room,
+            user,
+            nickname,
+            participants_count,
+            ..
+        }
+        | EventBody::UserLeft {
+            room,
+            user,
+            nickname,
+            participants_count,
+            ..
+        } => {
             json.integer(key!("chatroom_id"), room.0);
             json.integer(key!("user_id"), user.0);
             json.text(key!("nickname"), nickname);
             json.unsigned(key!("participants_count"), (*participants_count).into());
         }
-        EventBody::Typing { room, user, is_typing } => {
+        EventBody::Typing {
+            room,
+            user,
+            is_typing,
+        } => {
             json.integer(key!("chatroom_id"), room.0);
             json.integer(key!("user_id"), user.0);
             json.bool(key!("is_typing"), *is_typing);
@@ -108,12 +135,21 @@ fn body(json: &mut Json, body: &EventBody) {
             json.integer(key!("user_id"), user.0);
             json.unsigned(key!("seq"), seq.0);
         }
-        EventBody::Status { user, is_online, last_seen } => {
+        EventBody::Status {
+            user,
+            is_online,
+            last_seen,
+        } => {
             json.integer(key!("user_id"), user.0);
             json.bool(key!("is_online"), *is_online);
             json.moment(key!("last_seen"), *last_seen);
         }
-        EventBody::Announced { title, message, kind, priority } => {
+        EventBody::Announced {
+            title,
+            message,
+            kind,
+            priority,
+        } => {
             json.text(key!("title"), title);
             json.text(key!("message"), message);
             json.plain(key!("type"), kind.name());
@@ -132,24 +168,38 @@ fn body(json: &mut Json, body: &EventBody) {
 /// The bodies of what happens in and to a call; nothing for all others.
 fn call(json: &mut Json, body: &EventBody) {
     match body {
-        EventBody::CallCreated { call, room, name, host, max_participants } => {
+        EventBody::CallCreated {
+            call,
+            room,
+            name,
+            host,
+            max_participants,
+        } => {
             json.integer(key!("video_room_id"), call.0);
             json.integer(key!("chatroom_id"), room.0);
             json.text(key!("video_room_name"), name);
             json.integer(key!("host_user_id"), host.0);
             json.unsigned(key!("max_participants"), (*max_participants).into());
         }
-        EventBody::CallJoined { call, user, nickname, media, participants_count } => {
-            json.integer(key!("video_room_id"), call.0);
-            json.integer(key!("user_id"), user.0);
-            json.text(key!("nickname"), nickname);
+        EventBody::CallJoined {
+            call,
+            user,
+            nickname,
+            media,
+            participants_count,
+        } => {
+            participant(json, *call, *user, nickname);
             parts::media(json, *media);
             json.unsigned(key!("participants_count"), (*participants_count).into());
         }
-        EventBody::CallLeft { call, user, nickname, participants_count, reason } => {
-            json.integer(key!("video_room_id"), call.0);
-            json.integer(key!("user_id"), user.0);
-            json.text(key!("nickname"), nickname);
+        EventBody::CallLeft {
+            call,
+            user,
+            nickname,
+            participants_count,
+            reason,
+        } => {
+            participant(json, *call, *user, nickname);
             json.unsigned(key!("participants_count"), (*participants_count).into());
             json.plain(key!("reason"), reason.name());
         }
@@ -163,19 +213,19 @@ fn call(json: &mut Json, body: &EventBody) {
             json.integer(key!("chatroom_id"), room.0);
             json.plain(key!("reason"), reason.name());
         }
-        EventBody::MediaChanged { call, user, nickname, media } => {
-            json.integer(key!("video_room_id"), call.0);
-            json.integer(key!("user_id"), user.0);
-            json.text(key!("nickname"), nickname);
+        EventBody::MediaChanged {
+            call,
+            user,
+            nickname,
+            media,
+        } => {
+            participant(json, *call, *user, nickname);
             parts::media(json, *media);
         }
         EventBody::Signalled { call, from, signal } => {
             json.integer(key!("video_room_id"), call.0);
             json.integer(key!("from_user_id"), from.0);
-            match signal {
-                Signal::Offer(sdp) | Signal::Answer(sdp) => json.raw(key!("sdp"), sdp),
-                Signal::Candidate(candidate) => json.raw(key!("candidate"), candidate),
-            }
+            signalled(json, signal);
         }
         EventBody::Posted(_)
         | EventBody::UserJoined { .. }
@@ -184,5 +234,19 @@ fn call(json: &mut Json, body: &EventBody) {
         | EventBody::Read { .. }
         | EventBody::Status { .. }
         | EventBody::Announced { .. } => {}
+    }
+}
+
+/// Who in which call.
+fn participant(json: &mut Json, call: CallId, user: UserId, nickname: &str) {
+    json.integer(key!("video_room_id"), call.0);
+    json.integer(key!("user_id"), user.0);
+    json.text(key!("nickname"), nickname);
+}
+
+fn signalled(json: &mut Json, signal: &Signal) {
+    match signal {
+        Signal::Offer(sdp) | Signal::Answer(sdp) => json.raw(key!("sdp"), sdp),
+        Signal::Candidate(candidate) => json.raw(key!("candidate"), candidate),
     }
 }

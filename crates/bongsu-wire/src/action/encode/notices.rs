@@ -26,7 +26,8 @@ pub(in crate::action) fn notice(
         Notice::Shutdown { reconnect_after_ms } => {
             let mut line = begin("SERVER_SHUTDOWN", 256);
             line.json.text(key!("message"), close::shutdown_text(locale));
-            line.json.unsigned(key!("reconnect_after_ms"), *reconnect_after_ms);
+            line.json
+                .unsigned(key!("reconnect_after_ms"), *reconnect_after_ms);
             line.json.bool(key!("resume"), true);
             (line, "announce_")
         }

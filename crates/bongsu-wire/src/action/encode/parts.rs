@@ -64,7 +64,11 @@ pub(super) fn media(json: &mut Json, media: MediaStatus) {
 
 /// About what a page will take.
 pub(super) fn page_bytes(page: &HistoryPage) -> usize {
-    64 + page.messages.iter().map(|it| message_bytes(it) + 3).sum::<usize>()
+    64 + page
+        .messages
+        .iter()
+        .map(|it| message_bytes(it) + 3)
+        .sum::<usize>()
 }
 
 /// The fields of a page of history.

@@ -47,9 +47,11 @@ fn body_bytes(reply: &Reply) -> usize {
             parts::message_bytes(message) + client_id.as_str().len() + 24
         }
         Reply::Page(page) => parts::page_bytes(page),
-        Reply::CallJoined { participants, ice_servers, .. } => {
-            64 + participants.len() * 160 + ice_servers.len() * 192
-        }
+        Reply::CallJoined {
+            participants,
+            ice_servers,
+            ..
+        } => 64 + participants.len() * 160 + ice_servers.len() * 192,
         Reply::TokenRefreshed { .. }
         | Reply::Pong { .. }
         | Reply::Left { .. }
@@ -62,7 +64,13 @@ fn body_bytes(reply: &Reply) -> usize {
 
 fn body(json: &mut Json, reply: &Reply) {
     match reply {
-        Reply::Connected { user, session, server_time, rooms, ping_interval_ms } => {
+        Reply::Connected {
+            user,
+            session,
+            server_time,
+            rooms,
+            ping_interval_ms,
+        } => {
             json.integer(key!("user_id"), user.0);
             json.hex(key!("session_id"), "session_", session.0, 32);
             json.moment(key!("server_time"), *server_time);
@@ -71,7 +79,13 @@ fn body(json: &mut Json, reply: &Reply) {
         }
         Reply::TokenRefreshed { expires_at } => json.moment(key!("expires_at"), *expires_at),
         Reply::Pong { server_time } => json.moment(key!("server_time"), *server_time),
-        Reply::Joined { room, participants_count, online, seq, epoch } => {
+        Reply::Joined {
+            room,
+            participants_count,
+            online,
+            seq,
+            epoch,
+        } => {
             json.integer(key!("chatroom_id"), room.0);
             json.unsigned(key!("participants_count"), (*participants_count).into());
             members(json, online);
@@ -85,7 +99,11 @@ fn body(json: &mut Json, reply: &Reply) {
             json.unsigned(key!("seq"), seq.0);
         }
         Reply::Page(page) => parts::page(json, page),
-        Reply::CallJoined { call, participants, ice_servers } => {
+        Reply::CallJoined {
+            call,
+            participants,
+            ice_servers,
+        } => {
             json.integer(key!("video_room_id"), call.0);
             present(json, participants);
             servers(json, ice_servers);
