@@ -10,7 +10,7 @@ use bongsu_core::shard::{Effect, Input, Shard, SlotNo};
 use bongsu_model::event::Lane;
 use bongsu_model::records::RoomHead;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Notice, PageFrom, Run, Timestamp};
+use bongsu_model::{HistoryPage, Notice, PageFrom, Run, Seq, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
@@ -300,6 +300,26 @@ impl Host<'_> {
                         slot,
                         session: session.id,
                     });
+                }
+            }
+        }
+    }
+
+    fn missed(&self, slot: SlotNo, after: Seq, page: HistoryPage, now: Timestamp, back: &mut Vec<Input>) {
+        let Some(session) = self.session(slot) else { return };
+        let room = page.room;
+        let bytes = session.dialect.notice(&Notice::Missed(page), session.locale, now, self.node.ports.number());
+        match session.mailbox.push_beyond(Lane::Message, &bytes) {
+            Pushed::Written | Pushed::Closed => {}
+            Pushed::Queued => {
+                if session.mailbox.want_drained() {
+                    back.push(Input::Congested { slot });
+                }
+            }
+            Pushed::Full => {
+                back.push(Input::Unfit { slot, room, after });
+                if !session.mailbox.want_drained() {
+                    back.push(Input::Drained { slot, session: session.id });
                 }
             }
         }

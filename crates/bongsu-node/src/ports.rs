@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_bus::Bus;
-use bongsu_core::moderation::Moderation;
+pub use bongsu_core::moderation::{Blocklist, BlocklistFault, LinkPolicy, Moderation, ModerationSettings};
 use bongsu_model::media::IceServer;
 use bongsu_model::records::{Membership, Visibility};
 use bongsu_model::{Jti, Limits, Refusal, RoomId, RoomRef, Timestamp, UserId, UserRef};
@@ -40,6 +40,34 @@ pub trait Tokens: Send + Sync {
 pub trait IceServers: Send + Sync {
     /// The servers for one user, with credentials that last a while.
     fn servers(&self, user: UserId, now: Timestamp) -> Vec<IceServer>;
+}
+
+/// The pipeline in force, which can be replaced while the node runs.
+pub struct Moderated(RwLock<Arc<Moderation>>);
+
+impl Moderated {
+    /// This pipeline is in force.
+    #[must_use]
+    pub fn new(moderation: Moderation) -> Self {
+        Self(RwLock::new(Arc::new(moderation)))
+    }
+
+    /// The pipeline of a server that was told nothing.
+    #[must_use]
+    pub fn plain(limits: &Limits) -> Self {
+        let settings =
+            ModerationSettings { content_bytes_max: limits.content_bytes_max, ..ModerationSettings::default() };
+        Self::new(Moderation::new(&settings, Blocklist::default()))
+    }
+
+    /// From now on this pipeline is in force.
+    pub fn replace(&self, moderation: Moderation) {
+        *self.0.write() = Arc::new(moderation);
+    }
+
+    pub(crate) fn current(&self) -> Arc<Moderation> {
+        Arc::clone(&self.0.read())
+    }
 }
 
 /// Someone outside who has the last word on what is posted.
@@ -107,7 +135,7 @@ pub struct Ports {
     /// Who names STUN and TURN servers.
     pub ice: Arc<dyn IceServers>,
     /// What content is let through.
-    pub moderation: RwLock<Arc<Moderation>>,
+    pub moderation: Moderated,
     /// Who is asked last, outside of this process; `None` for nobody.
     pub reviewer: Option<Arc<dyn Reviewer>>,
     /// The limits in force.

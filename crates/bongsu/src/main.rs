@@ -1,2 +1,11 @@
-//! The one binary.
-fn main() {}
+//! The one binary: command line, configuration, assembly.
+
+mod assemble;
+mod cli;
+mod settings;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

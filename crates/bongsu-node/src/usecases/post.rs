@@ -93,7 +93,7 @@ async fn accept(
     now: Timestamp,
 ) -> Result<Accepted, Refusal> {
     let who = session.principal();
-    let moderation = Arc::clone(&node.ports.moderation.read());
+    let moderation = node.ports.moderation.current();
     let cleared = moderation.judge(&post.content, post.kind)?;
     node.rates
         .flood(session.user, cleared.fingerprint, post.client_id.as_ref(), now)?;

@@ -59,7 +59,7 @@ impl Node {
         let now = self.now();
         let (room, _, view) = rooms::view(self, who, room).await?;
         policy::may_post(who, &view)?;
-        let moderation = Arc::clone(&self.ports.moderation.read());
+        let moderation = self.ports.moderation.current();
         let cleared = moderation.judge(&new.content, new.kind)?;
         if !who.is_operator() {
             let asked = bongsu_model::Request::Post(bongsu_model::Post {

@@ -1,0 +1,126 @@
+//! `bongsu bench`: what a server costs, as ratios to a floor measured in the same run.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use bongsu_bench::{Fault, Keys, Options, Program, Protocol, Scenario, Target};
+use bongsu_edge::auth::{MintRequest, Signer, TokenSettings, Verifier};
+use bongsu_edge::clock::SystemClock;
+use bongsu_model::{Limits, Role};
+use bongsu_node::Clock;
+use clap::Args;
+use std::sync::Arc;
+
+#[derive(Args)]
+pub(super) struct Bench {
+    /// fanout, rooms, echo, idle, connect or posts.
+    #[arg(value_parser = |text: &str| text.parse::<Scenario>().map_err(|error| error.to_string()))]
+    scenario: Scenario,
+    /// What the simulated users speak.
+    #[arg(long, default_value = "action", value_parser = |text: &str| text.parse::<Protocol>().map_err(|error| error.to_string()))]
+    protocol: Protocol,
+    /// Members of each room.
+    #[arg(long)]
+    members: Option<usize>,
+    /// Rooms.
+    #[arg(long)]
+    rooms: Option<usize>,
+    /// Sessions, for idle and connect.
+    #[arg(long)]
+    sessions: Option<usize>,
+    /// Bytes of a message's text.
+    #[arg(long)]
+    payload: Option<usize>,
+    /// Messages (or connections, or posters) in flight; several make several steps.
+    #[arg(long, value_delimiter = ',')]
+    in_flight: Vec<usize>,
+    /// Seconds of each step.
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// How often all is repeated; medians are shown.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Where the servers' data goes.
+    #[arg(long)]
+    work_dir: Option<PathBuf>,
+    /// A running server's TCP address, instead of a child of the bench.
+    #[arg(long, requires_all = ["pid", "data_dir"])]
+    tcp: Option<SocketAddr>,
+    /// That server's HTTP address.
+    #[arg(long)]
+    http: Option<SocketAddr>,
+    /// That server's process.
+    #[arg(long)]
+    pid: Option<u32>,
+    /// That server's data folder, for its key.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// One JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bench {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let exe = std::env::current_exe().context("the path of this program is not known")?;
+        let target = match (self.tcp, self.pid) {
+            (Some(tcp), Some(pid)) => Target::External { tcp, http: self.http, pid },
+            (Some(_) | None, _) => {
+                Target::Child { exe: exe.clone(), extra_args: Vec::new(), extra_config: String::new() }
+            }
+        };
+        let floor = Program { exe, args: vec!["bench-floor".into()] };
+        let mut options = Options::new(self.scenario, target, floor);
+        options.protocol = self.protocol;
+        set(&mut options.members, self.members);
+        set(&mut options.rooms, self.rooms);
+        set(&mut options.sessions, self.sessions);
+        set(&mut options.payload_bytes, self.payload);
+        set(&mut options.seconds, self.seconds);
+        set(&mut options.rounds, self.rounds);
+        set(&mut options.work_dir, self.work_dir);
+        if !self.in_flight.is_empty() {
+            options.in_flight = self.in_flight;
+        }
+        let report = bongsu_bench::run(&options, &DataFolder(self.data_dir))?;
+        super::say(&if self.json { report.json().to_string() } else { report.to_string() });
+        Ok(())
+    }
+}
+
+fn set<T>(option: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *option = given;
+    }
+}
+
+/// The key of a data folder: the child's, or the one that was named.
+struct DataFolder(Option<PathBuf>);
+
+impl Keys for DataFolder {
+    fn open(&self, data_dir: Option<&Path>) -> Result<Box<dyn bongsu_bench::Signer>, Fault> {
+        let folder = data_dir.or(self.0.as_deref()).ok_or("the server's data folder is needed for its key")?;
+        let signer = Signer::load(folder)?;
+        let verifier = Verifier::load(TokenSettings::default(), Some(&signer), &Limits::DEFAULT)?;
+        Ok(Box::new(Minted { signer, verifier }))
+    }
+}
+
+struct Minted {
+    signer: Signer,
+    verifier: Arc<Verifier>,
+}
+
+impl bongsu_bench::Signer for Minted {
+    fn mint(&self, subject: i64, role: Role) -> Result<String, Fault> {
+        let request =
+            MintRequest { sub: subject.to_string(), role, ttl_ms: 4 * 3_600_000, ..MintRequest::default() };
+        Ok(self.signer.mint(&request, SystemClock.now()))
+    }
+
+    fn verify_once(&self, token: &str) -> Result<(), Fault> {
+        self.verifier.verify(token, SystemClock.now())?;
+        Ok(())
+    }
+}
