@@ -8,13 +8,16 @@ use bongsu_model::records::{MemberRole, RoomKind};
 use bongsu_model::{ClientMessageId, Message, MessageId, RoomId, Seq, UserId};
 use rusqlite::{Connection, ffi, params};
 
-use super::rows::{self, Columns, Sql as _, all, kind_code, message_columns, number, one, place};
+use super::rows::{self, Columns, Sql as _, all, kind_code, message_columns, number, one, place, seq_of};
 use super::tables::Tables;
 use crate::{AppendRefused, Appended, NewMessage, StoreFault};
 
 const INSERT: &str = "INSERT INTO messages \
      (place, id, sender, kind, created_at, members_version, reply_to, client_id, metadata, content) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+/// How many messages on either side of its place in time are searched for the one that is replied to.
+const REPLY_NEAR: u64 = 2_048;
 
 enum Inserted {
     Yes,
@@ -70,10 +73,6 @@ impl Tables<'_> {
             }
         }
         hot.seq = seq;
-        if !hot.dirty {
-            hot.dirty = true;
-            self.cache.dirty.push(room);
-        }
         Ok(Appended::New(Arc::new(Message {
             id: new.id,
             room,
@@ -127,14 +126,46 @@ impl Tables<'_> {
         }
     }
 
+    /// Whether a message is in a room.
+    ///
+    /// Perf: an index on ids would cost every append a quarter of its time for the sake of the few that reply
+    /// (`benches/append.rs`). Ids are made in the order of time, so the place is found by halving; what was appended
+    /// in parallel stands near it. A room that fits into the neighbourhood is searched whole, whatever its ids are.
     fn is_in_room(&mut self, room: RoomId, message: MessageId) -> Result<bool, StoreFault> {
-        const SQL: &str = "SELECT 1 FROM messages WHERE id = ?1 AND place >= ?2 AND place < ?3";
+        const ID: &str = "SELECT id FROM messages WHERE place = ?1";
+        const NEAR: &str = "SELECT 1 FROM messages WHERE place >= ?1 AND place < ?2 AND id = ?3";
+        const FIRST: &str = "SELECT min(place) FROM messages WHERE place >= ?1 AND place < ?2";
         let Some(hot) = self.cache.rooms.get(&room) else {
             return Ok(false);
         };
-        let (from, to) = (place(hot.slot, 0)?, place(hot.slot + 1, 0)?);
+        let (slot, end) = (hot.slot, hot.seq + 1);
+        let first = one(self.conn, FIRST, [place(slot, 0)?, place(slot, end)?], |row| {
+            Columns::of("messages", row).int_if(0, "place")
+        })?;
+        let Some(first) = first.flatten().map(seq_of) else {
+            return Ok(false);
+        };
+        let (mut low, mut high) = (first, end);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            let at = [place(slot, middle)?];
+            let id = one(self.conn, ID, at, |row| {
+                Columns::of("messages", row).message_id(0, "id")
+            })?;
+            let id = id.ok_or(StoreFault::Damaged {
+                table: "messages",
+                what: "a hole in a room's history",
+            })?;
+            if id <= message {
+                low = middle
+            } else {
+                high = middle
+            }
+        }
+        let from = place(slot, low.saturating_sub(REPLY_NEAR).max(first))?;
+        let to = place(slot, low.saturating_add(REPLY_NEAR).min(end))?;
         let id = message.0.to_be_bytes();
-        Ok(one(self.conn, SQL, params![&id[..], from, to], |_| Ok(()))?.is_some())
+        Ok(one(self.conn, NEAR, params![from, to, &id[..]], |_| Ok(()))?.is_some())
     }
 
     /// The message that the sender stored under this client id before, if there is one.

@@ -21,8 +21,6 @@ pub(super) struct HotRoom {
     pub(super) version: MembersVersion,
     /// The last message, committed or in this batch.
     pub(super) seq: u64,
-    /// Whether `seq` is ahead of the room's row.
-    pub(super) dirty: bool,
     /// Who was looked up: its role, or that it is no member.
     pub(super) roles: HashMap<UserId, Option<MemberRole>>,
     /// The members of a direct room, once looked up.
@@ -76,8 +74,6 @@ pub(super) struct Cache {
     pub(super) senders: Recent<UserId, Sender>,
     /// Whether the first has blocked the second.
     pub(super) blocks: Recent<(UserId, UserId), bool>,
-    /// Rooms whose `seq` is ahead of their row, in the order in which they came to be.
-    pub(super) dirty: Vec<RoomId>,
     /// How many roles all rooms remember, about.
     roles: usize,
 }
@@ -90,7 +86,6 @@ impl Cache {
             tokens: Recent::new(),
             senders: Recent::new(),
             blocks: Recent::new(),
-            dirty: Vec::new(),
             roles: 0,
         }
     }
@@ -110,10 +105,6 @@ impl Cache {
 
     /// After a commit: lets go of what was not used for long.
     pub(super) fn age(&mut self) {
-        debug_assert!(
-            self.dirty.is_empty(),
-            "only called when the rows are level with the cache"
-        );
         if self.roles >= 4 * ENTRIES_MAX {
             self.rooms = Recent::new();
             self.roles = 0;

@@ -60,10 +60,11 @@ fn structure(conn: &Connection) -> rusqlite::Result<Vec<Finding>> {
 }
 
 fn rooms(conn: &Connection) -> rusqlite::Result<Vec<Finding>> {
-    const MESSAGES: &str = "SELECT rooms.id FROM rooms WHERE seq + 1 - first_seq != \
-        (SELECT count(*) FROM messages WHERE place >= (slot << 36 | first_seq) AND place <= (slot << 36 | seq)) \
-        OR EXISTS (SELECT 1 FROM messages WHERE place >= (slot << 36) AND place < (slot << 36 | first_seq)) \
-        OR EXISTS (SELECT 1 FROM messages WHERE place > (slot << 36 | seq) AND place < ((slot + 1) << 36))";
+    const MESSAGES: &str = "SELECT rooms.id FROM rooms WHERE (SELECT CASE \
+        WHEN count(*) = 0 THEN first_seq != seq + 1 \
+        ELSE min(place) != (slot << 36 | first_seq) OR max(place) < (slot << 36 | seq) \
+        OR max(place) - min(place) + 1 != count(*) END \
+        FROM messages WHERE place >= slot << 36 AND place < (slot + 1) << 36)";
     const MEMBERS: &str = "SELECT rooms.id FROM rooms WHERE members_count != \
         (SELECT count(*) FROM members WHERE members.slot = rooms.slot)";
     let mut findings = ids(conn, MESSAGES, Finding::Messages)?;

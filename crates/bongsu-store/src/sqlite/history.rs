@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::reads;
 use super::rows::{
-    self, Columns, RoomRow, Sql as _, all, execute, message_columns, number, one, place, seq_of,
+    self, Columns, RoomRow, Sql as _, all, execute, message_columns, number, one, place, room_columns, seq_of,
 };
 use super::tables::Tables;
 use crate::StoreFault;
@@ -123,15 +123,14 @@ pub(super) fn retain_some(
     keep: u64,
     not_before: Option<Timestamp>,
 ) -> Result<Retained, StoreFault> {
-    const SQL: &str = "SELECT slot, seq, first_seq FROM rooms WHERE slot >= ?1 ORDER BY slot LIMIT ?2";
+    const SQL: &str = concat!(
+        "SELECT ",
+        room_columns!(),
+        " FROM rooms WHERE slot >= ?1 ORDER BY slot LIMIT ?2"
+    );
     let conn = tables.conn;
     let rooms = all(conn, SQL, params![from_slot, RETAIN_ROOMS], |row| {
-        let columns = Columns::of("rooms", row);
-        Ok((
-            columns.int(0, "slot")?,
-            columns.count(1, "seq")?,
-            columns.count(2, "first_seq")?,
-        ))
+        rows::room(row).map(|row| (row.slot, row.room.seq.0, row.first_seq.0))
     })?;
     let last_slot = rooms.last().map(|(slot, ..)| *slot);
     let mut deleted = 0;
@@ -152,10 +151,11 @@ pub(super) fn retain_some(
                 "DELETE FROM messages WHERE place >= ?1 AND place < ?2",
                 places,
             )?;
+            let row = [slot, number(stop)?, number(seq)?];
             execute(
                 conn,
-                "UPDATE rooms SET first_seq = ?2 WHERE slot = ?1",
-                [slot, number(stop)?],
+                "UPDATE rooms SET first_seq = ?2, seq = ?3 WHERE slot = ?1",
+                row,
             )?;
             deleted += stop - first;
         }

@@ -8,7 +8,7 @@ use bongsu_model::records::{AuditEntry, Member, MyRoom, Revocation, Room, RoomHe
 use bongsu_model::{MembersVersion, RoomId, RoomRef, Timestamp, UserId, UserRef};
 use rusqlite::{Connection, params};
 
-use super::rows::{self, Columns, RoomRow, all, execute, named, one, room_columns, user_columns};
+use super::rows::{self, Columns, RoomRow, all, execute, head_seq, named, one, room_columns, user_columns};
 use crate::{RoomMembers, SignedIn, StoreFault, StoredAnswer};
 
 /// Runs a read of several statements at one moment.
@@ -172,14 +172,15 @@ pub(super) fn rooms(
 
 pub(super) fn my_rooms(conn: &Connection, user: UserId) -> Result<Vec<MyRoom>, StoreFault> {
     const SQL: &str = "SELECT rooms.id, rooms.name, rooms.seq, rooms.first_seq, rooms.epoch, rooms.members_version, \
-                       members.joined_seq, rooms.membership \
+                       members.joined_seq, rooms.membership, (SELECT max(place) FROM messages \
+                       WHERE place >= rooms.slot << 36 AND place < (rooms.slot + 1) << 36) \
                        FROM members LEFT JOIN rooms ON rooms.slot = members.slot WHERE members.user_id = ?1";
     let mut rooms = all(conn, SQL, [user.0], |row| {
         let columns = Columns::of("rooms", row);
         Ok(MyRoom {
             room: RoomId(columns.int(0, "id")?),
             name: columns.text_if(1, "name")?,
-            seq: columns.seq(2, "seq")?,
+            seq: head_seq(&columns, 2, 3, 8)?,
             first_seq: columns.seq(3, "first_seq")?,
             epoch: columns.epoch(4)?,
             members_version: MembersVersion(columns.count(5, "members_version")?),
@@ -275,7 +276,8 @@ fn head(room: &Room) -> RoomHead {
 }
 
 pub(super) fn heads(conn: &Connection, rooms: &[RoomId]) -> Result<Vec<RoomHead>, StoreFault> {
-    const SQL: &str = "SELECT seq, epoch, members_version FROM rooms WHERE id = ?1";
+    const SQL: &str = "SELECT seq, epoch, members_version, first_seq, (SELECT max(place) FROM messages \
+                       WHERE place >= rooms.slot << 36 AND place < (rooms.slot + 1) << 36) FROM rooms WHERE id = ?1";
     snapshot(conn, |conn| {
         let mut heads = Vec::with_capacity(rooms.len());
         for room in rooms {
@@ -283,7 +285,7 @@ pub(super) fn heads(conn: &Connection, rooms: &[RoomId]) -> Result<Vec<RoomHead>
                 let columns = Columns::of("rooms", row);
                 Ok(RoomHead {
                     room: *room,
-                    seq: columns.seq(0, "seq")?,
+                    seq: head_seq(&columns, 0, 3, 4)?,
                     epoch: columns.epoch(1)?,
                     members_version: MembersVersion(columns.count(2, "members_version")?),
                 })

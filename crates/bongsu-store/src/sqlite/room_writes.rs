@@ -190,12 +190,9 @@ impl Tables<'_> {
     /// Writes a room's new number of members under a new version, and lets the cache know.
     fn bump(&mut self, slot: i64, user: UserId, room: &mut Room) -> Result<(), StoreFault> {
         room.members_version.0 += 1;
-        let sql = "UPDATE rooms SET members_count = ?2, members_version = ?3 WHERE slot = ?1";
-        execute(
-            self.conn,
-            sql,
-            params![slot, room.members_count, number(room.members_version.0)?],
-        )?;
+        let sql = "UPDATE rooms SET members_count = ?2, members_version = ?3, seq = ?4 WHERE slot = ?1";
+        let (version, seq) = (number(room.members_version.0)?, number(room.seq.0)?);
+        execute(self.conn, sql, params![slot, room.members_count, version, seq])?;
         self.cache.member_changed(room.id, user, room.members_version);
         Ok(())
     }

@@ -254,7 +254,7 @@ macro_rules! room_columns {
     () => {
         "rooms.slot, rooms.id, rooms.name, rooms.token, rooms.kind, rooms.visibility, rooms.membership, \
          rooms.max_members, rooms.members_count, rooms.members_version, rooms.seq, rooms.first_seq, rooms.epoch, \
-         rooms.created_at"
+         rooms.created_at, (SELECT max(place) FROM messages WHERE place >= rooms.slot << 36 AND place < (rooms.slot + 1) << 36)"
     };
 }
 pub(super) use room_columns;
@@ -269,10 +269,8 @@ pub(super) struct RoomRow {
 pub(super) fn room(row: &Row<'_>) -> Result<RoomRow, StoreFault> {
     let columns = Columns::of("rooms", row);
     let small = |at, what| u32::try_from(columns.int(at, what)?).map_err(|_| columns.damaged(what));
-    let (seq, first_seq) = (columns.seq(10, "seq")?, columns.seq(11, "first_seq")?);
-    if first_seq == Seq::ZERO || first_seq > seq.next() {
-        return Err(columns.damaged("first_seq"));
-    }
+    let first_seq = columns.seq(11, "first_seq")?;
+    let seq = head_seq(&columns, 10, 11, 14)?;
     let room = Room {
         id: RoomId(columns.int(1, "id")?),
         name: columns.text_if(2, "name")?,
@@ -302,6 +300,31 @@ pub(super) fn room(row: &Row<'_>) -> Result<RoomRow, StoreFault> {
         first_seq,
         room,
     })
+}
+
+/// A room's head, from the columns of the least it can be, its first message and the place of its last.
+///
+/// A head that went back would give seqs a second time, so a row that does not fit its messages is damaged.
+pub(super) fn head_seq(
+    columns: &Columns<'_, '_>,
+    least_at: usize,
+    first_at: usize,
+    last_place_at: usize,
+) -> Result<Seq, StoreFault> {
+    let (least, first) = (
+        columns.count(least_at, "seq")?,
+        columns.count(first_at, "first_seq")?,
+    );
+    let last = columns.int_if(last_place_at, "place")?.map(seq_of);
+    let fits = match last {
+        Some(last) => first >= 1 && first <= last && least <= last,
+        None => first == least + 1,
+    };
+    if fits {
+        Ok(Seq(last.unwrap_or(least)))
+    } else {
+        Err(columns.damaged("seq does not fit the messages"))
+    }
 }
 
 pub(super) fn named<T>(

@@ -9,7 +9,7 @@ use bongsu_model::{Epoch, RoomId, RoomRef, RoomToken, Sender, UserId, UserRef};
 use rusqlite::Connection;
 
 use super::cache::{Cache, HotRoom};
-use super::rows::{Columns, SqliteFault, execute, number, one, place, seq_of};
+use super::rows::{Columns, SqliteFault, execute, one};
 use super::{history, reads};
 use crate::{StoreFault, StoreLimits};
 
@@ -51,10 +51,9 @@ impl Tables<'_> {
             }
         }
         if self.cache.rooms.get(&id).is_some() {
-            // Known by another of its names, and maybe ahead of its row.
+            // Known by another of its names.
             return Ok(Some(id));
         }
-        self.check_head(row.slot, row.first_seq.0, row.room.seq.0)?;
         let hot = HotRoom {
             slot: row.slot,
             id,
@@ -62,34 +61,11 @@ impl Tables<'_> {
             epoch: row.room.epoch,
             version: row.room.members_version,
             seq: row.room.seq.0,
-            dirty: false,
             roles: HashMap::new(),
             pair: None,
         };
         self.cache.rooms.insert(id, hot);
         Ok(Some(id))
-    }
-
-    /// A room whose messages do not end where its row says must not get new ones.
-    fn check_head(&self, slot: i64, first: u64, seq: u64) -> Result<(), StoreFault> {
-        const SQL: &str = "SELECT max(place) FROM messages WHERE place >= ?1 AND place < ?2";
-        let range = [place(slot, 0)?, place(slot + 1, 0)?];
-        let last = one(self.conn, SQL, range, |row| {
-            Columns::of("messages", row).int_if(0, "place")
-        })?
-        .flatten();
-        let fits = match last {
-            Some(last) => seq_of(last) == seq,
-            None => first == seq + 1,
-        };
-        if fits {
-            Ok(())
-        } else {
-            Err(StoreFault::Damaged {
-                table: "rooms",
-                what: "seq is not the last message's",
-            })
-        }
     }
 
     /// A user's role in a room that [`Tables::hot`] has found.
@@ -128,24 +104,6 @@ impl Tables<'_> {
         let blocked = reads::has_blocked(self.conn, user, other)?;
         self.cache.blocks.insert((user, other), blocked);
         Ok(blocked)
-    }
-
-    /// Writes the heads that moved, once each.
-    pub(super) fn flush_heads(&mut self) -> Result<(), StoreFault> {
-        for room in std::mem::take(&mut self.cache.dirty) {
-            let Some(hot) = self.cache.rooms.get(&room) else {
-                continue;
-            };
-            hot.dirty = false;
-            let head = [hot.slot, number(hot.seq)?];
-            if execute(self.conn, "UPDATE rooms SET seq = ?2 WHERE slot = ?1", head)? != 1 {
-                return Err(StoreFault::Damaged {
-                    table: "rooms",
-                    what: "a known room is gone",
-                });
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn user_exists(&self, user: UserId) -> Result<bool, StoreFault> {

@@ -18,15 +18,17 @@ use super::rows::{Sql as _, execute};
 use super::tables::Tables;
 use crate::{AppendRefused, Appended, NewMessage, StoreFault, StoreLimits};
 
-/// Pages in the log, by the writer's own estimate, after which they are copied into the file.
-const CHECKPOINT_PAGES: usize = 1_000;
+/// Pages in the log after which they are copied into the file.
+const CHECKPOINT_PAGES: i64 = 1_000;
+/// Writes and commits between two looks at how long the log is.
+const CHECKPOINT_LOOK: usize = 100;
 
 /// How many statements a write is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Shape {
-    /// One, which SQLite undoes by itself if it fails; it reads no room's row.
+    /// One that changes something, which SQLite undoes by itself if it fails.
     Single,
-    /// Several: they run in a savepoint, on rows that are level with the cache.
+    /// Several: they run in a savepoint.
     Several,
 }
 
@@ -110,7 +112,7 @@ impl Writer {
         };
         let mut batch = VecDeque::new();
         let mut answers = Vec::new();
-        let mut log_pages = 0;
+        let mut unlooked = 0;
         let mut broken: Option<StoreFault> = None;
         while self.queue.take(self.batch_max, &mut batch) {
             if let Some(fault) = &broken {
@@ -118,17 +120,17 @@ impl Writer {
                 continue;
             }
             match self.commit(&mut tables, &mut batch, &mut answers) {
-                Ok(pages) => log_pages += pages,
+                Ok(writes) => unlooked += 1 + writes,
                 Err(fault) => broken = self.fail(&mut tables, &mut batch, &mut answers, fault),
             }
-            if log_pages >= CHECKPOINT_PAGES && broken.is_none() {
+            if unlooked >= CHECKPOINT_LOOK && broken.is_none() {
                 checkpoint(conn);
-                log_pages = 0;
+                unlooked = 0;
             }
         }
     }
 
-    /// Runs a batch in one transaction and answers it; the estimate of the pages it wrote.
+    /// Runs a batch in one transaction and answers it; how many writes it held.
     fn commit(
         &self,
         tables: &mut Tables<'_>,
@@ -143,8 +145,6 @@ impl Writer {
                 return Err(gave_up(answers));
             }
         }
-        let rooms = tables.cache.dirty.len();
-        tables.flush_heads()?;
         let us = timed_commit(tables.conn)?;
         tables.cache.age();
         let writes = answers.len();
@@ -158,7 +158,7 @@ impl Writer {
                 Answer::Op(tell) => tell(Ok(())),
             }
         }
-        Ok(4 + rooms + writes / 4)
+        Ok(writes)
     }
 
     /// Fails a whole batch; what to answer from now on if the store is broken for good.
@@ -221,10 +221,7 @@ fn run_job(tables: &mut Tables<'_>, job: Job, answers: &mut Vec<Answer>) -> Resu
             }
         }
         Job::Op(Shape::Several, op) => {
-            let begun = tables
-                .flush_heads()
-                .and_then(|()| execute(tables.conn, "SAVEPOINT job", []));
-            if let Err(fault) = begun {
+            if let Err(fault) = execute(tables.conn, "SAVEPOINT job", []) {
                 op(Err(fault.clone()));
                 return Err(fault);
             }
@@ -277,10 +274,22 @@ fn passes(fault: &StoreFault) -> bool {
     )
 }
 
-/// Copies the log into the file. It runs after the answers, so that no writer waits for it, and never fails a write:
-/// what could not be copied stays in the log.
+/// Copies the log into the file if it has grown long. It runs after the answers, so that no writer waits for it, and never
+/// fails a write: what could not be copied stays in the log.
 fn checkpoint(conn: &Connection) {
-    if let Err(fault) = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+    if let Err(fault) = checkpoint_if_long(conn) {
         tracing::warn!(%fault, "the log could not be copied into the file; it will be tried again");
     }
+}
+
+fn checkpoint_if_long(conn: &Connection) -> rusqlite::Result<()> {
+    let uncopied = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
+    let waiting = conn
+        .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
+        .query_row([], uncopied)?;
+    if waiting >= CHECKPOINT_PAGES {
+        conn.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
+            .query_row([], |_| Ok(()))?;
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 -- A message's `place` holds its room and its seq in one integer: slot << 36 | seq. So one B-tree keeps each room's
--- messages together and in order, and an append is one insertion. Integers and never reused: room slots.
+-- messages together and in order, and an append is one insertion and touches nothing else: a room's head is the place
+-- of its last message. `rooms.seq` is only the least that the head can be, written when members or retention change
+-- the row anyway; it keeps the head when no message is left. Slots are never reused.
 
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY,
@@ -79,7 +81,6 @@ CREATE TABLE messages (
     metadata        TEXT,
     content         TEXT NOT NULL
 ) STRICT;
-CREATE INDEX messages_by_id ON messages (id);
 CREATE UNIQUE INDEX messages_by_client_id ON messages (place >> 36, sender, client_id) WHERE client_id IS NOT NULL;
 
 CREATE TABLE counters (
