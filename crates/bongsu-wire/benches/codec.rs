@@ -74,6 +74,15 @@ fn decode(c: &mut Criterion) {
             out.clear();
         });
     });
+    let ping = br#"{"action":"PING","data":{},"timestamp":"2024-01-01T12:00:30.000Z","seq_id":"ping_001"}"#;
+    c.bench_function("decode_ping", |b| {
+        b.iter(|| {
+            codec
+                .handle_bytes(black_box(ping), &limits, &mut out)
+                .expect("well formed");
+            out.clear();
+        });
+    });
 }
 
 fn encode(c: &mut Criterion) {

@@ -16,6 +16,12 @@ pub fn refusal_text(refusal: &Refusal, locale: Locale) -> String {
         Locale::Ko => korean(refusal),
     }
     .into_owned();
+    if let Why::Reason(reason) = refusal.why {
+        text.push_str(&match locale {
+            Locale::En => format!(" Reason: {reason}."),
+            Locale::Ko => format!(" 사유: {reason}."),
+        });
+    }
     if let Some(ms) = refusal.retry_after_ms {
         // Whole seconds, never less than the client must wait.
         let seconds = ms.div_ceil(1_000).max(1);
@@ -261,6 +267,7 @@ mod tests {
             retry_after_ms: None,
         }));
         refusals.push(Refusal::too_large("content", 4_096));
+        refusals.push(Refusal::because(Code::MessageRejected, "flood"));
         refusals.push(Refusal::incident(Incident(0xdead_beef)));
         refusals
     }
@@ -286,7 +293,8 @@ mod tests {
             for refusal in refusals() {
                 let text = refusal_text(&refusal, locale);
                 match refusal.why {
-                    Why::Code | Why::Reason(_) => {}
+                    Why::Code => {}
+                    Why::Reason(reason) => assert!(text.contains(reason), "{text}"),
                     Why::Field { name, .. } => assert!(text.contains(&format!("`{name}`")), "{text}"),
                     Why::Malformed { offset, .. } => assert!(text.contains(&offset.to_string()), "{text}"),
                     Why::TooLarge { what, bytes_max } => {

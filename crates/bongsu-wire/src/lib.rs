@@ -4,4 +4,4 @@
 
 pub mod action;
 pub mod close;
-mod json;
+pub mod json;

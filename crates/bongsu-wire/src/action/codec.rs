@@ -47,7 +47,7 @@ impl ActionCodec {
     pub const fn new() -> Self {
         Self {
             frames: Frames::new(),
-            voice: Voice { compresses: false },
+            voice: Voice::new(false),
         }
     }
 
@@ -114,10 +114,18 @@ impl ActionCodec {
 /// How one client is spoken to: whether it accepts compression, as its last CONNECT said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Voice {
-    pub(super) compresses: bool,
+    compresses: bool,
 }
 
 impl Voice {
+    /// For clients that accept compression, or that do not.
+    #[must_use]
+    pub const fn new(accepts_compression: bool) -> Self {
+        Self {
+            compresses: accepts_compression,
+        }
+    }
+
     /// The voice for a client that accepts compression, or does not.
     #[must_use]
     pub const fn new(compresses: bool) -> Self {

@@ -218,3 +218,42 @@ impl Frames {
 const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_incomplete_frame_owns_memory() {
+        let mut frames = Frames::new();
+        let mut seen = 0;
+        for (piece, kept) in [
+            (&b"{}{\"a\":1} "[..], 0),
+            (b"{\"a\":\"", 6),
+            (b"x\"", 8),
+            (b"} {}{", 1),
+            (b"}\n", 0),
+        ] {
+            frames
+                .push(piece, &Limits::DEFAULT, |_| seen += 1)
+                .expect("well formed");
+            assert_eq!((frames.tail.len(), frames.tail.capacity() > 0), (kept, kept > 0));
+        }
+        assert_eq!(seen, 5);
+        // Also after a big one, and after a fault.
+        let big = format!("{{\"a\":\"{}\"}}", "x".repeat(60_000));
+        for piece in big.as_bytes().chunks(1_000) {
+            frames
+                .push(piece, &Limits::DEFAULT, |_| seen += 1)
+                .expect("well formed");
+        }
+        assert_eq!((seen, frames.tail.capacity()), (6, 0));
+        frames
+            .push(b"{\"a\":", &Limits::DEFAULT, |_| {})
+            .expect("well formed");
+        frames
+            .push(&b"[".repeat(99), &Limits::DEFAULT, |_| {})
+            .expect_err("too deep");
+        assert_eq!(frames.tail.capacity(), 0);
+    }
+}

@@ -7,8 +7,10 @@ use bongsu_model::RawJson;
 use bytes::Bytes;
 use memchr::memchr2;
 
-/// Takes a value that the parser has accepted; `None` if it holds what other readers choke on.
-pub(crate) fn carry(raw: &str) -> Option<RawJson> {
+/// Makes one JSON value that a parser has accepted fit to be carried: without white space outside strings. `None` if
+/// it holds half a surrogate pair or a number that no double can hold, on which other readers choke.
+#[must_use]
+pub fn carry(raw: &str) -> Option<RawJson> {
     let bytes = raw.as_bytes();
     let mut kept = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -29,8 +31,10 @@ pub(crate) fn carry(raw: &str) -> Option<RawJson> {
     Some(RawJson::from_validated(Bytes::from(kept)))
 }
 
-/// How deep objects and arrays of a valid JSON text nest.
-pub(crate) fn depth(raw: &str) -> usize {
+/// How deep objects and arrays of a JSON text nest; 0 for a value that is neither. Linear, without recursion, and
+/// without harm on text that is not JSON.
+#[must_use]
+pub fn depth(raw: &str) -> usize {
     let bytes = raw.as_bytes();
     let (mut depth, mut deepest, mut at) = (0_usize, 0, 0);
     while let Some(&byte) = bytes.get(at) {

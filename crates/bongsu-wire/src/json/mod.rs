@@ -3,3 +3,5 @@
 pub(crate) mod carry;
 pub(crate) mod field;
 pub(crate) mod write;
+
+pub use carry::{carry, depth};
