@@ -5,6 +5,7 @@ pub mod admission;
 pub mod auth;
 pub mod clock;
 mod conn;
+pub mod meters;
 mod socket;
 mod sweeper;
 pub mod tcp;

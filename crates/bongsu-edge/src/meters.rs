@@ -1,0 +1,374 @@
+//! What is counted and how it is told to Prometheus: one registry per server, no global one.
+//!
+//! Invariant: no label value comes from a client; every one is a word of ours or a route's pattern, so that the
+//! number of series is bounded. Counting on a connection's path is one atomic addition.
+
+mod collect;
+mod node;
+mod process;
+
+use std::time::Duration;
+
+use bongsu_model::refusal::CloseCause;
+use bongsu_model::{Code, Refusal, Request, Why};
+use parking_lot::Mutex;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+pub use collect::{HistogramReading, Reading};
+pub use prometheus_client::registry::Unit as MeterUnit;
+
+/// The media type of what [`Meters::render`] makes.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds for what people wait for, in seconds.
+const SECONDS: [f64; 14] = [
+    0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
+];
+
+/// What a connection speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protocol {
+    /// The action protocol on TCP.
+    Action,
+    /// HTTP.
+    Http,
+}
+
+impl Protocol {
+    const NAMES: [&'static str; 2] = ["action", "http"];
+}
+
+/// Why a connection was not let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TurnedAway {
+    /// The node has its full number.
+    NodeFull,
+    /// The address has its full number.
+    AddressFull,
+    /// The process has no descriptors left.
+    Descriptors,
+    /// Too much memory is in use.
+    Overloaded,
+    /// The server stops.
+    Stopping,
+}
+
+impl TurnedAway {
+    const NAMES: [&'static str; 5] = [
+        "node_full",
+        "address_full",
+        "descriptors",
+        "overloaded",
+        "stopping",
+    ];
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// It was refused.
+    Refused,
+}
+
+impl Outcome {
+    const NAMES: [&'static str; 2] = ["done", "refused"];
+}
+
+type OneLabel = [(&'static str, &'static str); 1];
+type HttpLabels = [(&'static str, String); 3];
+
+/// What the edge counts, and what it is told by others when somebody asks.
+pub struct Meters {
+    /// Bytes received on all connections.
+    pub bytes_read: Counter,
+    /// Bytes handed to all sockets.
+    pub bytes_written: Counter,
+    /// Byte streams that stopped making sense.
+    pub malformed: Counter,
+    opened: [Counter; 2],
+    open: [Gauge; 2],
+    turned_away: [Counter; 5],
+    closed: Family<OneLabel, Counter>,
+    requests: [[Counter; 2]; VERBS.len()],
+    tokens_refused: Family<OneLabel, Counter>,
+    moderated: Family<OneLabel, Counter>,
+    rate_limited: Counter,
+    http: Family<HttpLabels, Counter>,
+    http_seconds: Histogram,
+    registry: Mutex<Registry>,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Meters {
+    /// All at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let it = &mut registry;
+        let requests: Family<[(&'static str, &'static str); 2], Counter> = Family::default();
+        it.register(
+            "bongsu_requests",
+            "Requests by verb and outcome",
+            requests.clone(),
+        );
+        let requests = VERBS.map(|verb| {
+            Outcome::NAMES
+                .map(|outcome| requests.get_or_create_owned(&[("verb", verb), ("outcome", outcome)]))
+        });
+        let http_seconds = Histogram::new(SECONDS);
+        let help = "From the head of an HTTP request to the head of its answer";
+        it.register_with_unit("bongsu_http_request", help, Unit::Seconds, http_seconds.clone());
+        let meters = Self {
+            bytes_read: counter(it, "bongsu_read_bytes", "Bytes received on all connections"),
+            bytes_written: counter(it, "bongsu_written_bytes", "Bytes handed to all sockets"),
+            malformed: counter(
+                it,
+                "bongsu_malformed_streams",
+                "Byte streams that stopped making sense",
+            ),
+            opened: by(
+                it,
+                "bongsu_connections_opened",
+                "Connections let in",
+                "protocol",
+                Protocol::NAMES,
+            ),
+            open: by(
+                it,
+                "bongsu_connections",
+                "Connections that are open",
+                "protocol",
+                Protocol::NAMES,
+            ),
+            turned_away: by(
+                it,
+                "bongsu_connections_refused",
+                "Connections not let in",
+                "reason",
+                TurnedAway::NAMES,
+            ),
+            closed: family(
+                it,
+                "bongsu_connections_closed",
+                "Connections that ended, by cause",
+            ),
+            requests,
+            tokens_refused: family(it, "bongsu_tokens_refused", "Tokens refused, by reason"),
+            moderated: family(
+                it,
+                "bongsu_messages_rejected",
+                "Messages that moderation refused, by reason",
+            ),
+            rate_limited: counter(
+                it,
+                "bongsu_rate_limited",
+                "Requests refused as too many in too short a time",
+            ),
+            http: family(
+                it,
+                "bongsu_http_requests",
+                "HTTP requests by route, method and status",
+            ),
+            http_seconds,
+            registry: Mutex::default(),
+        };
+        *meters.registry.lock() = registry;
+        process::collect(&meters);
+        meters
+    }
+
+    /// A connection was let in. To be matched by one [`Self::connection_closed`].
+    pub fn connection_opened(&self, protocol: Protocol) {
+        self.opened[protocol as usize].inc();
+        self.open[protocol as usize].inc();
+    }
+
+    /// A connection ended; by itself if there is no cause.
+    pub fn connection_closed(&self, protocol: Protocol, cause: Option<&CloseCause>) {
+        self.open[protocol as usize].dec();
+        self.closed.get_or_create(&[("cause", cause_word(cause))]).inc();
+    }
+
+    /// A connection was not let in.
+    pub fn turned_away(&self, why: TurnedAway) {
+        self.turned_away[why as usize].inc();
+    }
+
+    /// A request was answered.
+    pub fn request(&self, request: &Request, outcome: Outcome) {
+        self.requests[verb(request)][outcome as usize].inc();
+    }
+
+    /// Something was refused: counts what the code alone does not tell.
+    pub fn refused(&self, refusal: &Refusal) {
+        let reasons = match refusal.code {
+            Code::InvalidToken => &self.tokens_refused,
+            Code::MessageRejected => &self.moderated,
+            Code::RateLimited => {
+                self.rate_limited.inc();
+                return;
+            }
+            Code::NotAuthenticated
+            | Code::InvalidAction
+            | Code::InvalidData
+            | Code::MessageTooLarge
+            | Code::RoomNotFound
+            | Code::VideoRoomNotFound
+            | Code::UserNotFound
+            | Code::PermissionDenied
+            | Code::UserBlocked
+            | Code::RoomFull
+            | Code::VideoRoomFull
+            | Code::Overloaded
+            | Code::ShuttingDown
+            | Code::InternalError => return,
+        };
+        let Why::Reason(reason) = refusal.why else { return };
+        reasons.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// An HTTP request was answered. `route` is the pattern that matched, never the path; `None` if none did.
+    pub fn http(&self, route: Option<&str>, method: &str, status: u16, took: Duration) {
+        let method = METHODS
+            .iter()
+            .find(|known| **known == method)
+            .map_or("other", |known| known);
+        let labels = [
+            ("route", route.unwrap_or("none").to_owned()),
+            ("method", method.to_owned()),
+            ("status", status.to_string()),
+        ];
+        self.http.get_or_create(&labels).inc();
+        self.http_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Adds something that others count: it is read whenever somebody asks.
+    ///
+    /// The name has neither its unit nor `_total`: both are added.
+    pub fn collect(&self, name: &'static str, help: &'static str, unit: Option<Unit>, reading: Reading) {
+        let collected = collect::Collected {
+            name,
+            help,
+            unit,
+            reading,
+        };
+        self.registry.lock().register_collector(Box::new(collected));
+    }
+
+    /// Everything, as OpenMetrics text.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::with_capacity(16 * 1024);
+        text::encode(&mut text, &self.registry.lock()).expect("writing to a string does not fail");
+        text
+    }
+}
+
+/// The methods that a label may hold: others are a client's invention.
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
+/// The names of requests, in the order of [`verb`].
+const VERBS: [&str; 17] = [
+    "connect",
+    "refresh_token",
+    "ping",
+    "join",
+    "leave",
+    "post",
+    "typing",
+    "mark_read",
+    "history",
+    "create_call",
+    "join_call",
+    "leave_call",
+    "end_call",
+    "signal",
+    "set_media",
+    "block",
+    "unblock",
+];
+
+const fn verb(request: &Request) -> usize {
+    match request {
+        Request::Connect(_) => 0,
+        Request::RefreshToken { .. } => 1,
+        Request::Ping => 2,
+        Request::Join { .. } => 3,
+        Request::Leave { .. } => 4,
+        Request::Post(_) => 5,
+        Request::Typing { .. } => 6,
+        Request::MarkRead { .. } => 7,
+        Request::History { .. } => 8,
+        Request::CreateCall { .. } => 9,
+        Request::JoinCall { .. } => 10,
+        Request::LeaveCall { .. } => 11,
+        Request::EndCall { .. } => 12,
+        Request::Signal { .. } => 13,
+        Request::SetMedia { .. } => 14,
+        Request::Block { .. } => 15,
+        Request::Unblock { .. } => 16,
+    }
+}
+
+const fn cause_word(cause: Option<&CloseCause>) -> &'static str {
+    match cause {
+        None => "client",
+        Some(CloseCause::Refused(_)) => "refused",
+        Some(CloseCause::Idle) => "idle",
+        Some(CloseCause::SignInTimeout) => "sign_in_timeout",
+        Some(CloseCause::FrameTimeout) => "frame_timeout",
+        Some(CloseCause::Slow) => "slow",
+        Some(CloseCause::TokenExpired) => "token_expired",
+        Some(CloseCause::TokenRevoked) => "token_revoked",
+        Some(CloseCause::Banned) => "banned",
+        Some(CloseCause::Disconnected) => "disconnected",
+        Some(CloseCause::ShuttingDown) => "shutting_down",
+    }
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
+    let counter = Counter::default();
+    registry.register(name, help, counter.clone());
+    counter
+}
+
+fn family<S>(registry: &mut Registry, name: &str, help: &str) -> Family<S, Counter>
+where
+    Family<S, Counter>: prometheus_client::registry::Metric + Clone + Default,
+{
+    let family = Family::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+/// One handle for each word of a label.
+fn by<M, const N: usize>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    label: &'static str,
+    words: [&'static str; N],
+) -> [M; N]
+where
+    M: Default + Clone,
+    Family<OneLabel, M>: prometheus_client::registry::Metric,
+{
+    let family = Family::<OneLabel, M>::default();
+    registry.register(name, help, family.clone());
+    words.map(|word| family.get_or_create_owned(&[(label, word)]))
+}
+
+#[cfg(test)]
+mod tests;
