@@ -117,16 +117,6 @@ impl Meters {
     pub fn new() -> Self {
         let mut registry = Registry::default();
         let it = &mut registry;
-        let requests: Family<[(&'static str, &'static str); 2], Counter> = Family::default();
-        it.register(
-            "bongsu_requests",
-            "Requests by verb and outcome",
-            requests.clone(),
-        );
-        let requests = VERBS.map(|verb| {
-            Outcome::NAMES
-                .map(|outcome| requests.get_or_create_owned(&[("verb", verb), ("outcome", outcome)]))
-        });
         let http_seconds = Histogram::new(SECONDS);
         let help = "From the head of an HTTP request to the head of its answer";
         it.register_with_unit("bongsu_http_request", help, Unit::Seconds, http_seconds.clone());
@@ -164,7 +154,7 @@ impl Meters {
                 "bongsu_connections_closed",
                 "Connections that ended, by cause",
             ),
-            requests,
+            requests: requests(it),
             tokens_refused: family(it, "bongsu_tokens_refused", "Tokens refused, by reason"),
             moderated: family(
                 it,
@@ -351,6 +341,15 @@ where
     let family = Family::default();
     registry.register(name, help, family.clone());
     family
+}
+
+/// One handle for each verb and outcome.
+fn requests(registry: &mut Registry) -> [[Counter; 2]; VERBS.len()] {
+    let family = Family::<[(&'static str, &'static str); 2], Counter>::default();
+    registry.register("bongsu_requests", "Requests by verb and outcome", family.clone());
+    VERBS.map(|verb| {
+        Outcome::NAMES.map(|outcome| family.get_or_create_owned(&[("verb", verb), ("outcome", outcome)]))
+    })
 }
 
 /// One handle for each word of a label.
