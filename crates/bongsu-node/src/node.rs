@@ -44,6 +44,8 @@ pub struct Node {
     pub(crate) registry: Registry,
     pub(crate) roster: Mutex<Roster>,
     pub(crate) calls: Mutex<Calls>,
+    /// Held from a decision about a call until the others have been told of it.
+    pub(crate) calls_told: tokio::sync::Mutex<()>,
     pub(crate) rates: Rates,
     pub(crate) revoked: Revoked,
     /// Rooms with a message or a membership change a short while ago; told to the other nodes, then forgotten.
@@ -77,6 +79,7 @@ impl Node {
         let node = Arc::new(Self {
             roster: Mutex::new(Roster::new(limits.presence_grace_ms)),
             calls: Mutex::new(Calls::new(CallLimits::from(&*limits))),
+            calls_told: tokio::sync::Mutex::default(),
             rates: Rates::new(&limits),
             ports,
             counters,

@@ -4,7 +4,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bongsu_bus::Heard;
-use bongsu_core::call::CallEffect;
 use bongsu_core::machine::Machine;
 use bongsu_core::roster::RosterEffect;
 use bongsu_model::event::Lane;
@@ -30,7 +29,7 @@ pub(crate) async fn run(node: Weak<Node>) {
         let now = node.ports.clock.now();
         count += 1;
         presence_due(&node, now).await;
-        calls_due(&node, now).await;
+        calls::due(&node, now).await;
         let heads_every = (node.ports.limits.head_exchange_ms / 100).max(1);
         if count.is_multiple_of(heads_every) {
             tell_heads(&node).await;
@@ -60,17 +59,6 @@ async fn presence_due(node: &Arc<Node>, now: Timestamp) {
             RosterEffect::Offline { user, last_seen } => status::went_offline(node, user, last_seen).await,
         }
     }
-}
-
-async fn calls_due(node: &Arc<Node>, now: Timestamp) {
-    let mut out: Vec<CallEffect> = Vec::new();
-    {
-        let mut calls = node.calls.lock();
-        if calls.next_deadline().is_some_and(|at| at <= now) {
-            calls.handle_deadline(now, &mut out);
-        }
-    }
-    calls::tell(node, out, now).await;
 }
 
 /// Tells how far the rooms are that were active since the last time.

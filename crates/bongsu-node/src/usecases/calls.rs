@@ -13,6 +13,8 @@ use crate::usecases::rooms;
 /// Puts a request to the machine, answers it, and tells the others.
 pub(crate) async fn ask_machine(ask: &mut Ask<'_>, input: CallInput) -> Result<(), Refusal> {
     let (node, now) = (ask.node, ask.now);
+    // What follows from one request is told before what follows from the next.
+    let _in_order = node.calls_told.lock().await;
     let mut out = Vec::new();
     node.calls.lock().handle(input, now, &mut out);
     let mut events = Vec::with_capacity(out.len());
@@ -36,8 +38,31 @@ pub(crate) async fn ask_machine(ask: &mut Ask<'_>, input: CallInput) -> Result<(
     Ok(())
 }
 
+/// Takes in what concerns calls without a request, and tells the others.
+pub(crate) async fn happened(node: &Arc<Node>, input: CallInput, now: Timestamp) -> Result<(), Refusal> {
+    let _in_order = node.calls_told.lock().await;
+    let mut out = Vec::new();
+    node.calls.lock().handle(input, now, &mut out);
+    if let Some(CallEffect::Refuse(refusal)) = out.first() {
+        return Err(refusal.clone());
+    }
+    tell(node, out, now).await;
+    Ok(())
+}
+
+/// Does what has become due in calls, and tells the others.
+pub(crate) async fn due(node: &Arc<Node>, now: Timestamp) {
+    if node.calls.lock().next_deadline().is_none_or(|at| at > now) {
+        return;
+    }
+    let _in_order = node.calls_told.lock().await;
+    let mut out = Vec::new();
+    node.calls.lock().handle_deadline(now, &mut out);
+    tell(node, out, now).await;
+}
+
 /// Tells the others what happened in calls.
-pub(crate) async fn tell(node: &Arc<Node>, effects: Vec<CallEffect>, now: Timestamp) {
+async fn tell(node: &Arc<Node>, effects: Vec<CallEffect>, now: Timestamp) {
     for effect in effects {
         match effect {
             CallEffect::Event(event) => node.announce(event.at(node.ports.number(), now)).await,

@@ -48,6 +48,7 @@ pub(crate) async fn join(ask: &mut Ask<'_>, room: RoomRef, after: Option<Seq>) -
             epoch,
             version,
             after,
+            asked: from.is_some(),
         };
         node.to_shard(
             session.shard,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bongsu_core::call::CallInput;
-use bongsu_core::machine::Machine;
 use bongsu_core::policy;
 use bongsu_model::media::LeaveReason;
 use bongsu_model::records::RoomHead;
@@ -52,17 +51,9 @@ pub(crate) async fn announce(
     now: Timestamp,
 ) {
     let room = &left.room;
-    let mut out = Vec::new();
-    node.calls.lock().handle(
-        CallInput::LeftRoom {
-            room: room.id,
-            user,
-            reason,
-        },
-        now,
-        &mut out,
-    );
-    calls::tell(node, out, now).await;
+    let gone = CallInput::LeftRoom { room: room.id, user, reason };
+    // Nobody asked, so nobody is refused.
+    let _ = calls::happened(node, gone, now).await;
     node.note_head(RoomHead {
         room: room.id,
         seq: room.seq,

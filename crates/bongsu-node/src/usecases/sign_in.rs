@@ -179,6 +179,7 @@ fn stand(room: &MyRoom, resume: &[ResumePoint]) -> (RoomStanding, Hear) {
         epoch: room.epoch,
         version: room.members_version,
         after,
+        asked: recovered == Some(true),
     };
     (standing, hear)
 }

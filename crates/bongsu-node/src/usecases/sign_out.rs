@@ -27,11 +27,8 @@ impl Node {
             roster.handle(RosterInput::Ended { user: session.user }, now, &mut none);
             roster.sessions_of(session.user) == 0
         };
-        let mut out = Vec::new();
-        self.calls
-            .lock()
-            .handle(CallInput::SessionEnded { session: session.id }, now, &mut out);
-        calls::tell(self, out, now).await;
+        // Nobody asked, so nobody is refused.
+        let _ = calls::happened(self, CallInput::SessionEnded { session: session.id }, now).await;
         if last {
             self.healthy(self.ports.store.seen(session.user, now).await);
         }

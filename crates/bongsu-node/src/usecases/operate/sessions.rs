@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bongsu_bus::{Cut, Heard};
-use bongsu_core::call::{Call, CallEffect, CallInput, Ender};
-use bongsu_core::machine::Machine;
+use bongsu_core::call::{Call, CallInput, Ender};
 use bongsu_core::policy;
 use bongsu_model::media::Participant;
 use bongsu_model::{CallId, Code, Refusal, Role, RoomId, SessionId, Timestamp, UserId};
@@ -173,20 +172,7 @@ impl Node {
     /// `PERMISSION_DENIED`, `VIDEO_ROOM_NOT_FOUND`.
     pub async fn end_call(self: &Arc<Self>, by: &Operator, call: CallId) -> Result<(), Refusal> {
         policy::may_operate(&by.principal)?;
-        let mut out = Vec::new();
-        let now = self.now();
-        self.calls.lock().handle(
-            CallInput::End {
-                call,
-                by: Ender::Operator,
-            },
-            now,
-            &mut out,
-        );
-        if let Some(CallEffect::Refuse(refusal)) = out.first() {
-            return Err(refusal.clone());
-        }
-        calls::tell(self, out, now).await;
+        calls::happened(self, CallInput::End { call, by: Ender::Operator }, self.now()).await?;
         self.note(by, "video_room.end", format!("video_room:{call}"), None)
             .await;
         Ok(())

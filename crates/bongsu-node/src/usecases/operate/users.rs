@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bongsu_bus::{Cut, Heard};
 use bongsu_core::call::CallInput;
-use bongsu_core::machine::Machine;
 use bongsu_core::moderation::clean_name;
 use bongsu_core::policy;
 use bongsu_model::records::{Ban, NewUser, Revocation, User};
@@ -211,12 +210,8 @@ impl Node {
         self.exists(self.ports.store.ban(user, Some(ban)).await)?;
         self.note(by, "user.ban", format!("user:{user}"), Some(reason.to_string()))
             .await;
-        let mut out = Vec::new();
-        let now = self.now();
-        self.calls
-            .lock()
-            .handle(CallInput::Banned { user }, now, &mut out);
-        calls::tell(self, out, now).await;
+        // Nobody asked, so nobody is refused.
+        let _ = calls::happened(self, CallInput::Banned { user }, self.now()).await;
         self.publish(Heard::Cut(Cut::Banned(user))).await;
         Ok(())
     }
