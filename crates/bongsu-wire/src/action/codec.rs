@@ -118,14 +118,6 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// For clients that accept compression, or that do not.
-    #[must_use]
-    pub const fn new(accepts_compression: bool) -> Self {
-        Self {
-            compresses: accepts_compression,
-        }
-    }
-
     /// The voice for a client that accepts compression, or does not.
     #[must_use]
     pub const fn new(compresses: bool) -> Self {
