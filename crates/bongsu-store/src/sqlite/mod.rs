@@ -16,6 +16,8 @@ mod room_writes;
 mod rows;
 mod store;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod user_writes;
 mod writer;
 
