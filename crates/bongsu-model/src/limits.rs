@@ -1,13 +1,14 @@
 //! Every limit of the product, with its default and its reason. All are settings (`[limits]` in the configuration).
 //!
-//! Invariant: the relations between defaults are asserted at compile time, at the end of the file.
+//! Invariant: the relations at the end of the file hold for the defaults, which is asserted at compile time, and for
+//! whatever a server is told, because it asks [`Limits::broken`] first.
 
 macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident: $type:ty = $default:expr;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr;)*) => {
         /// The limits in force.
         #[derive(Clone, Debug, PartialEq)]
         pub struct Limits {
-            $($(#[$doc])* pub $name: $type,)*
+            $($(#[doc = $doc])* pub $name: $type,)*
         }
 
         impl Limits {
@@ -18,6 +19,12 @@ macro_rules! limits {
             #[must_use]
             pub fn entries(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name as u64),)*]
+            }
+
+            /// Every setting's name and what it bounds, in the order of this file.
+            #[must_use]
+            pub fn described() -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), concat!($($doc),*).trim_ascii()),)*]
             }
 
             /// Sets a limit by its name; false if there is none of that name or the value does not fit.
@@ -133,6 +140,10 @@ limits! {
     http_header_bytes_max: usize = 16 * 1024;
     /// From accept to the end of the headers.
     http_header_ms: u64 = 10_000;
+    /// An HTTP request, from its headers to its answer.
+    http_request_ms: u64 = 30_000;
+    /// HTTP requests being served at once; more are refused as overloaded.
+    http_requests_max: usize = 1_024;
     /// How far a token's times may be off.
     token_leeway_s: u64 = 30;
     /// A session is warned this long before its token ends.
@@ -159,23 +170,112 @@ limits! {
     drain_ms: u64 = 10_000;
 }
 
-const fn times_at_most(a: u64, times: u64, b: u64) -> bool {
-    a * times <= b
+/// A limit that is out of its range, or two that do not go together.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Broken {
+    /// With it at 0 nothing would work.
+    #[error("it must be at least 1")]
+    Zero(&'static str),
+    /// Larger than any use; what is counted with it might overflow.
+    #[error("it must be at most {}", Limits::CEILING)]
+    TooLarge(&'static str),
+    /// Limits that do not go together.
+    #[error("{says}")]
+    Relation {
+        /// Which.
+        between: &'static [&'static str],
+        /// What must hold, and why.
+        says: &'static str,
+    },
 }
 
-// Invariant: the relations that the rest of the code relies on.
-const _: () = {
-    let it = &Limits::DEFAULT;
-    assert!(times_at_most(it.ping_interval_ms, 3, it.idle_ms), "a client may lose two pings");
-    assert!(it.content_bytes_max + it.metadata_bytes_max < it.frame_bytes_max, "the largest message fits a frame");
-    assert!(it.signal_bytes_max <= it.frame_bytes_max, "the frame bounds the largest signal");
-    assert!(it.frame_bytes_max <= it.decompressed_bytes_max, "compression never lowers a limit");
-    assert!(it.history_page_max as usize * it.content_bytes_max <= it.mailbox_bytes_max, "a page fits the mailbox");
-    assert!(it.mailbox_control_bytes_max < it.mailbox_bytes_max, "control frames are the small part");
-    assert!(it.room_members_max <= it.room_members_ceiling, "the default is allowed");
-    assert!(it.gap_wait_ms < it.head_exchange_ms, "a hole is found before its room's head is");
-    assert!(it.store_batch_max <= it.store_queue_max, "a batch can form");
-};
+impl Broken {
+    /// The limits that it is about.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        match self {
+            Self::Zero(name) | Self::TooLarge(name) => vec![name],
+            Self::Relation { between, .. } => between.to_vec(),
+        }
+    }
+}
+
+/// Limits that may be 0: for some it means none, for others at once.
+const MAY_BE_ZERO: [&str; 16] = [
+    "blocks_per_user_max",
+    "call_grace_ms",
+    "calls_per_room_max",
+    "compress_over_bytes",
+    "drain_ms",
+    "flood_repeats_max",
+    "flood_window_ms",
+    "gap_wait_ms",
+    "mailbox_ephemeral_max",
+    "metadata_bytes_max",
+    "online_listed_max",
+    "presence_grace_ms",
+    "retention_messages",
+    "retention_s",
+    "token_leeway_s",
+    "token_warning_ms",
+];
+
+macro_rules! relations {
+    (|$it:ident| $([$($name:ident),*] $says:literal: $holds:expr;)*) => {
+        // Invariant: the relations that the rest of the code relies on.
+        const _: () = {
+            let $it = &Limits::DEFAULT;
+            $(assert!($holds, $says);)*
+        };
+
+        impl Limits {
+            /// The most that any limit can be.
+            pub const CEILING: u64 = 1 << 40;
+
+            /// Everything that is wrong with these limits; a server must not run with any of it.
+            #[must_use]
+            pub fn broken(&self) -> Vec<Broken> {
+                let mut broken = Vec::new();
+                for (name, value) in self.entries() {
+                    if value == 0 && !MAY_BE_ZERO.contains(&name) {
+                        broken.push(Broken::Zero(name));
+                    }
+                    if value > Self::CEILING {
+                        broken.push(Broken::TooLarge(name));
+                    }
+                }
+                let $it = self;
+                $(if !$holds {
+                    broken.push(Broken::Relation { between: &[$(stringify!($name)),*], says: $says });
+                })*
+                broken
+            }
+        }
+    };
+}
+
+relations! { |it|
+    [ping_interval_ms, idle_ms] "three pings must fit into the idle time, so that a client may lose two":
+        it.ping_interval_ms.saturating_mul(3) <= it.idle_ms;
+    [content_bytes_max, metadata_bytes_max, frame_bytes_max] "the largest message must fit into a frame":
+        it.content_bytes_max.saturating_add(it.metadata_bytes_max) < it.frame_bytes_max;
+    [signal_bytes_max, frame_bytes_max] "the largest signal must fit into a frame":
+        it.signal_bytes_max <= it.frame_bytes_max;
+    [frame_bytes_max, decompressed_bytes_max] "compressed data must be allowed what a frame is":
+        it.frame_bytes_max <= it.decompressed_bytes_max;
+    [history_page_max, content_bytes_max, mailbox_bytes_max] "a page of the longest messages must fit into a mailbox":
+        (it.history_page_max as usize).saturating_mul(it.content_bytes_max) <= it.mailbox_bytes_max;
+    [mailbox_control_bytes_max, mailbox_bytes_max] "the control lane must be smaller than the mailbox":
+        it.mailbox_control_bytes_max < it.mailbox_bytes_max;
+    [room_members_max, room_members_ceiling] "a room's usual number of members must be allowed":
+        it.room_members_max <= it.room_members_ceiling;
+    [gap_wait_ms, head_exchange_ms] "a hole must be looked for before heads are exchanged":
+        it.gap_wait_ms < it.head_exchange_ms;
+    [store_batch_max, store_queue_max] "as many writes must be able to wait as go into one commit":
+        it.store_batch_max <= it.store_queue_max;
+    [flood_repeats_max] "no more than 64 repeats are counted":
+        it.flood_repeats_max <= 64;
+}
 
 #[cfg(test)]
 mod tests {
@@ -197,5 +297,33 @@ mod tests {
             assert!(limits.set(name, value), "{name}");
         }
         assert_eq!(limits, Limits::default());
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_named() {
+        assert_eq!(Limits::DEFAULT.broken(), []);
+        let at = |name: &str, value| {
+            let mut limits = Limits::DEFAULT;
+            assert!(limits.set(name, value), "{name}");
+            limits.broken()
+        };
+        assert_eq!(at("ping_interval_ms", 30_000), []);
+        let pings = at("ping_interval_ms", 30_001);
+        assert_eq!(pings.len(), 1);
+        assert_eq!(pings[0].names(), ["ping_interval_ms", "idle_ms"]);
+        assert_eq!(at("flood_repeats_max", 64), []);
+        assert_eq!(at("flood_repeats_max", 65).len(), 1);
+        assert!(at("shard_inbox_max", 0).contains(&Broken::Zero("shard_inbox_max")));
+        assert_eq!(at("retention_s", 0), []);
+        assert_eq!(at("retention_s", Limits::CEILING), []);
+        assert_eq!(at("retention_s", Limits::CEILING + 1), [Broken::TooLarge("retention_s")]);
+    }
+
+    #[test]
+    fn every_limit_says_what_it_bounds() {
+        let names: Vec<_> = Limits::DEFAULT.entries().into_iter().map(|(name, _)| name).collect();
+        assert!(Limits::described().iter().map(|(name, _)| *name).eq(names.iter().copied()));
+        assert!(Limits::described().iter().all(|(_, doc)| !doc.is_empty()));
+        assert!(MAY_BE_ZERO.iter().all(|name| names.contains(name)), "a limit was renamed");
     }
 }
