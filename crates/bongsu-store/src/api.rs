@@ -19,7 +19,8 @@ use crate::{AppendRefused, CreateRefused, JoinRefused, StoreFault};
 /// A message to be appended; policy and moderation have passed it.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
-    /// Its identity, made by the caller.
+    /// Its identity, made by the caller: unique, and ascending with time as a UUIDv7 is. A store may use the order to find
+    /// the message that another one answers.
     pub id: MessageId,
     /// Where.
     pub room: RoomRef,
@@ -37,7 +38,8 @@ pub struct NewMessage {
     pub metadata: Option<RawJson>,
     /// Now.
     pub at: Timestamp,
-    /// Whether the sender must be a member and may be blocked: false for a service that posts.
+    /// Whether the sender must be a member and may be blocked: false for a service that posts. The sender must exist in
+    /// any case; if it does not, it is no member.
     pub as_member: bool,
 }
 
@@ -144,9 +146,11 @@ pub trait Store: Send + Sync + 'static {
     // Users
 
     /// Finds the user a token speaks of, or makes it, and reads all that a session needs. `None` if there is no such
-    /// user and it must not be made. A given nickname is not written over an existing one.
+    /// user and it must not be made, or cannot because its handle is another user's. A given nickname is not written
+    /// over an existing one.
     async fn sign_in(&self, sign_in: SignIn) -> Result<Option<SignedIn>, StoreFault>;
-    /// Makes a user.
+    /// Makes a user. One without a number gets the lowest that is free and was not given before; what was refused takes
+    /// none. Refused: [`CreateRefused::IdTaken`], [`CreateRefused::NameTaken`] (the handle).
     async fn create_user(&self, user: NewUser, at: Timestamp) -> Result<User, CreateRefused>;
     /// Replaces what is given in `change` (fields that are `None` stay); `id` and `handle` are ignored.
     async fn update_user(&self, user: UserId, change: NewUser) -> Result<Option<User>, StoreFault>;
@@ -154,11 +158,11 @@ pub trait Store: Send + Sync + 'static {
     async fn user(&self, user: UserRef) -> Result<Option<User>, StoreFault>;
     /// Reads the users after a number, ascending, at most `limit`.
     async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreFault>;
-    /// Notes when a user's last session ended.
+    /// Notes when a user's last session ended; an earlier moment than the noted one changes nothing.
     async fn seen(&self, user: UserId, at: Timestamp) -> Result<(), StoreFault>;
-    /// Keeps a user out, or (`None`) lets it in again.
+    /// Keeps a user out, or (`None`) lets it in again. Of a user who is kept out already the first ban stays.
     async fn ban(&self, user: UserId, ban: Option<Ban>) -> Result<Existing, StoreFault>;
-    /// Blocks (or, with `on` false, unblocks) `other` for `user`.
+    /// Blocks (or, with `on` false, unblocks) `other` for `user`. Absent if either does not exist.
     async fn block(&self, user: UserId, other: UserId, on: bool) -> Result<Existing, StoreFault>;
     /// Whom a user has blocked, ascending.
     async fn blocks(&self, user: UserId) -> Result<Vec<UserId>, StoreFault>;
@@ -185,7 +189,9 @@ pub trait Store: Send + Sync + 'static {
 
     // Rooms
 
-    /// Makes a room with its first members. `members_version` is 1 if it has any, else 0.
+    /// Makes a room with its first members. `members_version` is 1 if it has any, else 0. A user named twice is one
+    /// member, with the role it was named with first. A direct room takes exactly two, whatever `max_members` says.
+    /// The limit of rooms per user does not bind whoever makes a room.
     async fn create_room(&self, room: NewRoom, at: Timestamp) -> Result<Room, CreateRefused>;
     /// Reads a room.
     async fn room(&self, room: RoomRef) -> Result<Option<Room>, StoreFault>;
@@ -197,7 +203,8 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Room>, StoreFault>;
     /// Makes a user a member. Not `by_operator`, only an open room may be joined, or one of which the user is a member
-    /// already. Bumps the membership version if it was none. One who is a member already keeps its role.
+    /// already. Bumps the membership version if it was none. One who is a member already keeps its role. Refused, in this
+    /// order: `NoRoom`, `NoUser`, `Closed`, `Full`, `TooManyRooms`.
     async fn join(
         &self,
         room: RoomRef,
@@ -220,29 +227,38 @@ pub trait Store: Send + Sync + 'static {
     async fn room_members(&self, room: RoomId) -> Result<Option<RoomMembers>, StoreFault>;
     /// The rooms of a user, ascending.
     async fn my_rooms(&self, user: UserId) -> Result<Vec<MyRoom>, StoreFault>;
-    /// How far rooms are; rooms that do not exist are left out.
+    /// How far rooms are, in the order asked for; rooms that do not exist are left out.
     async fn heads(&self, rooms: Vec<RoomId>) -> Result<Vec<RoomHead>, StoreFault>;
 
     // Messages
 
     /// Appends a message: membership, blocks (direct rooms) and client id are checked, the seq is given and the message
-    /// is made durable in one transaction. Appends of one caller that are begun in order get ascending seqs.
+    /// is made durable in one transaction. Appends of one caller that are begun (first polled) in order get ascending
+    /// seqs. A caller that stops waiting does not undo the append.
+    ///
+    /// Refused: `NoRoom`, then `NotMember`. Then a known client id is answered: [`Appended::Repeat`] if text, kind and
+    /// reply are the same, else `Conflict`; so a repeat is answered though the sender may not post any more. Then
+    /// `NotOwner`, `Blocked`, `NoSuchReply`. A client id is forgotten with its message. After a fault other than
+    /// `Overloaded` and `Stopped` the message may or may not be there: a retry with the same client id finds out.
     async fn append(&self, message: NewMessage) -> Result<Appended, AppendRefused>;
-    /// A page of history, at most `limit`. `None` if there is no such room.
+    /// A page of history, at most `limit`. `None` if there is no such room. `has_more` says whether there are kept
+    /// messages beyond the page in the direction asked for (for `Latest`: older ones). Senders are shown as they are now.
     async fn history(
         &self,
         room: RoomId,
         from: PageFrom,
         limit: u32,
     ) -> Result<Option<HistoryPage>, StoreFault>;
-    /// Moves a read mark forward, never back and never past the room's last message.
+    /// Moves a read mark forward, never back and never past the room's last message; answers where it stands. For a room
+    /// that is not there the number is the one asked for, or 0.
     async fn mark_read(
         &self,
         room: RoomRef,
         user: UserId,
         seq: Seq,
     ) -> Result<(RoomId, Seq, Mark), StoreFault>;
-    /// Deletes messages beyond the limits of count and age (0 for none); how many. Heads stay.
+    /// Deletes messages beyond the limits of count (0 for none) and age; how many. Always the oldest of a room, up to the
+    /// first that is within both limits, so that no hole comes to be. Heads stay.
     async fn retain(&self, keep: u64, not_before: Option<Timestamp>) -> Result<u64, StoreFault>;
 
     // The rest
@@ -259,7 +275,7 @@ pub trait Store: Send + Sync + 'static {
         principal: Arc<str>,
         key: Arc<str>,
     ) -> Result<Option<StoredAnswer>, StoreFault>;
-    /// Keeps an answer; the first one stays.
+    /// Keeps an answer; the first one stays, for [`crate::StoreLimits::answer_kept_ms`] at least.
     async fn keep_answer(
         &self,
         principal: Arc<str>,
@@ -267,7 +283,7 @@ pub trait Store: Send + Sync + 'static {
         answer: StoredAnswer,
         at: Timestamp,
     ) -> Result<(), StoreFault>;
-    /// Whether the store takes writes now.
+    /// Whether the store takes writes now: asked of whoever writes, so it may wait as long as a write does.
     async fn ready(&self) -> Result<(), StoreFault>;
     /// Finishes what waits and stops. Later calls fail with [`StoreFault::Stopped`].
     async fn stop(&self);

@@ -3,7 +3,7 @@
 use std::sync::mpsc::sync_channel;
 
 use bongsu_model::records::{MemberRole, NewRoom, NewUser};
-use bongsu_model::{MessageId, MessageKind, RoomId, RoomRef, Seq, Timestamp, UserId};
+use bongsu_model::{MessageId, MessageKind, PageFrom, RoomId, RoomRef, Seq, Timestamp, UserId};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -38,19 +38,9 @@ fn push<T: Send + 'static>(
 
 fn append(store: &Sqlite) -> oneshot::Receiver<Result<Appended, AppendRefused>> {
     let (tell, answer) = oneshot::channel();
-    let message = NewMessage {
-        id: MessageId(1),
-        room: RoomRef::Id(RoomId(1)),
-        sender: UserId(1),
-        content: "hello".into(),
-        kind: MessageKind::Text,
-        client_id: None,
-        reply_to: None,
-        metadata: None,
-        at: Timestamp(0),
-        as_member: true,
-    };
-    store.push(Job::Append(message, tell)).unwrap();
+    store
+        .push(Job::Append(message(MessageId(1), None), tell))
+        .unwrap();
     answer
 }
 
@@ -153,6 +143,94 @@ async fn a_writer_that_panics_answers_nobody_and_takes_nothing() {
     assert!(
         store.room(RoomRef::Id(RoomId(1))).await.unwrap().is_some(),
         "reads go on"
+    );
+    store.stop().await;
+}
+
+/// Appends messages with these ids to room 1, in one job.
+async fn fill(store: &Sqlite, ids: impl Iterator<Item = u128> + Send + 'static) {
+    let filled = push(store, move |tables| {
+        for id in ids {
+            let message = message(MessageId(id), None);
+            let appended = tables.append(message);
+            assert!(matches!(appended, Ok(Appended::New(_))), "{appended:?}");
+        }
+        Ok(())
+    });
+    filled.await.unwrap().unwrap();
+}
+
+fn message(id: MessageId, reply_to: Option<MessageId>) -> NewMessage {
+    NewMessage {
+        id,
+        room: RoomRef::Id(RoomId(1)),
+        sender: UserId(1),
+        content: "hello".into(),
+        kind: MessageKind::Text,
+        client_id: None,
+        reply_to,
+        metadata: None,
+        at: Timestamp(0),
+        as_member: true,
+    }
+}
+
+#[tokio::test]
+async fn a_reply_finds_its_message_in_a_long_room() {
+    let (_folder, store) = furnished().await;
+    // Even ids, in the order of time but for those of a few writers that overlap.
+    let id = |number: u128| 2 * ((64 + number) ^ 0x3f);
+    fill(&store, (1..=10_000).map(id)).await;
+    let reply = async |to: u128| {
+        store
+            .append(message(MessageId(u128::MAX), Some(MessageId(to))))
+            .await
+    };
+    for number in [1, 2, 63, 64, 65, 2_047, 2_048, 4_999, 9_936, 9_999, 10_000] {
+        assert!(reply(id(number)).await.is_ok(), "the message number {number}");
+        let odd = reply(id(number) + 1).await;
+        assert!(matches!(odd, Err(AppendRefused::NoSuchReply)), "{odd:?}");
+    }
+    for absent in [0, u128::MAX - 1] {
+        assert!(matches!(reply(absent).await, Err(AppendRefused::NoSuchReply)));
+    }
+    store.stop().await;
+}
+
+#[tokio::test]
+async fn a_reply_finds_its_message_in_a_short_room_whatever_the_ids() {
+    let (_folder, store) = furnished().await;
+    let id = |number: u128| number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    fill(&store, (1..=2_000).map(id)).await;
+    for number in (1..=2_000).step_by(97) {
+        store
+            .append(message(MessageId(u128::MAX), Some(MessageId(id(number)))))
+            .await
+            .unwrap();
+    }
+    store.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_retention_goes_in_pieces_to_its_end() {
+    let (_folder, store) = furnished().await;
+    fill(&store, 1..=9_000).await;
+    let before = store.meter().read().batches;
+    assert_eq!(store.retain(500, None).await.unwrap(), 8_500);
+    assert!(
+        store.meter().read().batches - before >= 4,
+        "others had their turn in between"
+    );
+    let page = store
+        .history(RoomId(1), PageFrom::After(Seq(0)), 1)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(page.messages[0].seq, Seq(8_501));
+    assert_eq!(
+        store.retain(0, Some(Timestamp(1))).await.unwrap(),
+        500,
+        "by age alone"
     );
     store.stop().await;
 }
