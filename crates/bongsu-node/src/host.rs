@@ -191,21 +191,7 @@ impl Host<'_> {
         let node = self.node;
         match effect {
             Effect::Deliver { slot, run } => self.deliver(slot, run, back),
-            Effect::Missed { slot, page } => {
-                let Some(session) = self.session(slot) else { return };
-                let id = node.ports.number();
-                let bytes = session.dialect.notice(
-                    &Notice::Missed(page),
-                    session.locale,
-                    now,
-                    id,
-                    &node.ports.limits,
-                );
-                let written = session.mailbox.push_beyond(Lane::Message, &bytes) == Pushed::Written;
-                if !written && session.mailbox.want_drained() {
-                    back.push(Input::Congested { slot });
-                }
-            }
+            Effect::Missed { slot, after, page } => self.missed(slot, after, page, now, back),
             Effect::Backfill { room, after } => {
                 node.counters.backfills.bump();
                 self.ask(async move |node| {
@@ -237,6 +223,7 @@ impl Host<'_> {
                     slot,
                     session,
                     room,
+                    after,
                     page: node.healthy(page).flatten(),
                 }
             }),
@@ -308,7 +295,11 @@ impl Host<'_> {
     fn missed(&self, slot: SlotNo, after: Seq, page: HistoryPage, now: Timestamp, back: &mut Vec<Input>) {
         let Some(session) = self.session(slot) else { return };
         let room = page.room;
-        let bytes = session.dialect.notice(&Notice::Missed(page), session.locale, now, self.node.ports.number());
+        let ports = &self.node.ports;
+        let notice = Notice::Missed(page);
+        let bytes = session
+            .dialect
+            .notice(&notice, session.locale, now, ports.number(), &ports.limits);
         match session.mailbox.push_beyond(Lane::Message, &bytes) {
             Pushed::Written | Pushed::Closed => {}
             Pushed::Queued => {
@@ -319,7 +310,10 @@ impl Host<'_> {
             Pushed::Full => {
                 back.push(Input::Unfit { slot, room, after });
                 if !session.mailbox.want_drained() {
-                    back.push(Input::Drained { slot, session: session.id });
+                    back.push(Input::Drained {
+                        slot,
+                        session: session.id,
+                    });
                 }
             }
         }

@@ -47,6 +47,13 @@ impl Shard {
                 .get(&room_id)
                 .and_then(|room| Some((room, room.place(slot)?)));
             if let Some((room, place)) = place.filter(|(_, place)| place.behind) {
+                if room.is_stale() {
+                    // A page might hold what was posted after the membership ended.
+                    if let Some(room) = self.rooms.get_mut(&room_id) {
+                        room.held = true;
+                    }
+                    return;
+                }
                 if !room.is_level(slot, place.has) {
                     catchup.asking = true;
                     out.push(Effect::Replay {
@@ -71,7 +78,7 @@ impl Shard {
         &mut self,
         slot: SlotNo,
         session_id: SessionId,
-        room_id: RoomId,
+        (room_id, after): (RoomId, Seq),
         page: Option<HistoryPage>,
         out: &mut Vec<Effect>,
     ) {
@@ -85,7 +92,7 @@ impl Shard {
         if let Some(catchup) = session.catchup.as_deref_mut() {
             catchup.asking = false;
         }
-        let Some(mut page) = page else {
+        let Some(page) = page else {
             // Without the store nothing can be made whole; the client keeps its place and resumes.
             out.push(Effect::Close {
                 slot,
@@ -93,55 +100,60 @@ impl Shard {
             });
             return;
         };
-        let place = self
-            .rooms
-            .get_mut(&room_id)
-            .and_then(|room| room.place_mut(slot))
-            .filter(|place| place.behind);
-        if let Some(place) = place {
-            page.messages.retain(|message| message.seq > place.has);
-            let reset = self
-                .rooms
-                .get(&room_id)
-                .and_then(|room| room.epoch)
-                .is_some_and(|epoch| epoch != page.epoch);
-            if reset || !self.replay_place(slot, room_id, &page) {
-                // Retention or a reset took away what the session lacks: it must be told, not given a part.
-                out.push(Effect::Close {
-                    slot,
-                    cause: CloseCause::Slow,
-                });
-                return;
-            }
-            if let Some(session) = self
-                .sessions
-                .get(slot)
-                .filter(|session| session.blocked.is_some())
-            {
-                page.messages
-                    .retain(|message| !session.has_blocked(Some(message.sender.user)));
-            }
-            if !page.messages.is_empty() {
-                out.push(Effect::Missed { slot, page });
-            }
+        let place = self.rooms.get(&room_id).and_then(|room| room.place(slot));
+        // A place that was moved since is asked for again.
+        let wanted = place.is_some_and(|place| place.behind && !place.doubted && place.has == after);
+        if wanted && !self.give_page(slot, after, page, out) {
+            // Retention or a reset took away what the session lacks: it must be told, not given a part.
+            let cause = CloseCause::Slow;
+            out.push(Effect::Close { slot, cause });
+            return;
         }
         // The host may yet say that the mailbox has enough; asking goes on when the page is in it.
         self.catch_up(slot, out);
+        self.reload_if_stale(room_id, out);
     }
 
-    /// Moves a place forward by a page; false if there is a hole before it.
-    fn replay_place(&mut self, slot: SlotNo, room_id: RoomId, page: &HistoryPage) -> bool {
-        let Some(place) = self.rooms.get_mut(&room_id).and_then(|room| room.place_mut(slot)) else {
+    /// Gives a session the page that comes next for it; false if there is a hole before it.
+    fn give_page(&mut self, slot: SlotNo, after: Seq, mut page: HistoryPage, out: &mut Vec<Effect>) -> bool {
+        let Some(room) = self.rooms.get_mut(&page.room) else {
             return true;
         };
-        match (page.messages.first(), page.messages.last()) {
-            (Some(first), Some(last)) => {
-                let whole = first.seq == place.has.next();
-                place.has = last.seq;
-                whole
-            }
-            (None, _) | (_, None) => page.head <= place.has,
+        let whole = page
+            .messages
+            .first()
+            .map_or(page.head <= after, |first| first.seq == after.next());
+        if !whole || room.epoch.is_some_and(|epoch| epoch != page.epoch) {
+            return false;
         }
+        // What was posted under a membership not known here waits until it is.
+        if let Some(cut) = page
+            .messages
+            .iter()
+            .position(|message| message.members > room.version)
+        {
+            room.newest = room.newest.max(page.messages[cut].members);
+            page.messages.truncate(cut);
+            page.has_more = true;
+        }
+        let Some(last) = page.messages.last().map(|message| message.seq) else {
+            return true;
+        };
+        if let Some(place) = room.place_mut(slot) {
+            place.has = last;
+        }
+        if let Some(session) = self
+            .sessions
+            .get(slot)
+            .filter(|session| session.blocked.is_some())
+        {
+            page.messages
+                .retain(|message| !session.has_blocked(Some(message.sender.user)));
+        }
+        if !page.messages.is_empty() {
+            out.push(Effect::Missed { slot, after, page });
+        }
+        true
     }
 
     /// A run did not fit: from its first message on, the session is caught up when its mailbox is empty.
@@ -157,6 +169,18 @@ impl Shard {
             .is_some_and(|room| room.rewind(slot, has));
         if rewound {
             self.fall_behind(slot, first.room);
+        }
+        self.sessions.pause(slot);
+    }
+
+    /// A page did not fit: it is asked for again when the mailbox is empty.
+    pub(super) fn unfit(&mut self, slot: SlotNo, room_id: RoomId, after: Seq) {
+        if self
+            .rooms
+            .get_mut(&room_id)
+            .is_some_and(|room| room.rewind(slot, after))
+        {
+            self.fall_behind(slot, room_id);
         }
         self.sessions.pause(slot);
     }

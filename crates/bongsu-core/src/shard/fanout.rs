@@ -221,7 +221,7 @@ fn serve(sessions: &Sessions, place: Place, running: &Running, out: &mut Vec<Eff
     let Some(session) = sessions.get(place.slot) else {
         return;
     };
-    if running.except == Some(session.user) || !sessions.is_open(place.slot) {
+    if running.except == Some(session.user) || place.doubted || !sessions.is_open(place.slot) {
         return;
     }
     let plain = session.blocked.is_none() && !place.behind && place.has <= before_first(running);

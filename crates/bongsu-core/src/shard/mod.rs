@@ -40,6 +40,8 @@ pub struct Hear {
     pub version: MembersVersion,
     /// The session has everything up to here: what comes after it is replayed, then the room is heard live.
     pub after: Seq,
+    /// The session asked for what comes after `after`, though it may have been given it before.
+    pub asked: bool,
 }
 
 /// What happens to a shard.
@@ -87,6 +89,8 @@ pub enum Input {
         session: SessionId,
         /// The room.
         room: RoomId,
+        /// After which message it was asked.
+        after: Seq,
         /// What the session missed.
         page: Option<HistoryPage>,
     },
@@ -115,6 +119,15 @@ pub enum Input {
         slot: SlotNo,
         /// What did not fit.
         run: Arc<Run>,
+    },
+    /// A page did not fit the session's mailbox: nothing of it waits there.
+    Unfit {
+        /// The session's slot.
+        slot: SlotNo,
+        /// The page's room.
+        room: RoomId,
+        /// The last message before the page.
+        after: Seq,
     },
     /// The session's mailbox has more waiting than is good for another page.
     Congested {
@@ -149,10 +162,13 @@ pub enum Effect {
         /// What.
         run: Arc<Run>,
     },
-    /// Give a session a page that it missed. If its mailbox is not empty then: [`Input::Congested`].
+    /// Give a session a page that it missed. If its mailbox is not empty then: [`Input::Congested`]; if the page does not
+    /// fit it: [`Input::Unfit`].
     Missed {
         /// To whom.
         slot: SlotNo,
+        /// The last message before the page.
+        after: Seq,
         /// What.
         page: HistoryPage,
     },
@@ -255,12 +271,16 @@ impl Shard {
                 slot,
                 session,
                 room,
+                after,
                 page,
-            } => self.replayed(slot, session, room, page, out),
+            } => {
+                self.replayed(slot, session, (room, after), page, out);
+            }
             Input::Members { head, members } => self.members(head, &members, now, out),
             Input::MembersUnknown { room } => self.members_unknown(room, now),
             Input::Blocks { user, blocked } => self.blocks(user, &blocked),
             Input::Full { slot, run } => self.full(slot, &run),
+            Input::Unfit { slot, room, after } => self.unfit(slot, room, after),
             Input::Congested { slot } => self.sessions.pause(slot),
             Input::Drained { slot, session } => self.drained(slot, session, out),
             Input::Barrier { slot, ticket, upto } => self.barrier(slot, ticket, upto, out),
@@ -390,3 +410,8 @@ impl Shard {
         self.sessions.set_blocked(user, blocked);
     }
 }
+
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bongsu_model::records::RoomHead;
 use bongsu_model::{HistoryPage, MembersVersion, Outbound, RoomId, Seq, Timestamp, UserId};
 
-use super::room::Room;
+use super::room::{self, Room};
 use super::{Effect, Hear, Shard, SlotNo};
 
 /// A membership that began (`joined_seq`) or ended.
@@ -21,34 +21,60 @@ pub(super) struct Change {
 
 impl Shard {
     pub(super) fn attach(&mut self, slot: SlotNo, rooms: Vec<Hear>, out: &mut Vec<Effect>) {
-        let lost = self.sessions.attached(slot).unwrap_or_default();
-        if self.sessions.get(slot).is_none() {
+        let Some(opening) = self.sessions.attached(slot) else {
             return;
-        }
+        };
         for hear in rooms {
-            if lost.contains(&hear.room) {
-                continue; // The membership ended after it was read.
-            }
             self.room_or_new(&hear, out);
-            self.hear(slot, hear.room, hear.after);
+            self.hear_from(slot, &hear, opening, out);
         }
         self.catch_up(slot, out);
     }
 
-    /// Gives a session a place in a room that is known here, or moves it back to `after`.
-    fn hear(&mut self, slot: SlotNo, room_id: RoomId, after: Seq) {
+    /// Gives a session a place in a room that is known here, or moves the one it has.
+    fn hear_from(&mut self, slot: SlotNo, hear: &Hear, opening: bool, out: &mut Vec<Effect>) {
+        let Some(room) = self.rooms.get_mut(&hear.room) else {
+            return;
+        };
+        room.read = room.read.max(hear.version);
+        let behind = if !self.sessions.add_room(slot, hear.room) {
+            // It was found to be a member before this. Nothing was given to it while it was opening.
+            (opening || (hear.asked && hear.after < room.done)) && room.rewind(slot, hear.after)
+        } else if hear.version < room.version {
+            // The membership may have ended after it was read.
+            room.add_doubted(slot, hear.after);
+            false
+        } else {
+            room.add(slot, hear.after)
+        };
+        if behind {
+            self.fall_behind(slot, hear.room);
+        }
+        self.reload_if_stale(hear.room, out);
+    }
+
+    /// Gives a session a place in a room of which its user has become a member.
+    fn hear(&mut self, slot: SlotNo, room_id: RoomId, joined: Seq) {
         let Some(room) = self.rooms.get_mut(&room_id) else {
             return;
         };
-        let behind = if self.sessions.add_room(slot, room_id) {
-            room.add(slot, after)
-                // Until it is attached nothing reaches it, so what comes meanwhile is caught up then.
-                || (!self.sessions.is_open(slot) && room.rewind(slot, after))
-        } else {
-            after < room.done && room.rewind(slot, after)
-        };
-        if behind {
+        if !self.sessions.add_room(slot, room_id) {
+            return;
+        }
+        // Until it is attached nothing reaches it, so what comes meanwhile is caught up then.
+        if room.add(slot, joined) || (!self.sessions.is_open(slot) && room.rewind(slot, joined)) {
             self.fall_behind(slot, room_id);
+        }
+    }
+
+    /// Has the members read if they are known to have changed.
+    pub(super) fn reload_if_stale(&mut self, room_id: RoomId, out: &mut Vec<Effect>) {
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
+        if room.is_stale() && !room.reloading {
+            room.reloading = true;
+            out.push(Effect::Reload { room: room_id });
         }
     }
 
@@ -104,7 +130,7 @@ impl Shard {
         };
         if room.epoch.is_some_and(|known| known != epoch) {
             // The history was reset: whatever waited belonged to the old one.
-            *room = reset(room, epoch, seq);
+            *room = room::reset(room, epoch, seq);
         }
         if seq <= room.last {
             return; // A repeat.
@@ -138,20 +164,13 @@ impl Shard {
             if seq != room.last.next() {
                 break;
             }
-            if entry
-                .get()
-                .message()
-                .is_some_and(|message| message.members > room.version)
-            {
+            if let Some(message) = entry.get().message().filter(|it| it.members > room.version) {
+                room.newest = room.newest.max(message.members);
                 version_missing = true;
                 break;
             }
             let outbound = entry.remove();
             room.accept(outbound, seq);
-        }
-        if version_missing && !room.reloading {
-            room.reloading = true;
-            out.push(Effect::Reload { room: room_id });
         }
         let hole = room.known > room.last && !version_missing && !room.backfilling;
         match (hole, room.hole) {
@@ -167,6 +186,27 @@ impl Shard {
             (true, Some(_)) | (false, None) => {}
         }
         self.activate(room_id);
+        self.reload_if_stale(room_id, out);
+        self.release(room_id, out);
+    }
+
+    /// Goes on with the catch-ups that waited for the memberships.
+    fn release(&mut self, room_id: RoomId, out: &mut Vec<Effect>) {
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
+        if room.held && !room.is_stale() {
+            room.held = false;
+            let behind: Vec<SlotNo> = room
+                .places()
+                .iter()
+                .filter(|place| place.behind)
+                .map(|place| place.slot)
+                .collect();
+            for slot in behind {
+                self.catch_up(slot, out);
+            }
+        }
     }
 
     /// A hole did not close by itself in time.
@@ -175,7 +215,7 @@ impl Shard {
             return;
         };
         room.hole = None;
-        if room.known > room.last && !room.backfilling {
+        if room.known > room.last && !room.backfilling && !room.parked.contains_key(&room.last.next()) {
             room.backfilling = true;
             out.push(Effect::Backfill {
                 room: room_id,
@@ -197,7 +237,8 @@ impl Shard {
             return;
         };
         room.backfilling = false;
-        if let Some(page) = page {
+        // A page of another history says nothing about this one.
+        if let Some(page) = page.filter(|page| room.epoch.is_none_or(|epoch| epoch == page.epoch)) {
             let before = room.last;
             let (has_more, head) = (page.has_more, page.head);
             room.fill(page);
@@ -236,14 +277,11 @@ impl Shard {
         };
         match room.epoch {
             None => room.epoch = Some(head.epoch),
-            Some(epoch) if epoch != head.epoch => *room = reset(room, head.epoch, head.seq.next()),
+            Some(epoch) if epoch != head.epoch => *room = room::reset(room, head.epoch, head.seq.next()),
             Some(_) => {}
         }
         room.known = room.known.max(head.seq);
-        if head.members_version > room.version && !room.reloading {
-            room.reloading = true;
-            out.push(Effect::Reload { room: head.room });
-        }
+        room.newest = room.newest.max(head.members_version);
         self.unpark(head.room, now, out);
     }
 
@@ -260,11 +298,10 @@ impl Shard {
                     return; // A repeat.
                 }
                 room.told = change.version;
+                room.newest = room.newest.max(change.version);
+                // If a change before this one was lost, the members are read.
                 if change.version.0 > room.version.0 + 1 {
-                    // A change before this one was lost.
-                    if !std::mem::replace(&mut room.reloading, true) {
-                        out.push(Effect::Reload { room: change.room });
-                    }
+                    self.reload_if_stale(change.room, out);
                 } else if let (Some(joined), true) = (joined, change.version > room.version) {
                     self.joined(change, joined, out);
                 }
@@ -319,6 +356,7 @@ impl Shard {
             for slot in &slots {
                 self.sessions.remove_room(*slot, change.room);
                 self.lose_place(*slot, change.room, out);
+                self.catch_up(*slot, out);
             }
         }
         // The one who left hears of it as well, on all its sessions, unless it has a place (again).
@@ -359,7 +397,13 @@ impl Shard {
             return;
         };
         room.reloading = false;
-        if head.members_version >= room.version {
+        if room.epoch.is_some_and(|epoch| epoch != head.epoch) {
+            *room = room::reset(room, head.epoch, head.seq.next());
+        }
+        if head.members_version < room.read {
+            // Read before somebody here became a member; the next answer knows it.
+            room.newest = room.newest.max(room.read);
+        } else if head.members_version >= room.version {
             room.version = head.members_version;
             room.known = room.known.max(head.seq);
             let gone: Vec<SlotNo> = room
@@ -373,10 +417,13 @@ impl Shard {
                     })
                 })
                 .collect();
+            room.newest = room.version.max(room.told);
             for slot in gone {
                 self.sessions.remove_room(slot, head.room);
                 self.lose_place(slot, head.room, out);
+                self.catch_up(slot, out);
             }
+            self.confirm(head.room, out);
             for (user, joined_seq) in members {
                 for slot in self.sessions.of(*user).to_vec() {
                     let heard = self
@@ -393,7 +440,20 @@ impl Shard {
         self.unpark(head.room, now, out);
     }
 
-    /// The members could not be read: tried again after the wait for a hole.
+    /// Those whose membership was in doubt are members: they are caught up.
+    fn confirm(&mut self, room_id: RoomId, out: &mut Vec<Effect>) {
+        let confirmed = self
+            .rooms
+            .get_mut(&room_id)
+            .map(Room::confirm)
+            .unwrap_or_default();
+        for slot in confirmed {
+            self.fall_behind(slot, room_id);
+            self.catch_up(slot, out);
+        }
+    }
+
+    /// The members could not be read: tried again when heads are exchanged next.
     pub(super) fn members_unknown(&mut self, room_id: RoomId, now: Timestamp) {
         let Some(room) = self.rooms.get_mut(&room_id) else {
             return;
@@ -405,17 +465,4 @@ impl Shard {
             self.holes.insert((at, room_id));
         }
     }
-}
-
-/// The same places in a new history, which begins before `next`.
-fn reset(room: &mut Room, epoch: bongsu_model::Epoch, next: Seq) -> Room {
-    let last = Seq(next.0.saturating_sub(1));
-    let mut fresh = Room::new(last, Some(epoch), room.version);
-    for place in room.places() {
-        fresh.add(place.slot, last);
-    }
-    fresh.active = room.active;
-    fresh.reloading = room.reloading;
-    fresh.hole = room.hole;
-    fresh
 }

@@ -21,6 +21,14 @@ pub(super) struct Room {
     pub(super) version: MembersVersion,
     /// The last membership change that the places were told of, which may be ahead or behind.
     pub(super) told: MembersVersion,
+    /// The newest membership version that anything spoke of.
+    pub(super) newest: MembersVersion,
+    /// The newest membership version that the store was read at, for any of the places.
+    pub(super) read: MembersVersion,
+    /// Some places are in doubt.
+    doubts: bool,
+    /// Somebody's catch-up waits until the memberships are known.
+    pub(super) held: bool,
     places: Vec<Place>,
     pub(super) waiting: VecDeque<Arc<Outbound>>,
     pub(super) running: Option<Running>,
@@ -40,6 +48,8 @@ pub(super) struct Place {
     pub(super) slot: SlotNo,
     /// It is being caught up from the store: runs pass it by.
     pub(super) behind: bool,
+    /// Its membership was read before a change that is known here: it is given nothing until the store confirms it.
+    pub(super) doubted: bool,
     /// It has everything up to here; it is given only what comes after.
     pub(super) has: Seq,
 }
@@ -65,6 +75,10 @@ impl Room {
             epoch,
             version,
             told: version,
+            newest: version,
+            read: version,
+            doubts: false,
+            held: false,
             places: Vec::new(),
             waiting: VecDeque::new(),
             running: None,
@@ -101,8 +115,41 @@ impl Room {
     pub(super) fn add(&mut self, slot: SlotNo, has: Seq) -> bool {
         // A run under way still reaches a place at the end, so only what is done is missed.
         let behind = has < self.done;
-        self.places.push(Place { slot, behind, has });
+        self.places.push(Place {
+            slot,
+            behind,
+            doubted: false,
+            has,
+        });
         behind
+    }
+
+    /// Gives a session a place that gets nothing until [`Self::confirm`].
+    pub(super) fn add_doubted(&mut self, slot: SlotNo, has: Seq) {
+        self.places.push(Place {
+            slot,
+            behind: true,
+            doubted: true,
+            has,
+        });
+        self.doubts = true;
+    }
+
+    /// The places that are left are members' places; those that were in doubt, which must be caught up now.
+    pub(super) fn confirm(&mut self) -> Vec<SlotNo> {
+        if !std::mem::take(&mut self.doubts) {
+            return Vec::new();
+        }
+        let confirmed = self.places.iter_mut().filter_map(|place| {
+            let doubted = std::mem::take(&mut place.doubted);
+            doubted.then_some(place.slot)
+        });
+        confirmed.collect()
+    }
+
+    /// Whether the places are known to be of an older membership than the room's.
+    pub(super) fn is_stale(&self) -> bool {
+        self.doubts || self.newest > self.version
     }
 
     /// Puts a session's place back to a message from which it is to be caught up; false if it has no place.
@@ -156,11 +203,15 @@ impl Room {
     /// Parks what the store has after `last`; a message that is parked already keeps its cause, which the store does
     /// not know. What retention has deleted will never come: the order goes on after it.
     pub(super) fn fill(&mut self, page: HistoryPage) {
-        let first = page
+        let kept = page
             .messages
             .first()
             .map_or(page.head.next(), |message| message.seq);
-        if first > self.last.next() && self.parked.first_key_value().is_none_or(|(seq, _)| *seq >= first) {
+        let first = self
+            .parked
+            .first_key_value()
+            .map_or(kept, |(seq, _)| kept.min(*seq));
+        if first > self.last.next() {
             self.last = Seq(first.0 - 1);
         }
         for message in page.messages {
@@ -188,4 +239,23 @@ impl Room {
         self.known = self.known.max(seq);
         self.waiting.push_back(outbound);
     }
+}
+
+/// The same places in a new history, which begins before `next`. Who is a member of it is to be read first.
+pub(super) fn reset(room: &Room, epoch: Epoch, next: Seq) -> Room {
+    let last = Seq(next.0.saturating_sub(1));
+    let mut fresh = Room::new(last, Some(epoch), MembersVersion(0));
+    let doubted = |place: &Place| Place {
+        behind: true,
+        doubted: true,
+        has: last,
+        ..*place
+    };
+    fresh.places = room.places.iter().map(doubted).collect();
+    fresh.doubts = true;
+    fresh.held = room.held;
+    fresh.active = room.active;
+    fresh.reloading = room.reloading;
+    fresh.hole = room.hole;
+    fresh
 }

@@ -25,8 +25,8 @@ pub(super) struct Session {
     pub(super) rooms: Vec<RoomId>,
     /// Whom the user has blocked, ascending; `None` for nobody.
     pub(super) blocked: Option<Arc<[UserId]>>,
-    /// Until it is attached, the rooms it lost meanwhile.
-    opening: Option<Box<Vec<RoomId>>>,
+    /// Until it is attached.
+    opening: bool,
     pub(super) catchup: Option<Box<Catchup>>,
     stamp: u32,
     /// Tells this session from the next one in its slot.
@@ -67,7 +67,7 @@ impl Sessions {
             user,
             rooms: Vec::new(),
             blocked: (!blocked.is_empty()).then_some(blocked),
-            opening: Some(Box::default()),
+            opening: true,
             catchup: None,
             stamp: 0,
         });
@@ -90,9 +90,9 @@ impl Sessions {
         Some(session)
     }
 
-    /// Ends the opening of a session; the rooms it lost while opening. `None` if it was attached before or is gone.
-    pub(super) fn attached(&mut self, slot: SlotNo) -> Option<Vec<RoomId>> {
-        self.get_mut(slot)?.opening.take().map(|lost| *lost)
+    /// Ends the opening of a session; false if it was attached before. `None` if it is gone.
+    pub(super) fn attached(&mut self, slot: SlotNo) -> Option<bool> {
+        Some(std::mem::take(&mut self.get_mut(slot)?.opening))
     }
 
     pub(super) fn get(&self, slot: SlotNo) -> Option<&Session> {
@@ -158,9 +158,6 @@ impl Sessions {
     pub(super) fn remove_room(&mut self, slot: SlotNo, room: RoomId) {
         let Some(session) = self.get_mut(slot) else { return };
         session.rooms.retain(|it| *it != room);
-        if let Some(lost) = &mut session.opening {
-            lost.push(room);
-        }
         if let Some(catchup) = &mut session.catchup {
             // The first may be being read; its answer finds no place any more and goes on with the next.
             let asking = catchup.asking;
@@ -174,7 +171,7 @@ impl Sessions {
 
     /// Whether a session may be given events: not before it is attached.
     pub(super) fn is_open(&self, slot: SlotNo) -> bool {
-        self.get(slot).is_some_and(|session| session.opening.is_none())
+        self.get(slot).is_some_and(|session| !session.opening)
     }
 
     pub(super) fn pause(&mut self, slot: SlotNo) {

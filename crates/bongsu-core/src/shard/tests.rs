@@ -1,0 +1,6 @@
+//! What a shard does, one script per behaviour; and its places against a dull model.
+
+mod behind;
+mod members;
+mod order;
+mod places;
