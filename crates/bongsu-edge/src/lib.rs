@@ -5,6 +5,7 @@ pub mod admission;
 pub mod auth;
 pub mod clock;
 mod conn;
+pub mod http;
 pub mod meters;
 mod socket;
 mod sweeper;

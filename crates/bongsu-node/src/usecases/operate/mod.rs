@@ -12,7 +12,8 @@ use std::sync::Arc;
 use bongsu_core::policy::{self, Principal};
 use bongsu_model::records::AuditEntry;
 use bongsu_model::{Code, Refusal, Role, Timestamp};
-use bongsu_store::{SignIn, StoredAnswer};
+use bongsu_store::SignIn;
+pub use bongsu_store::StoredAnswer;
 
 use crate::node::Node;
 

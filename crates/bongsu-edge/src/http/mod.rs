@@ -1,0 +1,37 @@
+//! HTTP: probes, metrics and the API of back ends and operators under `/api/v1`.
+//!
+//! Invariant: nothing is decided here about who may do what; every handler reads a request, makes one call to the
+//! node and writes its answer. Every refusal leaves as one problem document.
+
+mod announcements;
+mod asked;
+mod audit;
+mod blocks;
+mod body;
+mod caller;
+mod cors;
+mod fields;
+mod idempotency;
+mod members;
+mod messages;
+mod metrics;
+mod openapi;
+mod outer;
+mod page;
+mod probes;
+mod problem;
+mod process;
+mod rooms;
+mod router;
+mod serve;
+mod service;
+mod sessions;
+mod tokens;
+mod users;
+mod video_rooms;
+mod views;
+
+pub use metrics::Source;
+pub use openapi::{openapi, yaml};
+pub use serve::serve;
+pub use service::{HttpParts, HttpService, Listening};

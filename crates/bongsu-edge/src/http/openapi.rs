@@ -1,0 +1,116 @@
+//! The description of the API (OpenAPI 3.1), generated from the types and handlers that serve it.
+
+use std::sync::LazyLock;
+
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{IntoParams, Modify, OpenApi as _};
+
+use super::problem::ProblemDocument;
+use super::{
+    announcements, audit, blocks, members, messages, metrics, probes, rooms, sessions, tokens, users, video_rooms,
+};
+
+/// Which page of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents parameters that are read one by one")]
+pub(super) struct Paging {
+    /// Entries of the page: 1 to 200, 50 if absent.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Does a call once.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "documents a header")]
+pub(super) struct IdempotencyKey {
+    /// 1 to 255 visible ASCII characters, fresh for each call. The same call with the same key is done once and answered
+    /// alike, with `Idempotent-Replayed: true`; another call with it is refused.
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+}
+
+/// A user in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "documents a part of a path")]
+pub(super) struct UserPath {
+    /// The user's number or handle.
+    user: String,
+}
+
+/// Another user in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "documents a part of a path")]
+pub(super) struct OtherPath {
+    /// The other user's number or handle.
+    other: String,
+}
+
+/// A room in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "documents a part of a path")]
+pub(super) struct RoomPath {
+    /// The room's number, name or token.
+    room: String,
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Bongsu",
+        description = "The API of back ends and operators. Calls are signed with `Authorization: Bearer <JWT>` or \
+            `X-API-Key`; roles `service` and `admin` may call everything, users what concerns themselves. \
+            Every refusal is a problem document (RFC 9457) whose `code` is the contract.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        probes::healthz, probes::readyz, probes::version, probes::status, probes::openapi_json, metrics::metrics,
+        users::create, users::list, users::read_one, users::update, users::ban, users::unban, users::disconnect,
+        users::sessions, tokens::create, tokens::revoke_all, tokens::revoke, blocks::list, blocks::add, blocks::remove,
+        rooms::create, rooms::list, rooms::read_one, members::list, members::add, members::remove, members::presence,
+        messages::create, messages::list, announcements::create, video_rooms::list, video_rooms::read_one, video_rooms::end,
+        sessions::list, sessions::end, audit::list,
+    ),
+    components(schemas(ProblemDocument)),
+    modifiers(&Signing),
+    security(("token" = []), ("key" = []))
+)]
+struct Description;
+
+struct Signing;
+
+impl Modify for Signing {
+    fn modify(&self, api: &mut OpenApi) {
+        let Some(components) = &mut api.components else { return };
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        components.add_security_scheme("token", SecurityScheme::Http(token));
+        let key = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
+        components.add_security_scheme("key", SecurityScheme::ApiKey(key));
+    }
+}
+
+/// The description.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    Description::openapi()
+}
+
+/// The description as YAML, as it is checked in.
+#[must_use]
+pub fn yaml() -> String {
+    openapi().to_yaml().expect("a description of texts and numbers")
+}
+
+/// The description as JSON, made once.
+pub(super) fn json() -> &'static str {
+    static JSON: LazyLock<String> =
+        LazyLock::new(|| openapi().to_json().expect("a description of texts and numbers"));
+    &JSON
+}

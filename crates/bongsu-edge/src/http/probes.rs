@@ -1,0 +1,163 @@
+//! What operators' machines ask: alive, ready, which version, how full.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use bongsu_model::Code;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::service::App;
+
+/// The process lives.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({ "status": "ok" }))]
+pub(super) struct Health {
+    #[schema(value_type = String)]
+    status: &'static str,
+}
+
+/// Whether the node can serve, part by part.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "ready": true, "parts": { "node": { "ready": true }, "store": { "ready": true }, "bus": { "ready": true },
+    "listeners": { "ready": true } }
+}))]
+pub(super) struct Readiness {
+    ready: bool,
+    parts: ReadinessParts,
+}
+
+/// Each part.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ReadinessParts {
+    /// It is not stopping.
+    node: PartView,
+    /// It takes writes.
+    store: PartView,
+    /// It takes announcements. The bus of one process is a call that cannot fail.
+    bus: PartView,
+    /// They accept.
+    listeners: PartView,
+}
+
+/// One part.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PartView {
+    ready: bool,
+    /// What is wrong: one of the codes that all protocols share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    code: Option<&'static str>,
+}
+
+impl PartView {
+    fn of(ready: bool, code: Code) -> Self {
+        Self { ready, code: (!ready).then(|| code.name()) }
+    }
+}
+
+/// What runs here.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({ "name": "bongsu", "version": "0.1.0" }))]
+pub(super) struct VersionView {
+    #[schema(value_type = String)]
+    name: &'static str,
+    #[schema(value_type = String)]
+    version: &'static str,
+}
+
+/// How the node is.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "node_id": "node-1", "version": "0.1.0", "started_at": "2026-01-01T12:00:00.000Z", "uptime_ms": 1000,
+    "connections": 4, "sessions": 3, "users_online": 2, "rooms": 1, "video_rooms": 0, "http_connections": 1,
+    "listeners": [{ "name": "tcp", "address": "127.0.0.1:12345" }]
+}))]
+pub(super) struct StatusView {
+    node_id: String,
+    #[schema(value_type = String)]
+    version: &'static str,
+    started_at: String,
+    uptime_ms: u64,
+    /// Open connections on all listeners, signed in or not.
+    connections: usize,
+    /// Of them, to this API.
+    http_connections: u64,
+    /// Signed in.
+    sessions: usize,
+    /// With a session here.
+    users_online: usize,
+    /// With a live member here.
+    rooms: usize,
+    video_rooms: usize,
+    listeners: Vec<ListenerView>,
+}
+
+/// One listener.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ListenerView {
+    #[schema(value_type = String)]
+    name: &'static str,
+    address: String,
+}
+
+/// The process lives.
+#[utoipa::path(get, path = "/healthz", tag = "probes", security(()), responses((status = 200, body = Health)))]
+pub(super) async fn healthz() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// The node can serve.
+#[utoipa::path(get, path = "/readyz", tag = "probes", security(()), responses((status = 200, body = Readiness),
+    (status = 503, description = "It cannot", body = Readiness)))]
+pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
+    let store = app.node.ready().await;
+    let stopping = store.as_ref().is_err_and(|refusal| refusal.code == Code::ShuttingDown);
+    let parts = ReadinessParts {
+        node: PartView::of(!stopping, Code::ShuttingDown),
+        store: PartView::of(store.is_ok() || stopping, store.as_ref().err().map_or(Code::Overloaded, |it| it.code)),
+        // A bus between processes gets a canary here: one announcement to oneself.
+        bus: PartView::of(true, Code::Overloaded),
+        listeners: PartView::of(!app.listening.lock().is_empty(), Code::Overloaded),
+    };
+    let ready = parts.node.ready && parts.store.ready && parts.bus.ready && parts.listeners.ready;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready, parts }))
+}
+
+/// What runs here.
+#[utoipa::path(get, path = "/version", tag = "probes", security(()), responses((status = 200, body = VersionView)))]
+pub(super) async fn version(State(app): State<App>) -> Json<VersionView> {
+    Json(VersionView { name: "bongsu", version: app.version })
+}
+
+/// How the node is.
+#[utoipa::path(get, path = "/status", tag = "probes", security(()), responses((status = 200, body = StatusView)))]
+pub(super) async fn status(State(app): State<App>) -> Json<StatusView> {
+    let node = &app.node;
+    let (users_online, video_rooms) = node.present();
+    let listening = app.listening.lock().clone();
+    Json(StatusView {
+        node_id: node.id.to_string(),
+        version: app.version,
+        started_at: app.started_at.to_string(),
+        uptime_ms: node.now().ms_since(app.started_at),
+        connections: app.admission.counts().0,
+        http_connections: app.meter.connections(),
+        sessions: node.sessions_count(),
+        users_online,
+        rooms: node.rooms_count(),
+        video_rooms,
+        listeners: listening.iter().map(|it| ListenerView { name: it.name, address: it.address.to_string() }).collect(),
+    })
+}
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "probes", security(()),
+    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
+pub(super) async fn openapi_json() -> Response {
+    ([(CONTENT_TYPE, "application/json")], super::openapi::json()).into_response()
+}

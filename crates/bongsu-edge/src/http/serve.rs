@@ -1,0 +1,186 @@
+//! The accept loop of HTTP: bounded connections that say something, soon and all of it, or are gone.
+//!
+//! Invariant: a connection ends if its first request does not come in time, if it is idle for too long, or when the
+//! node has drained.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
+
+use super::metrics::OpenConnection;
+use super::service::HttpService;
+use crate::admission::Permit;
+
+/// The library takes no smaller buffer; smaller limits are kept by counting.
+const BUFFER_BYTES_MIN: usize = 8_192;
+/// Header fields of one request.
+const HEADERS_MAX: usize = 100;
+/// Requests side by side on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 100;
+/// HTTP/2 peers are asked at this interval whether they are there …
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// … and have this long to say so.
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// When the machine has no descriptors left, those in use must end first.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What one who is not let in reads, if it reads.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
+
+/// Serves HTTP/1.1 and HTTP/2 (prior knowledge) until `stop`, then lets requests in flight end within `drain_ms`.
+///
+/// Connections count against the same caps as those of the other listeners.
+pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Future<Output = ()> + Send) {
+    let mut stop = pin!(stop);
+    let (stopping, stopped) = watch::channel(());
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, peer)) => {
+                if let Some(permit) = admit(&service, &stream, peer) {
+                    connections.spawn(connection(stream, permit, service.clone(), stopped.clone()));
+                }
+            }
+            Err(fault) => refused_by_machine(&fault).await,
+        }
+    }
+    drop(listener);
+    drop(stopping);
+    let drain = Duration::from_millis(service.app.limits().drain_ms);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain, all).await.is_err() {
+        tracing::warn!("HTTP requests were cut that did not end in the time for draining");
+    }
+}
+
+fn admit(service: &HttpService, stream: &TcpStream, peer: SocketAddr) -> Option<Permit> {
+    let permit = service.app.admission.admit(peer.ip());
+    if permit.is_none() {
+        // A courtesy: who is not let in is not waited for.
+        let _ = stream.try_write(FULL);
+    }
+    permit
+}
+
+async fn refused_by_machine(fault: &io::Error) {
+    match fault.kind() {
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
+        _ => {
+            tracing::warn!(%fault, "cannot accept HTTP connections");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+    }
+}
+
+/// What a connection has done.
+#[derive(Default)]
+struct Activity {
+    requests: AtomicU64,
+    in_flight: AtomicUsize,
+}
+
+struct InFlight(Arc<Activity>);
+
+impl InFlight {
+    fn begin(activity: &Arc<Activity>) -> Self {
+        activity.requests.fetch_add(1, Ordering::Relaxed);
+        activity.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn connection(stream: TcpStream, permit: Permit, service: HttpService, mut stopped: watch::Receiver<()>) {
+    let _permit = permit;
+    let _open = OpenConnection::count(Arc::clone(&service.app));
+    let limits = service.app.limits();
+    let (header_ms, idle_ms, drain_ms) = (limits.http_header_ms, limits.idle_ms, limits.drain_ms);
+    // Answers are small and whole: nothing is won by waiting for more.
+    let _ = stream.set_nodelay(true);
+    let activity = Arc::new(Activity::default());
+    let builder = builder(limits.http_header_bytes_max, header_ms);
+    let serving = {
+        let (activity, router) = (Arc::clone(&activity), service.router.clone());
+        service_fn(move |request: Request<Incoming>| {
+            let in_flight = InFlight::begin(&activity);
+            let router = router.clone();
+            async move {
+                let answer = router.oneshot(request.map(Body::new)).await;
+                drop(in_flight);
+                answer
+            }
+        })
+    };
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), serving));
+    let mut wait = pin!(tokio::time::sleep(Duration::from_millis(header_ms)));
+    let mut heard = 0;
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            // Errors are the peer's: it broke off, or spoke no HTTP and was told so.
+            _ = connection.as_mut() => return,
+            () = wait.as_mut() => {
+                let requests = activity.requests.load(Ordering::Relaxed);
+                let idle = requests == heard && activity.in_flight.load(Ordering::Relaxed) == 0;
+                // The first request did not come in time, or the goodbye was not read.
+                if idle && (requests == 0 || ending) {
+                    return;
+                }
+                if idle {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                heard = requests;
+                let next_ms = if ending { drain_ms } else { idle_ms };
+                wait.as_mut().reset(tokio::time::Instant::now() + Duration::from_millis(next_ms));
+            }
+            _ = stopped.changed(), if !ending => {
+                ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn builder(header_bytes_max: usize, header_ms: u64) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        // Without a timer the library would not keep the time.
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(header_ms))
+        .max_buf_size(header_bytes_max.max(BUFFER_BYTES_MIN))
+        .max_headers(HEADERS_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(header_bytes_max).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PONG_WITHIN);
+    builder
+}

@@ -1,0 +1,109 @@
+//! What the HTTP API is given, and the service that its listeners share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use bongsu_model::{Limits, Locale, Timestamp};
+use bongsu_node::Node;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
+
+use super::idempotency::InFlight;
+use super::metrics::{HttpMeter, Source};
+use super::router;
+use crate::admission::Admission;
+use crate::auth::ApiKeys;
+
+/// A listener of this node, for `/readyz` and `/status`.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// `http`, `tcp`, …
+    pub name: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+}
+
+/// All that the HTTP API is given.
+pub struct HttpParts {
+    /// Who serves the calls.
+    pub node: Arc<Node>,
+    /// The keys that `X-API-Key` is looked up in.
+    pub api_keys: Arc<ApiKeys>,
+    /// The caps on connections, shared with the other listeners.
+    pub admission: Arc<Admission>,
+    /// The product's version.
+    pub version: &'static str,
+    /// When the process started.
+    pub started_at: Timestamp,
+    /// The language of texts for people whose `Accept-Language` names none of ours.
+    pub locale: Locale,
+    /// Origins whose pages may call the API, as in their `Origin` header; `*` for all. Empty: none.
+    pub cors_origins: Vec<Arc<str>>,
+    /// Who else has figures for `/metrics`.
+    pub sources: Vec<Box<dyn Source>>,
+}
+
+/// The HTTP API, cheap to clone.
+#[derive(Clone)]
+pub struct HttpService {
+    pub(super) app: App,
+    pub(super) router: Router,
+}
+
+/// What handlers share.
+pub(super) type App = Arc<Shared>;
+
+pub(super) struct Shared {
+    pub(super) node: Arc<Node>,
+    pub(super) api_keys: RwLock<Arc<ApiKeys>>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) version: &'static str,
+    pub(super) started_at: Timestamp,
+    pub(super) locale: Locale,
+    pub(super) cors_origins: Vec<Arc<str>>,
+    pub(super) sources: Vec<Box<dyn Source>>,
+    pub(super) listening: Mutex<Vec<Listening>>,
+    pub(super) meter: HttpMeter,
+    pub(super) in_flight: InFlight,
+    pub(super) busy: Arc<Semaphore>,
+}
+
+impl Shared {
+    pub(super) fn limits(&self) -> &Limits {
+        &self.node.ports.limits
+    }
+}
+
+impl HttpService {
+    /// The API over a node.
+    #[must_use]
+    pub fn new(parts: HttpParts) -> Self {
+        let requests_max = parts.node.ports.limits.http_requests_max.min(Semaphore::MAX_PERMITS);
+        let app = Arc::new(Shared {
+            node: parts.node,
+            api_keys: RwLock::new(parts.api_keys),
+            admission: parts.admission,
+            version: parts.version,
+            started_at: parts.started_at,
+            locale: parts.locale,
+            cors_origins: parts.cors_origins,
+            sources: parts.sources,
+            listening: Mutex::default(),
+            meter: HttpMeter::default(),
+            in_flight: InFlight::default(),
+            busy: Arc::new(Semaphore::new(requests_max)),
+        });
+        Self { router: router::router(&app), app }
+    }
+
+    /// Notes a listener that accepts. `/readyz` says no until one is noted.
+    pub fn listens(&self, name: &'static str, address: SocketAddr) {
+        self.app.listening.lock().push(Listening { name, address });
+    }
+
+    /// Puts other API keys in force.
+    pub fn set_api_keys(&self, keys: Arc<ApiKeys>) {
+        *self.app.api_keys.write() = keys;
+    }
+}

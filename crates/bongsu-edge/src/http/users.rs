@@ -1,0 +1,223 @@
+//! `/users`: making, reading, changing, keeping out and cutting off.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use bongsu_model::records::{LocalizedNick, NewUser};
+use bongsu_model::{Refusal, UserId, UserRef, Want, Why};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::asked::{Asked, At, user_id};
+use super::body::JsonBody;
+use super::caller::Caller;
+use super::fields::Fields;
+use super::page::Page;
+use super::problem::{Problem, ProblemDocument};
+use super::service::App;
+use super::sessions::SessionList;
+use super::views::UserView;
+
+/// Longest address of a picture, in bytes.
+const ADDRESS_BYTES_MAX: usize = 2_048;
+/// Longest region, language or gender, in bytes.
+const WORD_BYTES_MAX: usize = 64;
+/// Longest reason of a ban, in bytes.
+const REASON_BYTES_MAX: usize = 1_024;
+
+/// A user to be made, or what is to be changed of one: all fields may be absent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field; the type documents the shape")]
+#[schema(example = json!({ "user_id": 123, "handle": "abc123", "nickname": "하나", "nick": { "en": "Hana" } }))]
+pub(super) struct UserBody {
+    /// From 1 up; the next free one if absent. Not to be changed.
+    user_id: Option<i64>,
+    /// 1 to 64 of `A-Za-z0-9._-`, not a number; the decimal id if absent. Not to be changed.
+    handle: Option<String>,
+    /// At most 255 bytes; the handle if absent.
+    nickname: Option<String>,
+    /// The name by language.
+    nick: Option<NickBody>,
+    /// The addresses of its pictures.
+    avatar: Option<AvatarBody>,
+    region: Option<String>,
+    language: Option<String>,
+    gender: Option<String>,
+}
+
+/// A name by language.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field; the type documents the shape")]
+pub(super) struct NickBody {
+    en: Option<String>,
+    ko: Option<String>,
+    ja: Option<String>,
+}
+
+/// The addresses of pictures.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field; the type documents the shape")]
+pub(super) struct AvatarBody {
+    profile_img: Option<String>,
+    profile_thumb: Option<String>,
+}
+
+/// Why a user is kept out.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "read field by field; the type documents the shape")]
+#[schema(example = json!({ "reason": "spam" }))]
+pub(super) struct BanBody {
+    /// For the audit; never shown to the user.
+    reason: Option<String>,
+}
+
+/// A page of users.
+#[derive(Serialize, ToSchema)]
+pub(super) struct UserList {
+    users: Vec<UserView>,
+    /// For the next page; `null` on the last.
+    next_cursor: Option<String>,
+}
+
+fn read(fields: &Fields<'_>, name_bytes_max: usize) -> Result<NewUser, Refusal> {
+    let word = |name| fields.text_of(name, 0, WORD_BYTES_MAX);
+    let mut user = NewUser {
+        id: fields.between("user_id", 1, i64::MAX)?.map(UserId),
+        handle: fields.text("handle")?,
+        nickname: fields.text("nickname")?,
+        region: word("region")?,
+        language: word("language")?,
+        gender: word("gender")?,
+        ..NewUser::default()
+    };
+    if let Some(nick) = fields.object("nick")? {
+        let name = |name| nick.text_of(name, 0, name_bytes_max);
+        user.nick = LocalizedNick { en: name("nick.en")?, ko: name("nick.ko")?, ja: name("nick.ja")? };
+    }
+    if let Some(avatar) = fields.object("avatar")? {
+        user.profile_img = avatar.text_of("avatar.profile_img", 0, ADDRESS_BYTES_MAX)?;
+        user.profile_thumb = avatar.text_of("avatar.profile_thumb", 0, ADDRESS_BYTES_MAX)?;
+    }
+    Ok(user)
+}
+
+/// A refusal to make something, which is a conflict where its name or number is another's.
+pub(super) fn not_made(refusal: Refusal) -> Problem {
+    match &refusal.why {
+        Why::Field { name: "user_id" | "handle" | "room_id" | "name", want: Want::Other } => Problem::taken(refusal),
+        Why::Field { .. } | Why::Code | Why::Malformed { .. } | Why::TooLarge { .. } | Why::Reason(_) | Why::Incident(_) => {
+            refusal.into()
+        }
+    }
+}
+
+/// Make a user.
+#[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = UserBody, params(super::openapi::IdempotencyKey),
+    responses((status = 201, body = UserView), (status = 409, description = "Taken", body = ProblemDocument)))]
+pub(super) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<(StatusCode, Json<UserView>), Problem> {
+    let new = read(&body.fields()?, app.limits().name_bytes_max)?;
+    let user = app.node.create_user(&caller.by, new).await.map_err(not_made)?;
+    Ok((StatusCode::CREATED, Json(UserView::of(&user, true))))
+}
+
+/// List users, ascending by number.
+#[utoipa::path(get, path = "/api/v1/users", tag = "users", params(super::openapi::Paging),
+    responses((status = 200, body = UserList)))]
+pub(super) async fn list(State(app): State<App>, caller: Caller, asked: Asked) -> Result<Json<UserList>, Problem> {
+    let page = Page::of(&asked, app.limits().history_page_max)?;
+    let after = page.after(|text| text.parse().ok().map(UserId))?;
+    let mut users = app.node.users(&caller.by, after, page.limit_and_one()).await?;
+    let next_cursor = page.cut(&mut users, |user| user.id.to_string());
+    Ok(Json(UserList { users: users.iter().map(|user| UserView::of(user, true)).collect(), next_cursor }))
+}
+
+/// Read a user. Users read themselves.
+#[utoipa::path(get, path = "/api/v1/users/{user}", tag = "users", params(super::openapi::UserPath),
+    responses((status = 200, body = UserView), (status = 404, body = ProblemDocument)))]
+pub(super) async fn read_one(
+    State(app): State<App>,
+    caller: Caller,
+    At(user): At<String>,
+) -> Result<Json<UserView>, Problem> {
+    let user = app.node.user(&caller.by, UserRef::parse(&user)).await?;
+    Ok(Json(UserView::of(&user, caller.is_operator())))
+}
+
+/// Change what the body has; the rest stays. Users change themselves.
+#[utoipa::path(patch, path = "/api/v1/users/{user}", tag = "users", params(super::openapi::UserPath),
+    request_body = UserBody, responses((status = 200, body = UserView), (status = 404, body = ProblemDocument)))]
+pub(super) async fn update(
+    State(app): State<App>,
+    caller: Caller,
+    At(user): At<String>,
+    body: JsonBody,
+) -> Result<Json<UserView>, Problem> {
+    let user = user_id(&app, &caller, &user).await?;
+    let change = read(&body.fields()?, app.limits().name_bytes_max)?;
+    // Both stand for the user elsewhere, so they stay.
+    if change.id.is_some_and(|id| id != user) {
+        return Err(Refusal::field("user_id", Want::Other).into());
+    }
+    if change.handle.is_some() {
+        return Err(Refusal::field("handle", Want::Other).into());
+    }
+    let user = app.node.update_user(&caller.by, user, change).await?;
+    Ok(Json(UserView::of(&user, caller.is_operator())))
+}
+
+/// Keep a user out, and cut its live sessions at once.
+#[utoipa::path(post, path = "/api/v1/users/{user}/ban", tag = "users",
+    params(super::openapi::UserPath, super::openapi::IdempotencyKey), request_body = Option<BanBody>,
+    responses((status = 204, description = "Done"), (status = 404, body = ProblemDocument)))]
+pub(super) async fn ban(
+    State(app): State<App>,
+    caller: Caller,
+    At(user): At<String>,
+    body: JsonBody,
+) -> Result<StatusCode, Problem> {
+    let user = user_id(&app, &caller, &user).await?;
+    let reason = body.fields_if_any()?.text_of("reason", 0, REASON_BYTES_MAX)?;
+    app.node.ban(&caller.by, user, reason.unwrap_or_else(|| Arc::from(""))).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Let a user in again.
+#[utoipa::path(delete, path = "/api/v1/users/{user}/ban", tag = "users", params(super::openapi::UserPath),
+    responses((status = 204, description = "Done"), (status = 404, body = ProblemDocument)))]
+pub(super) async fn unban(State(app): State<App>, caller: Caller, At(user): At<String>) -> Result<StatusCode, Problem> {
+    let user = user_id(&app, &caller, &user).await?;
+    app.node.unban(&caller.by, user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Close a user's live sessions; it may reconnect.
+#[utoipa::path(post, path = "/api/v1/users/{user}/disconnect", tag = "users",
+    params(super::openapi::UserPath, super::openapi::IdempotencyKey), responses((status = 204, description = "Done")))]
+pub(super) async fn disconnect(
+    State(app): State<App>,
+    caller: Caller,
+    At(user): At<String>,
+) -> Result<StatusCode, Problem> {
+    let user = user_id(&app, &caller, &user).await?;
+    app.node.disconnect(&caller.by, user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// List a user's live sessions on this node. Users list their own.
+#[utoipa::path(get, path = "/api/v1/users/{user}/sessions", tag = "users",
+    params(super::openapi::UserPath, super::openapi::Paging), responses((status = 200, body = SessionList)))]
+pub(super) async fn sessions(
+    State(app): State<App>,
+    caller: Caller,
+    At(user): At<String>,
+    asked: Asked,
+) -> Result<Json<SessionList>, Problem> {
+    let user = user_id(&app, &caller, &user).await?;
+    super::sessions::page(&app, &caller, Some(user), &asked).map(Json)
+}
