@@ -1,0 +1,59 @@
+//! The configuration that a child runs with: the product's own, but for limits that guard against just this load.
+//!
+//! Invariant: nothing is switched off; limits are only raised, and every name is a field of `Limits`.
+
+use std::fmt::Write as _;
+
+use bongsu_model::limits::Limits;
+
+/// The TOML file of a child.
+pub(crate) fn toml(extra: &str) -> String {
+    let defaults = Limits::DEFAULT.entries();
+    let mut file = String::from("[limits]\n");
+    for ((name, raised), (_, usual)) in raised().entries().into_iter().zip(defaults) {
+        if raised != usual {
+            writeln!(file, "{name} = {raised}").expect("writing to a string cannot fail");
+        }
+    }
+    file.push_str(extra);
+    file
+}
+
+/// The defaults with those limits raised that one machine playing thousands of users would meet.
+fn raised() -> Limits {
+    const PLENTY: u32 = 10_000_000;
+    let mut limits = Limits::DEFAULT;
+    // Idle users of the bench do not ping: that would be load.
+    limits.idle_ms = 3_600_000;
+    limits.connections_per_address_max = limits.connections_max;
+    limits.room_members_max = limits.room_members_ceiling;
+    limits.posts_per_s = PLENTY;
+    limits.posts_burst = PLENTY;
+    limits.joins_per_s = PLENTY;
+    limits.joins_burst = PLENTY;
+    limits.requests_per_s = PLENTY;
+    limits.requests_burst = PLENTY;
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_sets_a_limit_to_more_than_usual() {
+        let file = toml("[store]\ndurability = \"process\"\n");
+        let (limits, rest) = file.split_once("[store]").unwrap();
+        let mut read = Limits::DEFAULT;
+        for line in limits.lines().skip(1) {
+            let (name, value) = line.split_once(" = ").unwrap();
+            assert!(read.set(name, value.parse().unwrap()), "{line}");
+        }
+        assert_eq!(read, raised());
+        assert!(rest.contains("durability"));
+        let usual = Limits::DEFAULT.entries();
+        for ((name, raised), (_, usual)) in raised().entries().into_iter().zip(usual) {
+            assert!(raised >= usual, "{name} is lowered");
+        }
+    }
+}
