@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bongsu_edge::auth::{FetchSettings, LoadFault, SourceStanding, TokenRefused, TokenSettings, Verifier};
 use bongsu_model::Limits;
@@ -16,7 +17,6 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::support::{NOW, Signing, jwks};
@@ -102,20 +102,16 @@ fn following(urls: Vec<Arc<str>>, fetch: FetchSettings) -> Following {
 }
 
 impl Following {
-    /// Waits until every URL stands as is asked.
+    /// Waits until every URL stands as is asked, but not for ever.
     async fn until(&self, is_so: impl Fn(&SourceStanding) -> bool) {
         let mut rounds = self.verifier.rounds();
-        while !self.verifier.standing().iter().all(&is_so) {
-            changed(&mut rounds).await;
-        }
+        let so = async {
+            while !self.verifier.standing().iter().all(&is_so) {
+                rounds.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), so).await.unwrap();
     }
-}
-
-async fn changed(rounds: &mut watch::Receiver<u64>) {
-    tokio::time::timeout(std::time::Duration::from_secs(20), rounds.changed())
-        .await
-        .unwrap()
-        .unwrap();
 }
 
 fn calm() -> FetchSettings {

@@ -5,6 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::thread;
 
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bongsu_edge::auth::signer::FILE_NAME;
 use bongsu_edge::auth::{
     Key, KeySet, MintRequest, Role, Signer, SignerFault, TokenRefused, TokenSettings, Verifier,
@@ -221,6 +224,26 @@ fn our_key_signs_for_us_and_rules_for_others_do_not_bind_it() {
     let header = json!({ "alg": "EdDSA", "kid": signer.kid() });
     let forged = stranger.sign(&signed(header.to_string(), claims(json!({ "iss": "bongsu" }))));
     assert_eq!(verifier.verify(&forged, NOW), Err(TokenRefused::Signature));
+}
+
+#[test]
+fn our_key_speaks_in_our_name_only() {
+    let folder = TempDir::new().unwrap();
+    let signer = Signer::load_or_create(folder.path()).unwrap();
+    let file = fs::read_to_string(folder.path().join(FILE_NAME)).unwrap();
+    let pkcs8 = STANDARD.decode(file.lines().nth(1).unwrap()).unwrap();
+    let stolen = Signing::Ed25519(Box::new(
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8).unwrap(),
+    ));
+    let header = json!({ "alg": "EdDSA", "kid": signer.kid() }).to_string();
+    let verdict = |issuer: Value| {
+        let token = stolen.sign(&signed(&header, claims(json!({ "iss": issuer }))));
+        verifier(&signer).verify(&token, NOW).map(|_| ())
+    };
+    assert_eq!(verdict(json!("bongsu")), Ok(()));
+    for other in [json!(null), json!("them"), json!("Bongsu"), json!(["bongsu"])] {
+        assert_eq!(verdict(other.clone()), Err(TokenRefused::Issuer), "{other}");
+    }
 }
 
 #[test]
