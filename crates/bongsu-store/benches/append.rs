@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
-use bongsu_model::{MessageId, MessageKind, RoomId, RoomRef, Timestamp, UserId};
-use bongsu_store::{Appended, Durability, NewMessage, Sqlite, SqliteOptions, Store, StoreMeter};
+use bongsu_model::{MessageId, MessageKind, RoomId, RoomRef, Timestamp, UserId, UserRef};
+use bongsu_store::{Appended, Durability, NewMessage, SignIn, Sqlite, SqliteOptions, Store, StoreMeter};
 use criterion::{Criterion, Throughput, criterion_group};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
@@ -269,6 +269,38 @@ fn ratio(name: &str, durability: Durability, posters: usize, rooms: u64, count: 
     );
 }
 
+/// What a sign-in of a known user with ten rooms costs, hops included.
+fn sign_ins(count: u64) {
+    let ours = Ours::new(Durability::Process, 10);
+    ours.run(POSTERS, 10_000);
+    let (cpu, begun) = (cpu_s(), now());
+    ours.runtime.block_on(async {
+        let tasks: Vec<_> = (1..=POSTERS as i64)
+            .map(|user| {
+                let store = ours.store.clone();
+                tokio::spawn(async move {
+                    for _ in 0..count / POSTERS as u64 {
+                        let user = UserRef::Id(UserId(user));
+                        let sign_in = SignIn {
+                            user,
+                            nickname: None,
+                            create: true,
+                            at: Timestamp(0),
+                        };
+                        assert_eq!(store.sign_in(sign_in).await.unwrap().unwrap().rooms.len(), 10);
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    let each = |seconds: f64| seconds * 1e6 / count as f64;
+    let (cpu, wall) = (each(cpu_s() - cpu), each(begun.elapsed().as_secs_f64()));
+    eprintln!("sign-in, {POSTERS} at once, 10 rooms each: {wall:.1} µs, {cpu:.1} µs of CPU");
+}
+
 criterion_group!(benches, appends);
 
 fn main() {
@@ -287,4 +319,5 @@ fn main() {
         ratio(name, durability, POSTERS, 1, many / scale);
         ratio(name, durability, POSTERS, 64, many / scale);
     }
+    sign_ins(64_000 / scale);
 }
