@@ -62,7 +62,7 @@ pub async fn serve(listener: TcpListener, service: TcpService, mut stop: watch::
     loop {
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stopped| *stopped) => break,
+            () = said(&mut stop) => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, address)) => accept(&service, &sweeper, stream, address),
                 Err(error) => {
@@ -114,6 +114,11 @@ fn accept(service: &TcpService, sweeper: &Arc<Sweeper>, stream: TcpStream, addre
         conn.run().await;
         drop(watched);
     });
+}
+
+/// Completes when it is time to stop, or when nobody is left to say so.
+async fn said(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
 /// Keeps a connection watched and admitted as long as its task lives, however that ends.
