@@ -1,8 +1,10 @@
 //! The one binary: command line, configuration, assembly.
 
-mod assemble;
 mod cli;
+mod client;
+mod serve;
 mod settings;
+mod telemetry;
 
 use std::process::ExitCode;
 

@@ -1,16 +1,24 @@
 //! The command line: every command, and what each exit code means (0 done, 1 failed, 2 used wrongly).
 
 mod bench;
+mod check;
+mod config;
+mod migrate;
 mod serve;
 mod token;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 /// A real-time gateway: one server in which many client protocols meet.
 #[derive(Parser)]
-#[command(name = "bongsu", version, about, propagate_version = true)]
+#[command(name = "bongsu", version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = "\
+To try it out:  bongsu serve --dev
+Every flag of `serve` is also an environment variable (BONGSU_…) and a key of the --config file.
+Exit codes: 0 done, 1 failed, 2 used wrongly.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -20,8 +28,14 @@ struct Cli {
 enum Command {
     /// Run the server.
     Serve(serve::Serve),
-    /// Make an access token, signed by a data folder's key; the server need not run.
+    /// Make an access token, signed by a data folder's key (the server need not run); or revoke one.
     Token(token::Token),
+    /// Look for mistakes in a configuration, and for damage in a data folder.
+    Check(check::Check),
+    /// Show the configuration of a server that was told nothing.
+    Config(config::Config),
+    /// Bring a data folder to this version, without starting a server.
+    Migrate(migrate::Migrate),
     /// Measure a server, beside a floor in the same run.
     Bench(bench::Bench),
     /// The floor that the bench measures against.
@@ -37,6 +51,9 @@ pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
+        Command::Check(check) => check.run(),
+        Command::Config(config) => config.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Bench(bench) => bench.run(),
         Command::BenchFloor { args } => bongsu_bench::floor::main(args).map_err(Into::into),
     };
@@ -50,7 +67,8 @@ pub(crate) fn run() -> ExitCode {
 }
 
 /// Says something on stdout: for what a command is asked to print, and nothing else.
-#[allow(clippy::print_stdout, reason = "the one way to stdout")]
 fn say(text: &str) {
-    println!("{text}");
+    let mut stdout = std::io::stdout().lock();
+    // A reader that has gone has read what it wanted.
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
 }

@@ -1,65 +1,92 @@
-//! `bongsu serve`: the server, from its first line to its last.
+//! `bongsu serve`: flags and environment over the file, then the server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
+use bongsu_model::Locale;
+use bongsu_store::Durability;
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use clap::builder::BoolishValueParser;
 
-use crate::assemble;
-use crate::settings::Settings;
+use crate::settings::{self, LogFormat, ServerSettings, Settings};
+use crate::telemetry;
 
+/// Run the server.
+///
+/// When every listener accepts, one line of JSON is printed on stdout, and nothing else ever is; the log goes to stderr.
+/// SIGTERM and SIGINT stop it in good order (a second one at once), SIGHUP makes it read keys and moderation lists again.
 #[derive(Args)]
 pub(super) struct Serve {
-    /// A TOML file; `bongsu config default` prints one.
-    #[arg(long, env = "BONGSU_CONFIG")]
+    /// A TOML file with settings; `bongsu config default` prints one.
+    #[arg(long, value_name = "FILE", env = "BONGSU_CONFIG")]
     config: Option<PathBuf>,
-    /// Where everything is kept.
-    #[arg(long, env = "BONGSU_DATA_DIR")]
+    /// Where everything is kept; made if it is missing [default: bongsu-data].
+    #[arg(long, value_name = "DIR", env = "BONGSU_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// The HTTP address.
-    #[arg(long, env = "BONGSU_HTTP")]
+    /// HTTP: the API, probes, metrics; port 0 takes a free one [default: 127.0.0.1:8000].
+    #[arg(long, value_name = "ADDR", env = "BONGSU_HTTP")]
     http: Option<SocketAddr>,
-    /// The TCP address.
-    #[arg(long, env = "BONGSU_TCP")]
+    /// TCP: the action protocol [default: 127.0.0.1:12345].
+    #[arg(long, value_name = "ADDR", env = "BONGSU_TCP")]
     tcp: Option<SocketAddr>,
-    /// With demo data, for trying out.
-    #[arg(long, env = "BONGSU_DEV")]
+    /// Demo users and rooms, for trying out; listens on loopback only.
+    #[arg(long, env = "BONGSU_DEV", value_parser = BoolishValueParser::new())]
     dev: bool,
+    /// The node's name [default: a random one, kept in the data folder].
+    #[arg(long, value_name = "NAME", env = "BONGSU_NODE_ID", value_parser = settings::node_id)]
+    node_id: Option<Arc<str>>,
+    /// The language of texts until a client names its own: en or ko [default: ko].
+    #[arg(long, env = "BONGSU_LOCALE", value_parser = settings::locale)]
+    locale: Option<Locale>,
+    /// What an acknowledged message survives: power (its loss) or process (a crash of the server) [default: power].
+    #[arg(long, env = "BONGSU_DURABILITY", value_parser = settings::durability)]
+    durability: Option<Durability>,
+    /// What is logged: a level, or levels by part such as info,bongsu_store=debug [default: info].
+    #[arg(long, value_name = "FILTER", env = "BONGSU_LOG", value_parser = settings::log_filter)]
+    log: Option<String>,
+    /// How the log looks: text or json [default: text].
+    #[arg(long, value_name = "FORMAT", env = "BONGSU_LOG_FORMAT", value_parser = LogFormat::parse)]
+    log_format: Option<LogFormat>,
+    /// Shards that sessions are spread over [default: one per core].
+    #[arg(long, value_name = "N", env = "BONGSU_SHARDS", value_parser = clap::value_parser!(u8).range(1..=64))]
+    shards: Option<u8>,
+    /// Threads that work [default: one per core].
+    #[arg(long, value_name = "N", env = "BONGSU_THREADS", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    threads: Option<u16>,
 }
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let mut settings = Settings::default();
-        if let Some(file) = &self.config {
-            settings.read(file)?;
+        let config = self.config.clone();
+        let mut settings = Settings::load(config.as_deref())?;
+        self.put_over(&mut settings.server);
+        telemetry::start(&settings.server.log, settings.server.log_format)?;
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Some(threads) = settings.server.threads {
+            runtime.worker_threads(threads);
         }
-        settings.data_dir = self.data_dir.unwrap_or(settings.data_dir);
-        settings.http = self.http.unwrap_or(settings.http);
-        settings.tcp = self.tcp.unwrap_or(settings.tcp);
-        settings.dev |= self.dev;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(serve(&settings))
+        let runtime = runtime.enable_all().build().context("the threads cannot be started")?;
+        runtime.block_on(Box::pin(crate::serve::serve(settings, config, super::say)))
     }
-}
 
-async fn serve(settings: &Settings) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("signals cannot be heard")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be heard")?;
-    let running = assemble::start(settings).await?;
-    let ready = serde_json::json!({
-        "ready": true,
-        "node_id": &*running.node.id,
-        "http": "",
-        "tcp": running.tcp.to_string(),
-        "pid": std::process::id(),
-    });
-    super::say(&ready.to_string());
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    fn put_over(self, server: &mut ServerSettings) {
+        fn set<T>(setting: &mut T, given: Option<T>) {
+            if let Some(given) = given {
+                *setting = given;
+            }
+        }
+        set(&mut server.data_dir, self.data_dir);
+        set(&mut server.http, self.http);
+        set(&mut server.tcp, self.tcp);
+        set(&mut server.locale, self.locale);
+        set(&mut server.durability, self.durability);
+        set(&mut server.log, self.log);
+        set(&mut server.log_format, self.log_format);
+        server.dev |= self.dev;
+        server.node_id = self.node_id.or(server.node_id.take());
+        server.shards = self.shards.map(usize::from).or(server.shards);
+        server.threads = self.threads.map(usize::from).or(server.threads);
     }
-    running.stop().await;
-    Ok(())
 }

@@ -1,0 +1,141 @@
+//! From settings to a running server: the store, the keys, the node, the listeners.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use bongsu_bus::LocalBus;
+use bongsu_edge::admission::Admission;
+use bongsu_edge::auth::{ApiKeys, Signer, TurnMint, Verifier};
+use bongsu_edge::clock::{SystemChance, SystemClock};
+use bongsu_edge::tcp::{self, TcpService};
+use bongsu_node::ports::Moderated;
+use bongsu_node::{Clock as _, Counters, Node, Policy, Ports, Reviewer};
+use bongsu_store::{OpenError, Sqlite, SqliteOptions};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::review::Webhook;
+use super::{demo, files, first};
+use crate::settings::Settings;
+
+/// The database's file in the data folder.
+pub(crate) const DATABASE: &str = "bongsu.sqlite";
+
+/// A server whose listeners accept.
+pub(super) struct Running {
+    pub(super) node: Arc<Node>,
+    pub(super) tokens: Arc<Verifier>,
+    pub(super) tcp: SocketAddr,
+    pub(super) http: String,
+    listeners: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    drain_ms: u64,
+}
+
+/// Starts all that the settings ask for.
+pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
+    let (server, limits) = (&settings.server, Arc::new(settings.limits.clone()));
+    if server.dev {
+        demo::only_at_home(server)?;
+    }
+    files::raise(limits.connections_max);
+    // Addresses come first, so that a slip in one leaves nothing behind.
+    let tcp_listener = bind("--tcp", server.tcp)?;
+    let folder = &server.data_dir;
+    let fresh = !folder.join(DATABASE).exists();
+    let store = open(settings)?;
+    let signer = Signer::load_or_create(folder).context("the key in the data folder cannot be used")?;
+    let node_id = first::node_id(server)?;
+    if fresh {
+        first::tell(folder);
+    }
+    let tokens = Verifier::load(settings.tokens.clone(), Some(&signer), &limits)?;
+    tokio::spawn(Arc::clone(&tokens).keep_fresh());
+    let reviewer = settings.review.as_ref().map(Webhook::new).transpose()?;
+    let ports = Ports {
+        store: Arc::new(store),
+        bus: Arc::new(LocalBus::new()),
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        tokens: Arc::clone(&tokens) as Arc<dyn bongsu_node::Tokens>,
+        ice: Arc::new(TurnMint::new(&settings.ice)?),
+        moderation: Moderated::new(settings.content.pipeline()?),
+        reviewer: reviewer.map(|webhook| Arc::new(webhook) as Arc<dyn Reviewer>),
+        limits: Arc::clone(&limits),
+        policy: Policy {
+            create_rooms_by_id: settings.policy.create_rooms_by_id || server.dev,
+            ..settings.policy.clone()
+        },
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let node = Node::start(node_id, ports, Arc::new(Counters::default()), server.shards.unwrap_or(cores));
+    node.load_revocations().await.map_err(|refusal| anyhow::anyhow!("revocations cannot be read: {refusal:?}"))?;
+    let _keys = ApiKeys::new(&settings.api_keys)?;
+    let admission = Admission::new(&limits);
+    let (stop, stopped) = watch::channel(false);
+    let tcp = tcp_listener.local_addr()?;
+    if server.dev {
+        demo::furnish(&node, &signer, tcp, server).await?;
+    }
+    let service = TcpService { node: Arc::clone(&node), admission, locale: server.locale };
+    let listeners = vec![tokio::spawn(tcp::serve(tcp_listener, service, stopped))];
+    Ok(Running { node, tokens, tcp, http: String::new(), listeners, stop, drain_ms: limits.drain_ms })
+}
+
+fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    tcp::bind(address).map_err(|fault| {
+        let advice = match fault.kind() {
+            std::io::ErrorKind::AddrInUse => "another process listens there; name another address (port 0 takes a free one)",
+            std::io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+            std::io::ErrorKind::PermissionDenied => "ports below 1024 want more rights; name a higher one",
+            _ => return anyhow::Error::new(fault).context(format!("{flag} {address} cannot be bound")),
+        };
+        anyhow::anyhow!("{flag} {address} cannot be bound: {advice}")
+    })
+}
+
+fn open(settings: &Settings) -> anyhow::Result<Sqlite> {
+    let server = &settings.server;
+    let path = server.data_dir.join(DATABASE);
+    let mut options = SqliteOptions::with_limits(&path, &settings.limits);
+    options.durability = server.durability;
+    Sqlite::open(options).or_else(|fault| refuse(fault, &path))
+}
+
+/// Why a database is not opened, and what to do.
+pub(crate) fn refuse<T>(fault: OpenError, path: &Path) -> anyhow::Result<T> {
+    let advice = match &fault {
+        OpenError::InUse { .. } => "; one server at a time: stop it, or name another folder with --data-dir",
+        OpenError::Newer { .. } => "; run the newer version of bongsu, or restore a backup",
+        OpenError::NotOurs => "; name another folder with --data-dir",
+        OpenError::Folder { .. } | OpenError::Sql(_) | OpenError::Thread(_) => "",
+    };
+    bail!("the store at {} cannot be opened: {fault}{advice}", path.display())
+}
+
+impl Running {
+    /// The one line on stdout.
+    pub(super) fn ready_line(&self) -> String {
+        let ready = serde_json::json!({
+            "ready": true,
+            "node_id": &*self.node.id,
+            "http": self.http,
+            "tcp": self.tcp.to_string(),
+            "pid": std::process::id(),
+        });
+        ready.to_string()
+    }
+
+    /// Tells everyone, gives them time, and ends.
+    pub(super) async fn stop(self) {
+        self.node.stop(self.drain_ms).await;
+        // Who listens is told; who has ended already needs no telling.
+        let _ = self.stop.send(true);
+        for listener in self.listeners {
+            let _ = listener.await;
+        }
+    }
+}

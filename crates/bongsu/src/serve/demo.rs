@@ -1,0 +1,97 @@
+//! `--dev`: three users and two rooms to try things out with, and what to try.
+//!
+//! Invariant: a demo listens on loopback only, and changes nothing that is there already.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::bail;
+use bongsu_edge::auth::{MintRequest, Role, Signer};
+use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
+use bongsu_model::{Refusal, RoomId, RoomRef, UserId, UserRef};
+use bongsu_node::Node;
+use bongsu_node::usecases::operate::Operator;
+
+use crate::settings::{LogFormat, ServerSettings};
+
+const USERS: [(i64, &str, &str); 3] = [(1, "하나", "Hana"), (2, "두리", "Duri"), (3, "세나", "Sena")];
+const ROOMS: [(i64, &str); 2] = [(1, "general"), (2, "lounge")];
+/// How long the shown token is good for.
+const TOKEN_MS: u64 = 12 * 3_600_000;
+
+/// Refuses addresses that others can reach.
+pub(super) fn only_at_home(server: &ServerSettings) -> anyhow::Result<()> {
+    for (flag, address) in [("--http", server.http), ("--tcp", server.tcp)] {
+        if !address.ip().is_loopback() {
+            bail!("{flag} {address} with --dev: a demo lets anyone in, so it listens on loopback only (127.0.0.1 or ::1)");
+        }
+    }
+    Ok(())
+}
+
+/// Makes what is not there yet, and says what to try.
+pub(super) async fn furnish(
+    node: &Arc<Node>,
+    signer: &Signer,
+    tcp: SocketAddr,
+    server: &ServerSettings,
+) -> anyhow::Result<()> {
+    let room_token = make(node).await.map_err(|refusal| anyhow::anyhow!("demo data cannot be made: {refusal:?}"))?;
+    let request = MintRequest { sub: "1".to_owned(), role: Role::User, ttl_ms: TOKEN_MS, ..MintRequest::default() };
+    let token = signer.mint(&request, node.now());
+    match server.log_format {
+        LogFormat::Text => eprintln!("{}", words(&token, &room_token, tcp)),
+        LogFormat::Json => tracing::warn!("demo mode: anyone on this machine can sign in; never for production"),
+    }
+    Ok(())
+}
+
+/// The token of the first room.
+async fn make(node: &Arc<Node>) -> Result<String, Refusal> {
+    let by = Operator::api_key("demo".into(), Role::Admin);
+    for (id, ko, en) in USERS {
+        let id = UserId(id);
+        if node.user(&by, UserRef::Id(id)).await.is_ok() {
+            continue;
+        }
+        let mut user = NewUser { id: Some(id), nickname: Some(ko.into()), ..NewUser::default() };
+        user.nick.ko = Some(ko.into());
+        user.nick.en = Some(en.into());
+        node.create_user(&by, user).await?;
+    }
+    let members: Vec<_> = USERS.iter().map(|(id, ..)| (UserId(*id), MemberRole::Member)).collect();
+    for (id, name) in ROOMS {
+        if node.room(&by, &RoomRef::Id(RoomId(id))).await.is_ok() {
+            continue;
+        }
+        let room = NewRoom {
+            id: Some(RoomId(id)),
+            name: Some(name.into()),
+            visibility: Visibility::Open,
+            members: members.clone(),
+            ..NewRoom::default()
+        };
+        node.create_room(&by, room).await?;
+    }
+    node.room(&by, &RoomRef::Id(RoomId(ROOMS[0].0))).await.map(|room| room.token.to_string())
+}
+
+fn words(token: &str, room_token: &str, tcp: SocketAddr) -> String {
+    let (ip, port) = (tcp.ip(), tcp.port());
+    format!(
+        r#"
+*** DEMO: anyone on this machine can sign in. Never for production. ***
+*** 데모: 이 컴퓨터의 누구나 로그인할 수 있습니다. 운영 환경에서는 쓰지 마세요. ***
+
+Users 1 하나, 2 두리, 3 세나 are in rooms 1 (general) and 2 (lounge). The token of room general: {room_token}
+사용자 1 하나, 2 두리, 3 세나가 1번(general)과 2번(lounge) 방에 있습니다. general 방의 토큰: {room_token}
+
+Try it / 해 보기:    nc {ip} {port}
+Then paste these lines, one by one / 다음 줄을 하나씩 붙여 넣으세요:
+{{"action":"CONNECT","data":{{"jwt_token":"{token}"}},"seq_id":"1"}}
+{{"action":"SEND_MESSAGE","data":{{"chatroom_id":1,"content":"안녕하세요","message_type":"text"}},"seq_id":"2"}}
+
+Another user / 다른 사용자로:    bongsu tail --room 1 --as 2 --tcp {tcp}
+"#
+    )
+}

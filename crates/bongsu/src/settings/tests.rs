@@ -1,0 +1,154 @@
+//! What the reader takes, and every kind of mistake that it tells.
+
+use std::path::Path;
+
+use super::*;
+
+fn mistakes(text: &str) -> Vec<(usize, String, String)> {
+    let found = Settings::parse(text, Path::new("")).unwrap_err();
+    found.into_iter().map(|it| (it.line, it.key, it.wrong)).collect()
+}
+
+#[test]
+fn the_default_configuration_says_the_defaults() {
+    let read = Settings::parse(&default_toml(), Path::new("")).unwrap();
+    assert_eq!(format!("{read:#?}"), format!("{:#?}", Settings::default()));
+}
+
+#[test]
+fn an_empty_file_says_the_defaults() {
+    let read = Settings::parse("", Path::new("")).unwrap();
+    assert_eq!(format!("{read:?}"), format!("{:?}", Settings::default()));
+}
+
+#[test]
+fn every_setting_of_the_default_configuration_is_read() {
+    // A value of another type is a mistake at each key, so that none can be passed over.
+    for (index, line) in default_toml().lines().enumerate() {
+        let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) else { continue };
+        let text = default_toml();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines[index] = format!("{key} = 1979-05-27");
+        let found = mistakes(&lines.join("\n"));
+        assert!(found.iter().any(|it| it.0 == index + 1 && it.1.ends_with(key)), "{key}: {found:?}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_found_at_once_with_their_lines() {
+    let found = mistakes(
+        "[server]\nhttp = \"localhost\"\nlocal = \"en\"\n[limits]\nidle_ms = -1\nframe_bytes_max = \"large\"\n\
+         [no_such_table]\nx = 1\n[policy]\ncreated_visibility = \"opne\"\n",
+    );
+    let places: Vec<_> = found.iter().map(|it| (it.0, it.1.as_str())).collect();
+    let want = [
+        (2, "server.http"),
+        (3, "server.local"),
+        (5, "limits.idle_ms"),
+        (6, "limits.frame_bytes_max"),
+        (7, "no_such_table"),
+        (10, "policy.created_visibility"),
+    ];
+    assert_eq!(places, want);
+    assert!(found[1].2.contains("server.locale"), "{:?}", found[1]);
+    assert!(found[5].2.contains("`open` is near"), "{:?}", found[5]);
+}
+
+#[test]
+fn what_is_no_toml_is_told_beside_the_rest() {
+    let found = mistakes("[server]\nhttp = \n[limits]\nidle_ms = 0\n");
+    assert!(found.iter().any(|it| it.0 == 2), "{found:?}");
+    assert!(found.iter().any(|it| it.1 == "limits.idle_ms" && it.0 == 4), "{found:?}");
+}
+
+#[test]
+fn a_key_twice_is_a_mistake() {
+    assert_eq!(mistakes("[limits]\nidle_ms = 90000\nidle_ms = 90000\n")[0].0, 3);
+}
+
+#[test]
+fn limits_that_do_not_go_together_are_told_at_the_one_that_was_set() {
+    let found = mistakes("[limits]\nidle_ms = 1000\n");
+    assert_eq!((found[0].0, found[0].1.as_str()), (2, "limits.idle_ms"));
+    assert!(found[0].2.contains("ping_interval_ms is 30000"), "{found:?}");
+    let found = mistakes("[limits]\nshard_inbox_max = 0\nposts_burst = 5000000000\n");
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
+fn values_of_every_kind_are_taken_over() {
+    let text = "
+        [server]
+        data_dir = 'data'
+        tcp = '[::1]:0'
+        log = 'warn,bongsu_store=debug'
+        log_format = 'json'
+        durability = 'process'
+        shards = 3
+        cors_origins = ['https://chat.example']
+        [limits]
+        idle_ms = 0x20000
+        [policy]
+        create_users = false
+        [moderation]
+        links = 'hosts'
+        link_hosts = ['example.com']
+        [review]
+        url = 'http://127.0.0.1:1/review'
+        on_fault = 'closed'
+        [ice]
+        urls = ['stun:stun.example', 'turn:turn.example:3478']
+        secret = 'north'
+        [[api_keys]]
+        name = 'shop'
+        key = '0123456789abcdef01234567'
+    ";
+    let read = Settings::parse(text, Path::new("/etc/bongsu")).unwrap();
+    assert_eq!(read.server.data_dir, Path::new("/etc/bongsu/data"));
+    assert_eq!((read.server.shards, read.server.threads), (Some(3), None));
+    assert_eq!(read.limits.idle_ms, 0x2_0000);
+    assert!(!read.policy.create_users);
+    assert!(read.review.is_some_and(|review| !review.fail_open && review.timeout_ms == 1_000));
+    assert_eq!(read.ice.urls.len(), 2);
+    assert_eq!(read.api_keys.len(), 1);
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let text = "[ice]\nsecret = \"hunter2hunter2\"\nsecret_file = \"/none\"\n[[api_keys]]\nname = \"a\"\nkey = \"hunter2\"\n\
+                [[tokens.secrets]]\nsecret = \"hunter2\"\n";
+    let found = Settings::parse(text, Path::new("")).unwrap_err();
+    let shown = Mistakes { file: "x.toml".into(), found }.to_string();
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for key in ["ice.secret_file", "api_keys[0].key", "tokens.secrets[0].secret"] {
+        assert!(shown.contains(key), "{key}: {shown}");
+    }
+}
+
+#[test]
+fn files_that_are_named_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("list.txt", "fine\n/(/\n/x*/\n");
+    write("jwks.json", "{}");
+    write("key.pem", "no key");
+    let text = "[moderation]\nblocklist = \"list.txt\"\n[tokens]\njwks_files = [\"jwks.json\",\n\"missing.json\"]\n\
+                jwks_urls = [\"ftp://x/\"]\n[[tokens.public_keys]]\nfile = \"key.pem\"\n[[api_keys]]\nrole = \"user\"\n";
+    let found = Settings::parse(text, folder.path()).unwrap_err();
+    let shown = Mistakes { file: "x.toml".into(), found }.to_string();
+    for part in
+        ["x.toml:2: moderation.blocklist", "list.txt:2", "list.txt:3", "x.toml:4: tokens.jwks_files", "x.toml:5: ", "missing.json"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    for part in ["x.toml:6: tokens.jwks_urls", "x.toml:8: tokens.public_keys[0].file", "api_keys[0].name", "x.toml:10: api_keys[0].role"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+#[test]
+fn two_api_keys_do_not_share_a_name() {
+    let key = |name: &str, key: &str| format!("[[api_keys]]\nname = \"{name}\"\nkey = \"{}\"\n", key.repeat(24));
+    let found = mistakes(&[key("a", "x"), key("a", "y")].concat());
+    assert_eq!((found[0].0, found[0].1.as_str()), (6, "api_keys[1].key"), "{found:?}");
+}
