@@ -123,8 +123,8 @@ impl Node {
             answer,
         };
         match asked.request {
-            Request::Connect(connect) => usecases::refresh::refresh(ask, &connect.token),
-            Request::RefreshToken { token } => usecases::refresh::refresh(ask, &token),
+            Request::Connect(connect) => usecases::refresh::refresh(ask, &connect.token).await,
+            Request::RefreshToken { token } => usecases::refresh::refresh(ask, &token).await,
             Request::Ping => usecases::ping::ping(ask),
             Request::Join { room, after } => usecases::join::join(ask, room, after).await,
             Request::Leave { room } => usecases::leave::leave(ask, room).await,

@@ -28,7 +28,12 @@ pub trait Chance: Send + Sync {
 }
 
 /// Who vouches for access tokens.
+#[async_trait]
 pub trait Tokens: Send + Sync {
+    /// Gets ready to verify a token: waits, if at all, only for a key that is not known yet and can be fetched.
+    async fn ready_for(&self, _token: &str) {}
+
+
     /// Checks a token's signature, times and claims; nothing about its user or its revocation.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing is decided here; a refused token becomes a refusal with its reason word and nothing more.
 
+use async_trait::async_trait;
 use bongsu_model::media::IceServer;
 use bongsu_model::{Refusal, Timestamp, UserId};
 use bongsu_node::{IceServers, Tokens};
@@ -10,7 +11,12 @@ use super::claims::Claims;
 use super::turn::TurnMint;
 use super::verify::Verifier;
 
+#[async_trait]
 impl Tokens for Verifier {
+    async fn ready_for(&self, token: &str) {
+        Self::ready_for(self, token).await;
+    }
+
     fn verify(&self, token: &str, now: Timestamp) -> Result<bongsu_node::Claims, Refusal> {
         Ok(Self::verify(self, token, now)?.into())
     }

@@ -4,7 +4,8 @@ use bongsu_model::{Code, Refusal, Reply, UserRef};
 
 use crate::node::Ask;
 
-pub(crate) fn refresh(ask: &mut Ask<'_>, token: &str) -> Result<(), Refusal> {
+pub(crate) async fn refresh(ask: &mut Ask<'_>, token: &str) -> Result<(), Refusal> {
+    ask.node.ports.tokens.ready_for(token).await;
     let claims = ask.node.ports.tokens.verify(token, ask.now)?;
     if ask.node.revoked.contains(claims.jti.as_ref()) {
         return Err(Refusal::because(Code::InvalidToken, "revoked"));

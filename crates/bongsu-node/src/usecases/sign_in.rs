@@ -34,6 +34,7 @@ impl Node {
         if self.is_stopping() {
             return Err(Refusal::retry(Code::ShuttingDown, limits.drain_ms));
         }
+        self.ports.tokens.ready_for(&connect.token).await;
         let claims = self.ports.tokens.verify(&connect.token, now)?;
         if self.revoked.contains(claims.jti.as_ref()) {
             return Err(Refusal::because(Code::InvalidToken, "revoked"));

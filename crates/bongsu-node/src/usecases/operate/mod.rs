@@ -50,6 +50,7 @@ impl Node {
     /// `INVALID_TOKEN` with a reason.
     pub async fn operator(self: &Arc<Self>, token: &str) -> Result<Operator, Refusal> {
         let now = self.now();
+        self.ports.tokens.ready_for(token).await;
         let claims = self.ports.tokens.verify(token, now)?;
         if self.revoked.contains(claims.jti.as_ref()) {
             return Err(Refusal::because(Code::InvalidToken, "revoked"));
