@@ -1,0 +1,402 @@
+//! What must hold at every moment, and what must hold once everything is healthy again.
+//!
+//! The model behind them is dull on purpose: it knows nothing of nodes, shards or pages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::history::{History, Record, Saw};
+use crate::truth::{Commit, Stay, Truth};
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A session got a message that is not the next one.
+    #[error("client {client}/{session}, room {room}: {seq} came where {next} was due")]
+    Order {
+        /// The client.
+        client: usize,
+        /// Its connection.
+        session: u32,
+        /// Where.
+        room: i64,
+        /// What came.
+        seq: u64,
+        /// What was due.
+        next: u64,
+    },
+    /// A session got a message of a time when its user was no member.
+    #[error("client {client}/{session}, room {room}: {seq} is none of its business")]
+    Private {
+        /// The client.
+        client: usize,
+        /// Its connection.
+        session: u32,
+        /// Where.
+        room: i64,
+        /// What came.
+        seq: u64,
+    },
+    /// Something was delivered or acknowledged that was not durable, or differs from what is.
+    #[error("client {client}/{session}, room {room}: {seq} was not durable so")]
+    Durable {
+        /// The client.
+        client: usize,
+        /// Its connection.
+        session: u32,
+        /// Where.
+        room: i64,
+        /// What came.
+        seq: u64,
+    },
+    /// A session is not level with its room in the end.
+    #[error("client {client}/{session}, room {room}: has {has} of {head} in the end")]
+    Level {
+        /// The client.
+        client: usize,
+        /// Its connection.
+        session: u32,
+        /// Where.
+        room: i64,
+        /// The last message it has.
+        has: u64,
+        /// The room's last message.
+        head: u64,
+    },
+    /// What was acknowledged is not in the store, or at another place.
+    #[error("{content:?} was acknowledged as {seq} of room {room} and is not there")]
+    Lost {
+        /// Where.
+        room: i64,
+        /// Its place.
+        seq: u64,
+        /// The text.
+        content: String,
+    },
+    /// A post with a client id is in the store more than once.
+    #[error("{content:?} is stored {times} times")]
+    Twice {
+        /// The text.
+        content: String,
+        /// How often.
+        times: usize,
+    },
+    /// A room's numbers have a hole or a repeat.
+    #[error("room {room}: {seq} stands at place {place}")]
+    Hole {
+        /// Which.
+        room: i64,
+        /// The number found.
+        seq: u64,
+        /// The number due.
+        place: u64,
+    },
+    /// A post was not answered though everything was healthy.
+    #[error("{content:?} was not answered")]
+    Unanswered {
+        /// The text.
+        content: String,
+    },
+}
+
+/// Where one session is in one room.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    next: u64,
+    /// It asked for what comes from here on, which has not begun to come.
+    rewind: Option<u64>,
+}
+
+type Places = BTreeMap<(usize, u32, i64), Place>;
+
+/// The truth by what is asked of it.
+struct Facts<'a> {
+    stays: BTreeMap<(i64, i64), Vec<Stay>>,
+    /// When each message was committed, by whom, and what it says.
+    posts: BTreeMap<(i64, u64), (usize, i64, &'a str)>,
+}
+
+impl<'a> Facts<'a> {
+    fn of(truth: &'a Truth) -> Self {
+        let mut facts = Self {
+            stays: BTreeMap::new(),
+            posts: BTreeMap::new(),
+        };
+        for (index, commit) in truth.commits.iter().enumerate() {
+            match commit {
+                Commit::Joined { room, user, .. } => {
+                    facts
+                        .stays
+                        .entry((*room, *user))
+                        .or_insert_with(|| truth.stays(*room, *user));
+                }
+                Commit::Left { .. } => {}
+                Commit::Posted {
+                    room,
+                    seq,
+                    sender,
+                    content,
+                } => {
+                    facts.posts.insert((*room, *seq), (index, *sender, content));
+                }
+            }
+        }
+        facts
+    }
+
+    fn stays(&self, room: i64, user: i64) -> &[Stay] {
+        self.stays.get(&(room, user)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What must hold at every moment: order, privacy, durability.
+///
+/// # Errors
+/// The first violation.
+pub fn always(history: &History) -> Result<(), Violation> {
+    walk(history).map(|_| ())
+}
+
+/// What must hold in the end: everyone level, everything acknowledged kept once, no holes, everything answered.
+///
+/// # Errors
+/// The first violation.
+pub fn eventually(history: &History) -> Result<(), Violation> {
+    let places = walk(history)?;
+    level(history, &places)?;
+    stored(history)?;
+    match history.unanswered.first() {
+        Some(content) => Err(Violation::Unanswered {
+            content: content.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn walk(history: &History) -> Result<Places, Violation> {
+    let facts = Facts::of(&history.truth);
+    let mut places = Places::new();
+    for record in &history.records {
+        let key = |room| (record.client, record.session, room);
+        match &record.saw {
+            Saw::Connected { rooms } => {
+                for (room, _, has) in rooms {
+                    places.insert(
+                        key(*room),
+                        Place {
+                            next: has + 1,
+                            rewind: None,
+                        },
+                    );
+                }
+            }
+            Saw::Joined { room, seq, after } => {
+                let place = places.entry(key(*room)).or_default();
+                let from = after
+                    .map(|after| after.min(*seq))
+                    .or((place.next == 0).then_some(*seq));
+                place.rewind = from.map(|from| from + 1);
+            }
+            Saw::Left { room } => {
+                places.remove(&key(*room));
+            }
+            Saw::Message {
+                room,
+                seq,
+                sender,
+                content,
+            } => {
+                durable(&facts, record, (*room, *seq, content), *sender)?;
+                private(&facts, record, *room, *seq)?;
+                let place = places.entry(key(*room)).or_default();
+                ordered(&facts, record, place, *room, *seq)?;
+            }
+            Saw::Acknowledged { room, seq, content } => {
+                durable(&facts, record, (*room, *seq, content), record.user)?;
+            }
+            Saw::Sent { .. } | Saw::Refused { .. } | Saw::Over { .. } => {}
+        }
+    }
+    Ok(places)
+}
+
+/// The next one; or the first of what was asked for; or the first after the user became a member (again).
+fn ordered(
+    facts: &Facts<'_>,
+    record: &Record,
+    place: &mut Place,
+    room: i64,
+    seq: u64,
+) -> Result<(), Violation> {
+    let rewound = place.rewind == Some(seq);
+    let began = |stay: &Stay| stay.since < record.commits && stay.joined + 1 == seq;
+    let entered = seq > place.next && facts.stays(room, record.user).iter().any(began);
+    if seq != place.next && !rewound && !entered {
+        let Record { client, session, .. } = *record;
+        return Err(Violation::Order {
+            client,
+            session,
+            room,
+            seq,
+            next: place.next,
+        });
+    }
+    if rewound {
+        place.rewind = None;
+    }
+    place.next = seq + 1;
+    Ok(())
+}
+
+/// A user may have what was posted before the end of any of its memberships that had begun.
+fn private(facts: &Facts<'_>, record: &Record, room: i64, seq: u64) -> Result<(), Violation> {
+    let may = |stay: &Stay| stay.since < record.commits && stay.left.is_none_or(|left| seq <= left);
+    let Record { client, session, .. } = *record;
+    if facts.stays(room, record.user).iter().any(may) {
+        Ok(())
+    } else {
+        Err(Violation::Private {
+            client,
+            session,
+            room,
+            seq,
+        })
+    }
+}
+
+/// What anybody is told was committed before, just so.
+fn durable(
+    facts: &Facts<'_>,
+    record: &Record,
+    (room, seq, content): (i64, u64, &str),
+    sender: i64,
+) -> Result<(), Violation> {
+    let known = facts.posts.get(&(room, seq));
+    let so =
+        known.is_some_and(|(index, by, text)| *index < record.commits && *by == sender && *text == content);
+    let Record { client, session, .. } = *record;
+    if so {
+        Ok(())
+    } else {
+        Err(Violation::Durable {
+            client,
+            session,
+            room,
+            seq,
+        })
+    }
+}
+
+fn level(history: &History, places: &Places) -> Result<(), Violation> {
+    for standing in &history.standing {
+        for (room, _) in &history.stored {
+            let stays = history.truth.stays(*room, standing.user);
+            let Some(stay) = stays.last().filter(|stay| stay.left.is_none()) else {
+                continue;
+            };
+            let head = history.truth.head(*room);
+            let place = places.get(&(standing.client, standing.session, *room));
+            let has = place.map_or(stay.joined, |place| {
+                place.next.max(place.rewind.unwrap_or(0)).saturating_sub(1)
+            });
+            // Who has seen nothing of a room since it joined has what was there then.
+            if has.max(stay.joined) < head {
+                let (client, session) = (standing.client, standing.session);
+                return Err(Violation::Level {
+                    client,
+                    session,
+                    room: *room,
+                    has,
+                    head,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn stored(history: &History) -> Result<(), Violation> {
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for (room, messages) in &history.stored {
+        for (place, (seq, content)) in (1..).zip(messages) {
+            if *seq != place {
+                return Err(Violation::Hole {
+                    room: *room,
+                    seq: *seq,
+                    place,
+                });
+            }
+            *times.entry(content).or_default() += 1;
+        }
+    }
+    for record in &history.records {
+        match &record.saw {
+            Saw::Acknowledged { room, seq, content } => {
+                let messages = history
+                    .stored
+                    .iter()
+                    .find(|(r, _)| r == room)
+                    .map(|(_, messages)| messages);
+                let there =
+                    messages.is_some_and(|all| all.iter().any(|(s, text)| s == seq && text == content));
+                if !there {
+                    return Err(Violation::Lost {
+                        room: *room,
+                        seq: *seq,
+                        content: content.clone(),
+                    });
+                }
+            }
+            Saw::Sent {
+                content,
+                client_id: Some(_),
+                ..
+            } => {
+                let times = times.get(content.as_str()).copied().unwrap_or(0);
+                if times > 1 {
+                    return Err(Violation::Twice {
+                        content: content.clone(),
+                        times,
+                    });
+                }
+            }
+            Saw::Connected { .. }
+            | Saw::Joined { .. }
+            | Saw::Left { .. }
+            | Saw::Message { .. }
+            | Saw::Sent { client_id: None, .. }
+            | Saw::Refused { .. }
+            | Saw::Over { .. } => {}
+        }
+    }
+    unsolicited(history)
+}
+
+/// Nothing is in the store that nobody sent, and what was sent once without a name is there once at most.
+fn unsolicited(history: &History) -> Result<(), Violation> {
+    let sent: BTreeSet<&str> = history
+        .records
+        .iter()
+        .filter_map(|record| {
+            if let Saw::Sent { content, .. } = &record.saw {
+                Some(content.as_str())
+            } else {
+                None
+            }
+        })
+        .collect();
+    let mut seen = BTreeSet::new();
+    for content in history
+        .stored
+        .iter()
+        .flat_map(|(_, messages)| messages)
+        .map(|(_, content)| content.as_str())
+    {
+        if !sent.contains(content) || !seen.insert(content) {
+            return Err(Violation::Twice {
+                content: content.to_owned(),
+                times: usize::from(sent.contains(content)) * 2,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! What may happen next, chosen by the seed.
+
+use bongsu_bus::Faults;
+use bongsu_store::memory::Injected;
+
+use crate::world::{ROOMS, USERS, World};
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Op {
+    Nothing,
+    Connect {
+        client: usize,
+        node: usize,
+        resume: bool,
+    },
+    Drop {
+        client: usize,
+    },
+    Post {
+        client: usize,
+        room: i64,
+        count: u64,
+        named: bool,
+    },
+    Retry {
+        client: usize,
+    },
+    Join {
+        client: usize,
+        room: i64,
+        after: Option<u64>,
+    },
+    Leave {
+        client: usize,
+        room: i64,
+    },
+    Chatter {
+        client: usize,
+        room: i64,
+    },
+    Read {
+        client: usize,
+        reads: bool,
+    },
+    Wait {
+        ms: u64,
+    },
+    Crash {
+        node: usize,
+    },
+    Start {
+        node: usize,
+    },
+    Bus(Faults),
+    FailAppends {
+        count: usize,
+        injected: Injected,
+    },
+    FailWrites {
+        count: usize,
+    },
+    Kick {
+        node: usize,
+        user: i64,
+        room: i64,
+    },
+    Add {
+        node: usize,
+        user: i64,
+        room: i64,
+    },
+    Ban {
+        node: usize,
+        user: i64,
+    },
+    Unban {
+        node: usize,
+        user: i64,
+    },
+    Disconnect {
+        node: usize,
+        user: i64,
+    },
+}
+
+/// What happens next. Whatever cannot happen now is nothing.
+pub(crate) fn choose(world: &World) -> Op {
+    let random = &world.random;
+    match random.within(0..1_000) {
+        0..700 => of_client(world),
+        700..740 => of_operator(world),
+        740..800 => Op::Wait {
+            ms: random.within(0..1_500),
+        },
+        800..860 => Op::Bus(faults(world)),
+        860..900 => of_node(world),
+        900..930 => {
+            let kinds = [Injected::Broken, Injected::Overloaded, Injected::KeptButBroken];
+            let injected = random.one_of(&kinds).copied().unwrap_or(Injected::Broken);
+            Op::FailAppends {
+                count: small(random.within(1..4)),
+                injected,
+            }
+        }
+        930..940 => Op::FailWrites {
+            count: small(random.within(1..3)),
+        },
+        _ => Op::Wait {
+            ms: random.within(0..100),
+        },
+    }
+}
+
+fn small(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
+fn of_client(world: &World) -> Op {
+    let random = &world.random;
+    let client = small(random.within(0..world.clients.len() as u64));
+    let it = &world.clients[client];
+    if it.link.is_none() {
+        let up = world.up();
+        // A client whose link broke comes back soon; one that is kept out does not know it and tries now and then.
+        let tries = !it.banned || random.often(100);
+        return match random.one_of(&up) {
+            Some(node) if tries => Op::Connect {
+                client,
+                node: *node,
+                resume: random.often(850),
+            },
+            Some(_) | None => Op::Nothing,
+        };
+    }
+    if !it.is_signed_in() {
+        return if random.often(100) {
+            Op::Drop { client }
+        } else {
+            Op::Nothing
+        };
+    }
+    let any = random.within(1..ROOMS + 1).cast_signed();
+    let own = random.one_of(&it.rooms()).copied().unwrap_or(any);
+    match random.within(0..100) {
+        0..55 => {
+            let room = if random.often(970) { own } else { any };
+            let count = if random.often(150) {
+                random.within(2..12)
+            } else {
+                1
+            };
+            Op::Post {
+                client,
+                room,
+                count,
+                named: random.often(700),
+            }
+        }
+        55..62 => Op::Retry { client },
+        62..70 => {
+            let after = random.often(300).then(|| random.within(0..30));
+            let known = it.rooms().contains(&any);
+            Op::Join {
+                client,
+                room: any,
+                after: after.filter(|_| !known),
+            }
+        }
+        70..76 => Op::Leave { client, room: own },
+        76..82 => Op::Chatter { client, room: own },
+        82..93 => {
+            let reading = it.link.as_ref().is_some_and(|link| link.pipe.is_reading());
+            Op::Read {
+                client,
+                reads: !reading,
+            }
+        }
+        _ => Op::Drop { client },
+    }
+}
+
+fn of_operator(world: &World) -> Op {
+    let random = &world.random;
+    let Some(node) = random.one_of(&world.up()).copied() else {
+        return Op::Nothing;
+    };
+    let (user, room) = (
+        random.within(1..USERS + 1).cast_signed(),
+        random.within(1..ROOMS + 1).cast_signed(),
+    );
+    match random.within(0..10) {
+        0..4 => Op::Kick { node, user, room },
+        4..6 => Op::Add { node, user, room },
+        6 => Op::Ban { node, user },
+        7..9 => Op::Unban { node, user },
+        _ => Op::Disconnect { node, user },
+    }
+}
+
+fn of_node(world: &World) -> Op {
+    let random = &world.random;
+    let node = small(random.within(0..world.nodes.len() as u64));
+    match world.nodes[node].node {
+        Some(_) if random.often(400) => Op::Crash { node },
+        Some(_) => Op::Nothing,
+        None => Op::Start { node },
+    }
+}
+
+fn faults(world: &World) -> Faults {
+    let random = &world.random;
+    let rate = |most| u16::try_from(random.within(0..most)).unwrap_or(0);
+    if random.often(350) {
+        return Faults::default();
+    }
+    Faults {
+        lose: rate(400),
+        repeat: rate(300),
+        delay: rate(500),
+        unreachable: random.often(150),
+    }
+}

@@ -1,0 +1,167 @@
+//! What really happened, in the order of the commits, by the store's own word.
+//!
+//! Invariant: read after every single commit, so that nothing happens between two looks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bongsu_model::{MembersVersion, PageFrom, RoomId, Seq};
+use bongsu_store::{Memory, Store};
+use futures_util::FutureExt;
+
+/// Something that was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// A user became a member.
+    Joined {
+        /// Where.
+        room: i64,
+        /// Who.
+        user: i64,
+        /// The room's last message then.
+        seq: u64,
+    },
+    /// A membership ended.
+    Left {
+        /// Where.
+        room: i64,
+        /// Whose.
+        user: i64,
+        /// The room's last message then.
+        seq: u64,
+    },
+    /// A message was accepted.
+    Posted {
+        /// Where.
+        room: i64,
+        /// Its place.
+        seq: u64,
+        /// Who.
+        sender: i64,
+        /// The text.
+        content: String,
+    },
+}
+
+/// All that was committed.
+#[derive(Clone, Debug, Default)]
+pub struct Truth {
+    /// In their order.
+    pub commits: Vec<Commit>,
+    rooms: BTreeMap<RoomId, Known>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Known {
+    seq: Seq0,
+    version: Option<MembersVersion>,
+    members: BTreeSet<i64>,
+}
+
+/// A seq that begins before the first message.
+type Seq0 = u64;
+
+/// An answer from memory, which nobody waits for.
+fn now<T, E>(answer: impl Future<Output = Result<T, E>>) -> Option<T> {
+    answer
+        .now_or_never()
+        .expect("a read in memory does not wait")
+        .ok()
+}
+
+impl Truth {
+    /// Notes what the last commit was.
+    pub(crate) fn observe(&mut self, store: &Memory, rooms: &[RoomId]) {
+        for head in now(store.heads(rooms.to_vec())).unwrap_or_default() {
+            let known = self.rooms.entry(head.room).or_default();
+            let room = head.room.0;
+            if known.version != Some(head.members_version) {
+                known.version = Some(head.members_version);
+                let all = now(store.room_members(head.room)).flatten();
+                let members: BTreeSet<i64> = all
+                    .into_iter()
+                    .flat_map(|all| all.members)
+                    .map(|(user, _)| user.0)
+                    .collect();
+                let joined = members.difference(&known.members);
+                self.commits.extend(joined.map(|user| Commit::Joined {
+                    room,
+                    user: *user,
+                    seq: head.seq.0,
+                }));
+                let left = known.members.difference(&members);
+                self.commits.extend(left.map(|user| Commit::Left {
+                    room,
+                    user: *user,
+                    seq: head.seq.0,
+                }));
+                known.members = members;
+            }
+            while known.seq < head.seq.0 {
+                let page = now(store.history(head.room, PageFrom::After(Seq(known.seq)), 1)).flatten();
+                let Some(message) = page.and_then(|page| page.messages.first().cloned()) else {
+                    break;
+                };
+                known.seq = message.seq.0;
+                self.commits.push(Commit::Posted {
+                    room,
+                    seq: message.seq.0,
+                    sender: message.sender.user.0,
+                    content: message.content.to_string(),
+                });
+            }
+        }
+    }
+
+    /// Each time that a user was a member of a room.
+    #[must_use]
+    pub fn stays(&self, room: i64, user: i64) -> Vec<Stay> {
+        let mut stays: Vec<Stay> = Vec::new();
+        for (index, commit) in self.commits.iter().enumerate() {
+            match commit {
+                Commit::Joined {
+                    room: r,
+                    user: u,
+                    seq,
+                } if (*r, *u) == (room, user) => {
+                    stays.push(Stay {
+                        since: index,
+                        joined: *seq,
+                        left: None,
+                    });
+                }
+                Commit::Left {
+                    room: r,
+                    user: u,
+                    seq,
+                } if (*r, *u) == (room, user) => {
+                    if let Some(last) = stays.last_mut() {
+                        last.left = Some(*seq);
+                    }
+                }
+                Commit::Joined { .. } | Commit::Left { .. } | Commit::Posted { .. } => {}
+            }
+        }
+        stays
+    }
+
+    /// The last message of a room.
+    #[must_use]
+    pub fn head(&self, room: i64) -> u64 {
+        let seqs = self.commits.iter().filter_map(|commit| match commit {
+            Commit::Posted { room: r, seq, .. } if *r == room => Some(*seq),
+            Commit::Posted { .. } | Commit::Joined { .. } | Commit::Left { .. } => None,
+        });
+        seqs.max().unwrap_or(0)
+    }
+}
+
+/// A user's time as a member of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// The commit that began it.
+    pub since: usize,
+    /// The room's last message then.
+    pub joined: u64,
+    /// The room's last message when it ended.
+    pub left: Option<u64>,
+}

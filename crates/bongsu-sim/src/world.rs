@@ -1,0 +1,446 @@
+//! The world: nodes on one store, clients, and what goes wrong, all from one seed on one paused clock.
+//!
+//! Invariant: one seed, one history. Nothing here asks anything but the seed and the clock.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bongsu_bus::Faults;
+use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
+use bongsu_model::{Limits, PageFrom, Role, RoomId, RoomRef, Seq, Timestamp, UserId};
+use bongsu_node::usecases::operate::Operator;
+use bongsu_node::{Counters, Node};
+use bongsu_store::memory::Injected;
+use bongsu_store::{Memory, Store, StoreLimits};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::bus::Backplane;
+use crate::client::{Client, Fate, Link};
+use crate::conn;
+use crate::history::{History, Saw, Standing};
+use crate::line::Pipe;
+use crate::op::{self, Op};
+use crate::ports::{self, SimClock};
+use crate::random::Random;
+use crate::truth::Truth;
+
+/// Users; some have two devices.
+pub(crate) const USERS: u64 = 6;
+/// Clients: one for each user, then second devices.
+const CLIENTS: u64 = 8;
+/// Rooms, all open.
+pub(crate) const ROOMS: u64 = 3;
+/// Shards of each node.
+const SHARDS: usize = 2;
+/// Requests that a client may have sent and the server not read.
+const UNREAD_MAX: usize = 64;
+/// Until everything must be well again after the last fault, in milliseconds.
+const HEAL_MS: u64 = 30_000;
+
+/// One node, up or down.
+pub(crate) struct Place {
+    pub(crate) node: Option<Arc<Node>>,
+    view: Arc<Memory>,
+    conns: Vec<AbortHandle>,
+}
+
+/// Everything that there is.
+pub(crate) struct World {
+    pub(crate) random: Random,
+    pub(crate) nodes: Vec<Place>,
+    pub(crate) clients: Vec<Client>,
+    clock: SimClock,
+    limits: Arc<Limits>,
+    store: Memory,
+    backplane: Arc<Backplane>,
+    truth: Arc<Mutex<Truth>>,
+    history: History,
+    log: String,
+}
+
+/// Runs a seed through so many things that happen; what was seen, and the log.
+#[must_use]
+pub fn run(seed: u64, ops: usize) -> (History, String) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing");
+    runtime.block_on(async {
+        let mut world = World::new(seed);
+        world.set_up().await;
+        for _ in 0..ops {
+            let op = op::choose(&world);
+            world.happen(op).await;
+            let pause = world.random.within(0..40);
+            world.pass(pause).await;
+        }
+        world.heal().await;
+        world.end().await
+    })
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let random = Random::new(seed);
+        let limits = Arc::new(ports::limits());
+        let store = Memory::manual(random.next(), StoreLimits::from(&*limits));
+        let count = usize::try_from(random.within(1..4)).unwrap_or(1);
+        let backplane = Backplane::new(random.fork(), count);
+        let nodes = (0..count).map(|_| Place {
+            node: None,
+            view: Arc::new(store.view()),
+            conns: Vec::new(),
+        });
+        let clients = (0..CLIENTS).map(|index| {
+            let user = i64::try_from(index % USERS).unwrap_or(0) + 1;
+            Client::new(usize::try_from(index).unwrap_or(0), user)
+        });
+        Self {
+            nodes: nodes.collect(),
+            clients: clients.collect(),
+            clock: SimClock::new(),
+            limits,
+            store,
+            backplane,
+            truth: Arc::default(),
+            history: History::default(),
+            log: String::new(),
+            random,
+        }
+    }
+
+    /// Users and rooms, the nodes, and someone who makes writes durable.
+    async fn set_up(&mut self) {
+        let store = self.store.view();
+        let (truth, sync, random) = (Arc::clone(&self.truth), self.store.view(), self.random.fork());
+        tokio::spawn(async move {
+            let rooms: Vec<RoomId> = (1..).map(RoomId).take(ROOMS as usize).collect();
+            loop {
+                tokio::time::sleep(Duration::from_millis(random.within(1..6))).await;
+                for _ in 0..sync.unsynced() {
+                    sync.sync_some(1);
+                    truth.lock().observe(&sync, &rooms);
+                }
+            }
+        });
+        for user in 1..=USERS {
+            let id = Some(UserId(user.cast_signed()));
+            store
+                .create_user(
+                    NewUser {
+                        id,
+                        ..NewUser::default()
+                    },
+                    Timestamp(0),
+                )
+                .await
+                .expect("it is new");
+        }
+        for room in 1..=ROOMS {
+            let members = (1..=USERS).filter(|user| (user + room) % 3 != 0);
+            let members = members
+                .map(|user| (UserId(user.cast_signed()), MemberRole::Member))
+                .collect();
+            let id = Some(RoomId(room.cast_signed()));
+            let new = NewRoom {
+                id,
+                visibility: Visibility::Open,
+                members,
+                ..NewRoom::default()
+            };
+            store.create_room(new, Timestamp(0)).await.expect("it is new");
+        }
+        for node in 0..self.nodes.len() {
+            self.start(node);
+        }
+    }
+
+    pub(crate) fn note(&mut self, text: &str) {
+        let at = self.clock.ms();
+        writeln!(self.log, "{at:>7} {text}").expect("a string takes all");
+    }
+
+    fn saw(&mut self, client: usize, saw: Saw) {
+        let commits = self.truth.lock().commits.len();
+        let it = &self.clients[client];
+        let (user, session) = (it.user, it.session);
+        let at_ms = self.clock.ms();
+        self.history.records.push(crate::history::Record {
+            at_ms,
+            commits,
+            client,
+            user,
+            session,
+            saw,
+        });
+    }
+
+    /// Lets time pass; then everyone reads.
+    pub(crate) async fn pass(&mut self, ms: u64) {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        let at = self.clock.ms();
+        for client in &mut self.clients {
+            client.read(at, &mut self.history.records);
+        }
+    }
+
+    fn start(&mut self, node: usize) {
+        let place = &mut self.nodes[node];
+        place.view.restart();
+        let store: Arc<dyn Store> = Arc::clone(&place.view) as Arc<dyn Store>;
+        let bus = self.backplane.bus(node);
+        let ports = ports::ports(store, bus, self.clock, self.random.fork(), &self.limits);
+        let id = format!("node-{node}").into();
+        place.node = Some(Node::start(id, ports, Arc::new(Counters::default()), SHARDS));
+    }
+
+    /// A node dies: what it had not made durable is gone, and so are its connections.
+    fn crash(&mut self, node: usize) {
+        let place = &mut self.nodes[node];
+        place.view.crash();
+        place.conns.drain(..).for_each(|conn| conn.abort());
+        place.node = None;
+        for client in &mut self.clients {
+            if client.link.as_ref().is_some_and(|link| link.node == node) {
+                client.drop_link();
+            }
+        }
+    }
+
+    pub(crate) fn up(&self) -> Vec<usize> {
+        (0..self.nodes.len())
+            .filter(|node| self.nodes[*node].node.is_some())
+            .collect()
+    }
+
+    fn connect(&mut self, client: usize, node: usize, resume: bool) {
+        let Some(serving) = self.nodes[node].node.clone() else {
+            return;
+        };
+        let pipe = Pipe::new(self.random.fork(), Arc::clone(&self.truth));
+        let (bytes, read) = mpsc::channel(UNREAD_MAX);
+        let task = tokio::spawn(conn::serve(serving, Arc::clone(&pipe), read));
+        self.nodes[node].conns.push(task.abort_handle());
+        self.clients[client].connect(
+            Link {
+                bytes,
+                pipe,
+                node,
+                signed_in: false,
+            },
+            resume,
+        );
+    }
+
+    /// What an operator does, on a node, in its own time.
+    fn operate<F>(&self, node: usize, deed: impl FnOnce(Arc<Node>, Operator) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if let Some(node) = self.nodes[node].node.clone() {
+            let by = Operator::api_key("sim".into(), Role::Admin);
+            tokio::spawn(deed(node, by));
+        }
+    }
+
+    async fn happen(&mut self, op: Op) {
+        self.note(&format!("{op:?}"));
+        match op {
+            Op::Nothing => {}
+            Op::Connect { client, node, resume } => self.connect(client, node, resume),
+            Op::Drop { client } => {
+                self.clients[client].drop_link();
+                self.saw(
+                    client,
+                    Saw::Over {
+                        why: "by the client".to_owned(),
+                    },
+                );
+            }
+            Op::Post {
+                client,
+                room,
+                count,
+                named,
+            } => {
+                let mut bytes = Vec::new();
+                for _ in 0..count {
+                    let (post, saw) = self.clients[client].post(room, named);
+                    bytes.extend(post);
+                    self.saw(client, saw);
+                }
+                self.clients[client].say(bytes);
+            }
+            Op::Retry { client } => {
+                if let Some(bytes) = self.clients[client].retry() {
+                    self.clients[client].say(bytes);
+                }
+            }
+            Op::Join { client, room, after } => {
+                let bytes = self.clients[client].join(room, after);
+                self.clients[client].say(bytes);
+            }
+            Op::Leave { client, room } => {
+                let bytes = self.clients[client].leave(room);
+                self.clients[client].say(bytes);
+            }
+            Op::Chatter { client, room } => {
+                let bytes = self.clients[client].chatter(room);
+                self.clients[client].say(bytes);
+            }
+            Op::Read { client, reads } => {
+                if let Some(link) = &self.clients[client].link {
+                    link.pipe.set_reading(reads);
+                }
+            }
+            Op::Wait { ms } => self.pass(ms).await,
+            Op::Crash { node } => self.crash(node),
+            Op::Start { node } => self.start(node),
+            Op::Bus(faults) => self.backplane.set_faults(faults),
+            Op::FailAppends { count, injected } => self.store.fail_appends(count, injected),
+            Op::FailWrites { count } => self.store.fail_writes(count, Injected::Broken),
+            Op::Kick { .. } | Op::Add { .. } | Op::Ban { .. } | Op::Unban { .. } | Op::Disconnect { .. } => {
+                self.operated(op);
+            }
+        }
+    }
+
+    fn operated(&mut self, op: Op) {
+        match op {
+            Op::Kick { node, user, room } => self.operate(node, async move |node, by| {
+                let _ = node
+                    .remove_member(&by, &RoomRef::Id(RoomId(room)), UserId(user))
+                    .await;
+            }),
+            Op::Add { node, user, room } => self.operate(node, async move |node, by| {
+                let _ = node
+                    .add_member(&by, &RoomRef::Id(RoomId(room)), UserId(user))
+                    .await;
+            }),
+            Op::Ban { node, user } => {
+                self.clients
+                    .iter_mut()
+                    .filter(|it| it.user == user)
+                    .for_each(|it| it.banned = true);
+                self.operate(node, async move |node, by| {
+                    let _ = node.ban(&by, UserId(user), "sim".into()).await;
+                });
+            }
+            Op::Unban { node, user } => {
+                self.clients
+                    .iter_mut()
+                    .filter(|it| it.user == user)
+                    .for_each(|it| it.banned = false);
+                self.operate(node, async move |node, by| {
+                    let _ = node.unban(&by, UserId(user)).await;
+                });
+            }
+            Op::Disconnect { node, user } => self.operate(node, async move |node, by| {
+                let _ = node.disconnect(&by, UserId(user)).await;
+            }),
+            _ => {}
+        }
+    }
+
+    /// The last fault is over: everybody comes back, and after a while all must be well.
+    async fn heal(&mut self) {
+        self.note("heal");
+        self.backplane.set_faults(Faults::default());
+        self.store.heal();
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].node.is_none() {
+                self.start(node);
+            }
+        }
+        for user in 1..=USERS {
+            let by = Operator::api_key("sim".into(), Role::Admin);
+            if let Some(node) = self.nodes[0].node.clone() {
+                let unbanned = node.unban(&by, UserId(user.cast_signed())).await;
+                assert!(unbanned.is_ok(), "a healthy node lets a user in again");
+            }
+        }
+        self.pass(3_000).await;
+        for round in 0..HEAL_MS / 1_000 {
+            for client in 0..self.clients.len() {
+                match &self.clients[client].link {
+                    Some(link) => link.pipe.set_reading(true),
+                    // Nobody comes back in the last rounds, so that whoever is there must be level by itself.
+                    None if round < 10 => {
+                        let node =
+                            usize::try_from(self.random.within(0..self.nodes.len() as u64)).unwrap_or(0);
+                        self.connect(client, node, true);
+                    }
+                    None => {}
+                }
+            }
+            for _ in 0..20 {
+                self.pass(50).await;
+            }
+        }
+    }
+
+    /// Looks at everyone, has everyone post once more, and looks again.
+    async fn end(mut self) -> (History, String) {
+        self.look();
+        if crate::checks::eventually(&self.history).is_ok() {
+            for client in 0..self.clients.len() {
+                for room in self.clients[client].rooms() {
+                    let (bytes, saw) = self.clients[client].post(room, true);
+                    self.saw(client, saw);
+                    self.clients[client].say(bytes);
+                }
+            }
+            for _ in 0..100 {
+                self.pass(50).await;
+            }
+            self.look();
+            for client in &self.clients {
+                let waits = client.sent.iter().filter(|sent| sent.fate == Fate::Waits);
+                self.history
+                    .unanswered
+                    .extend(waits.map(|sent| sent.content.clone()));
+            }
+        }
+        for record in &self.history.records {
+            writeln!(self.log, "{record}").expect("a string takes all");
+        }
+        for (index, commit) in self.history.truth.commits.iter().enumerate() {
+            writeln!(self.log, "#{index} {commit:?}").expect("a string takes all");
+        }
+        (self.history, self.log)
+    }
+
+    fn look(&mut self) {
+        let store = self.store.view();
+        let room = |room: i64| {
+            use futures_util::FutureExt;
+            let page = store.history(RoomId(room), PageFrom::After(Seq::ZERO), u32::MAX);
+            let page = page
+                .now_or_never()
+                .expect("a read in memory does not wait")
+                .ok()
+                .flatten();
+            let messages = page.into_iter().flat_map(|page| page.messages);
+            (
+                room,
+                messages
+                    .map(|message| (message.seq.0, message.content.to_string()))
+                    .collect(),
+            )
+        };
+        self.history.stored = (1..=ROOMS.cast_signed()).map(room).collect();
+        self.history.truth = self.truth.lock().clone();
+        let here = self.clients.iter().filter(|client| client.is_signed_in());
+        self.history.standing = here
+            .map(|client| Standing {
+                client: client.index,
+                user: client.user,
+                session: client.session,
+            })
+            .collect();
+    }
+}

@@ -1,0 +1,72 @@
+//! Many seeds, the seeds that once failed, and one seed by hand.
+
+use bongsu_sim::{checks, run};
+
+/// Things that happen in one seed.
+const OPS: usize = 250;
+/// The end of a log that is shown for a seed that fails.
+const SHOWN: usize = 60;
+
+fn judge(seed: u64) -> Result<(), String> {
+    let (history, log) = run(seed, OPS);
+    let judged = checks::always(&history).and_then(|()| checks::eventually(&history));
+    judged.map_err(|violation| {
+        let lines: Vec<&str> = log.lines().collect();
+        let shown = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
+        format!("seed {seed}: {violation}\n{shown}\nBONGSU_SEED={seed} cargo test -p bongsu-sim replay -- --nocapture")
+    })
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn every_seed_holds() {
+    let count = number("BONGSU_SIM_SEEDS").unwrap_or(200);
+    let from = number("BONGSU_SIM_FROM").unwrap_or(1);
+    let failed: Vec<String> = (from..from + count)
+        .filter_map(|seed| judge(seed).err())
+        .collect();
+    let firsts: Vec<&str> = failed.iter().filter_map(|text| text.lines().next()).collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {count} seeds failed:\n{}",
+        failed.len(),
+        firsts.join("\n")
+    );
+}
+
+#[test]
+fn seeds_that_once_failed_hold() {
+    for line in include_str!("../seeds.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+    {
+        let (seed, name) = line.split_once(' ').expect("a seed and its name");
+        if let Err(text) = judge(seed.parse().expect("a seed is a number")) {
+            panic!("{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn replay() {
+    let Some(seed) = number("BONGSU_SEED") else { return };
+    let (history, log) = run(seed, OPS);
+    println!("{log}");
+    if let Err(violation) = checks::always(&history).and_then(|()| checks::eventually(&history)) {
+        panic!("seed {seed}: {violation}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_log() {
+    for seed in [3, 17, 99] {
+        let (first, second) = (run(seed, OPS).1, run(seed, OPS).1);
+        if first != second {
+            let line = first.lines().zip(second.lines()).position(|(a, b)| a != b);
+            panic!("seed {seed}: two runs part at line {line:?}");
+        }
+    }
+}
