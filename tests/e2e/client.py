@@ -117,9 +117,10 @@ class Client:
 
     @staticmethod
     def unpack(frame):
-        for field in ("action", "data", "timestamp", "seq_id"):
+        for field in ("action", "data", "timestamp"):
             if field not in frame:
                 raise Unexpected(f"no {field} in {brief(frame)}")
+        frame.setdefault("seq_id", None)  # The answer to a request without one.
         datetime.strptime(frame["timestamp"], "%Y-%m-%dT%H:%M:%S.%fZ")
         if frame.get("compressed"):
             frame["data"] = json.loads(gzip.decompress(base64.b64decode(frame["data"], validate=True)))

@@ -85,7 +85,7 @@ def a_client_that_never_reads_is_closed_and_costs_a_bounded_sum(server):
     while server.sockets() >= open_sockets:
         assert time.monotonic() < deadline, f"not closed after {n} messages"
         for _ in range(50):
-            a.request("SEND_MESSAGE", message(room, content))
+            a.request("SEND_MESSAGE", message(room, f"{n} {content}"))
             n += 1
         stream = b.messages(room, n - 50)
         assert [next(stream)["seq"] for _ in range(50)] == list(range(n - 49, n + 1)), "the others miss nothing"
@@ -119,7 +119,7 @@ def a_slow_reader_is_caught_up_in_order(server):
     total = 1_500  # Six megabytes: far past the mailbox and the kernel's buffers.
     others = Bystander(server)
     for n in range(total):
-        a.request("SEND_MESSAGE", message(room, content))
+        a.request("SEND_MESSAGE", message(room, f"{n} {content}"))
         if n % 50 == 49:
             stream = b.messages(room, n - 49)
             assert [next(stream)["seq"] for _ in range(50)] == list(range(n - 48, n + 2))
