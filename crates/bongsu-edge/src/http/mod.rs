@@ -20,7 +20,7 @@ mod outer;
 mod page;
 mod probes;
 mod problem;
-mod process;
+pub mod review;
 mod rooms;
 mod router;
 mod serve;
@@ -31,7 +31,6 @@ mod users;
 mod video_rooms;
 mod views;
 
-pub use metrics::Source;
 pub use openapi::{openapi, yaml};
 pub use serve::serve;
 pub use service::{HttpParts, HttpService, Listening};

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bongsu_model::{Code, Locale, Refusal};
+use tokio::time::Instant;
 
 use super::cors;
 use super::problem::{Problem, Says};
@@ -22,7 +23,7 @@ const BUSY_RETRY_MS: u64 = 1_000;
 
 /// Around everything.
 pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) -> Response {
-    let began = app.node.now();
+    let began = Instant::now();
     let request_id = request_id(&app, request.headers());
     let locale = locale(request.headers()).unwrap_or(app.locale);
     let origin = cors::allowed(&app.cors_origins, request.headers());
@@ -37,6 +38,7 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         app.node.counters.refused(problem.refusal.code);
+        app.meters.refused(&problem.refusal);
         let allow = response.headers().get(ALLOW).cloned();
         response = problem.render(locale, &request_id, allow.as_ref());
     }
@@ -52,10 +54,9 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(REQUEST_ID, value);
     }
-    let (status, took_ms) = (response.status(), app.node.now().ms_since(began));
-    let route = route.as_deref().unwrap_or("none");
-    app.meter.answered(route, &method, status, took_ms);
-    tracing::debug!(%request_id, %method, route, status = status.as_u16(), took_ms, "answered");
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    app.meters.http(route.as_deref(), method.as_str(), status, took);
+    tracing::debug!(%request_id, %method, route, status, took_ms = took.as_millis(), "answered");
     response
 }
 

@@ -1,5 +1,7 @@
 //! What operators' machines ask: alive, ready, which version, how full.
 
+use std::sync::atomic::Ordering;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -85,7 +87,7 @@ pub(super) struct StatusView {
     /// Open connections on all listeners, signed in or not.
     connections: usize,
     /// Of them, to this API.
-    http_connections: u64,
+    http_connections: usize,
     /// Signed in.
     sessions: usize,
     /// With a session here.
@@ -146,7 +148,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<StatusView> {
         started_at: app.started_at.to_string(),
         uptime_ms: node.now().ms_since(app.started_at),
         connections: app.admission.counts().0,
-        http_connections: app.meter.connections(),
+        http_connections: app.connections.load(Ordering::Relaxed),
         sessions: node.sessions_count(),
         users_online,
         rooms: node.rooms_count(),

@@ -22,9 +22,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
-use super::metrics::OpenConnection;
-use super::service::HttpService;
+use super::service::{App, HttpService};
 use crate::admission::Permit;
+use crate::meters::{Protocol, TurnedAway};
 
 /// The library takes no smaller buffer; smaller limits are kept by counting.
 const BUFFER_BYTES_MIN: usize = 8_192;
@@ -60,7 +60,7 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
                     connections.spawn(connection(stream, permit, service.clone(), stopped.clone()));
                 }
             }
-            Err(fault) => refused_by_machine(&fault).await,
+            Err(fault) => refused_by_machine(&service.app, &fault).await,
         }
     }
     drop(listener);
@@ -75,19 +75,41 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
 fn admit(service: &HttpService, stream: &TcpStream, peer: SocketAddr) -> Option<Permit> {
     let permit = service.app.admission.admit(peer.ip());
     if permit.is_none() {
+        let limits = service.app.limits();
+        let full = service.app.admission.counts().0 >= limits.connections_max;
+        service.app.meters.turned_away(if full { TurnedAway::NodeFull } else { TurnedAway::AddressFull });
         // A courtesy: who is not let in is not waited for.
         let _ = stream.try_write(FULL);
     }
     permit
 }
 
-async fn refused_by_machine(fault: &io::Error) {
+async fn refused_by_machine(app: &App, fault: &io::Error) {
     match fault.kind() {
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
         _ => {
-            tracing::warn!(%fault, "cannot accept HTTP connections");
+            app.meters.turned_away(TurnedAway::Descriptors);
+            tracing::warn!(%fault, "an HTTP connection could not be accepted; the next try is in a moment");
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }
+    }
+}
+
+/// Counts a connection while it is open.
+struct Open(App);
+
+impl Open {
+    fn count(app: &App) -> Self {
+        app.connections.fetch_add(1, Ordering::Relaxed);
+        app.meters.connection_opened(Protocol::Http);
+        Self(Arc::clone(app))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.meters.connection_closed(Protocol::Http, None);
     }
 }
 
@@ -116,7 +138,7 @@ impl Drop for InFlight {
 
 async fn connection(stream: TcpStream, permit: Permit, service: HttpService, mut stopped: watch::Receiver<()>) {
     let _permit = permit;
-    let _open = OpenConnection::count(Arc::clone(&service.app));
+    let _open = Open::count(&service.app);
     let limits = service.app.limits();
     let (header_ms, idle_ms, drain_ms) = (limits.http_header_ms, limits.idle_ms, limits.drain_ms);
     // Answers are small and whole: nothing is won by waiting for more.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use axum::Router;
 use bongsu_model::{Limits, Locale, Timestamp};
@@ -10,10 +11,11 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
 use super::idempotency::InFlight;
-use super::metrics::{HttpMeter, Source};
+use super::metrics;
 use super::router;
 use crate::admission::Admission;
 use crate::auth::ApiKeys;
+use crate::meters::Meters;
 
 /// A listener of this node, for `/readyz` and `/status`.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct HttpParts {
     pub api_keys: Arc<ApiKeys>,
     /// The caps on connections, shared with the other listeners.
     pub admission: Arc<Admission>,
+    /// What `/metrics` shows. Whoever else counts has told it so.
+    pub meters: Arc<Meters>,
     /// The product's version.
     pub version: &'static str,
     /// When the process started.
@@ -40,8 +44,6 @@ pub struct HttpParts {
     pub locale: Locale,
     /// Origins whose pages may call the API, as in their `Origin` header; `*` for all. Empty: none.
     pub cors_origins: Vec<Arc<str>>,
-    /// Who else has figures for `/metrics`.
-    pub sources: Vec<Box<dyn Source>>,
 }
 
 /// The HTTP API, cheap to clone.
@@ -58,13 +60,13 @@ pub(super) struct Shared {
     pub(super) node: Arc<Node>,
     pub(super) api_keys: RwLock<Arc<ApiKeys>>,
     pub(super) admission: Arc<Admission>,
+    pub(super) meters: Arc<Meters>,
     pub(super) version: &'static str,
     pub(super) started_at: Timestamp,
     pub(super) locale: Locale,
     pub(super) cors_origins: Vec<Arc<str>>,
-    pub(super) sources: Vec<Box<dyn Source>>,
     pub(super) listening: Mutex<Vec<Listening>>,
-    pub(super) meter: HttpMeter,
+    pub(super) connections: AtomicUsize,
     pub(super) in_flight: InFlight,
     pub(super) busy: Arc<Semaphore>,
 }
@@ -80,17 +82,18 @@ impl HttpService {
     #[must_use]
     pub fn new(parts: HttpParts) -> Self {
         let requests_max = parts.node.ports.limits.http_requests_max.min(Semaphore::MAX_PERMITS);
+        metrics::follow(&parts.meters, &parts.node);
         let app = Arc::new(Shared {
             node: parts.node,
             api_keys: RwLock::new(parts.api_keys),
             admission: parts.admission,
+            meters: parts.meters,
             version: parts.version,
             started_at: parts.started_at,
             locale: parts.locale,
             cors_origins: parts.cors_origins,
-            sources: parts.sources,
             listening: Mutex::default(),
-            meter: HttpMeter::default(),
+            connections: AtomicUsize::new(0),
             in_flight: InFlight::default(),
             busy: Arc::new(Semaphore::new(requests_max)),
         });
