@@ -39,7 +39,11 @@ class Server:
         self.config.write_text(config + "\n[limits]\n" + "\n".join(lines) + "\n")
         self.process = None
         self.log = open(os.path.join(self.home.name, "log"), "ab")
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     # Life
 
@@ -78,7 +82,7 @@ class Server:
         return code, self.process.stdout.read()
 
     def stop(self):
-        if self.process.poll() is None:
+        if self.process and self.process.poll() is None:
             self.kill()
         self.log.close()
         self.home.cleanup()
