@@ -167,10 +167,12 @@ impl Node {
         self.publish(Heard::Event(Outbound::new(event))).await;
     }
 
+    /// Says something to every node. Without the backplane this node hears it all the same.
     pub(crate) async fn publish(&self, heard: Heard) {
-        if let Err(fault) = self.ports.bus.publish(heard).await {
+        if let Err(fault) = self.ports.bus.publish(heard.clone()).await {
             self.counters.bus_faults.bump();
             tracing::warn!(%fault, "an announcement was not taken by the bus");
+            self.hear(heard).await;
         }
     }
 

@@ -13,6 +13,13 @@ pub(crate) struct Routes {
     parts: [RwLock<HashMap<RoomId, u64>>; PARTS],
 }
 
+/// How far a round of all rooms is.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Round {
+    part: usize,
+    after: Option<RoomId>,
+}
+
 impl Routes {
     fn part(&self, room: RoomId) -> &RwLock<HashMap<RoomId, u64>> {
         &self.parts[room.0.rem_euclid(PARTS as i64) as usize]
@@ -41,6 +48,30 @@ impl Routes {
         })
     }
 
+    /// Goes round all rooms, `most` at a time: the next ones, ascending, from where the round is.
+    pub(crate) fn next(&self, round: &mut Round, most: usize) -> Vec<RoomId> {
+        let mut next = Vec::new();
+        for _ in 0..PARTS {
+            let part = self.parts[round.part].read();
+            let later = part
+                .keys()
+                .filter(|room| round.after.is_none_or(|after| **room > after));
+            let mut later: Vec<_> = later.copied().collect();
+            later.sort_unstable();
+            later.truncate(most - next.len());
+            next.extend(&later);
+            if next.len() == most {
+                round.after = later.last().copied();
+                break;
+            }
+            *round = Round {
+                part: (round.part + 1) % PARTS,
+                after: None,
+            };
+        }
+        next
+    }
+
     pub(crate) fn rooms(&self) -> usize {
         self.parts.iter().map(|part| part.read().len()).sum()
     }
@@ -62,5 +93,17 @@ mod tests {
         routes.set(RoomId(-3), 0, false);
         routes.set(RoomId(-3), 63, false);
         assert_eq!(routes.rooms(), 0);
+    }
+
+    #[test]
+    fn a_round_comes_past_every_room() {
+        let routes = Routes::default();
+        let mut round = Round::default();
+        assert_eq!(routes.next(&mut round, 3), []);
+        (-10..30).for_each(|room| routes.set(RoomId(room), 0, true));
+        let mut seen: Vec<_> = (0..14).flat_map(|_| routes.next(&mut round, 3)).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 40, "42 looks at 40 rooms");
     }
 }

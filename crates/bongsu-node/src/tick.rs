@@ -3,14 +3,17 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bongsu_bus::Heard;
+use bongsu_bus::{Ear, Heard};
 use bongsu_core::machine::Machine;
 use bongsu_core::roster::RosterEffect;
 use bongsu_model::event::Lane;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Notice, Timestamp};
 
+use tokio::task::JoinHandle;
+
 use crate::node::Node;
+use crate::routes::Round;
 use crate::session::TokenDue;
 use crate::usecases::{calls, status};
 
@@ -18,11 +21,15 @@ use crate::usecases::{calls, status};
 const TICK: Duration = Duration::from_millis(100);
 /// How exact the ends of tokens are, in ticks.
 const TOKENS_EVERY: u64 = 10;
+/// Rooms whose heads are read from the store at once, to find what nobody announced.
+const HEADS_AT_ONCE: usize = 128;
 /// How often tables are swept and history is trimmed, in ticks.
 const TRIM_EVERY: u64 = 300;
 
 pub(crate) async fn run(node: Weak<Node>) {
     let mut count = 0_u64;
+    let mut round = Round::default();
+    let mut looking = None;
     loop {
         tokio::time::sleep(TICK).await;
         let Some(node) = node.upgrade() else { return };
@@ -33,6 +40,9 @@ pub(crate) async fn run(node: Weak<Node>) {
         let heads_every = (node.ports.limits.head_exchange_ms / 100).max(1);
         if count.is_multiple_of(heads_every) {
             tell_heads(&node).await;
+            if looking.as_ref().is_none_or(JoinHandle::is_finished) {
+                looking = look_at_heads(&node, &mut round);
+            }
         }
         if count.is_multiple_of(TOKENS_EVERY) {
             tokens_due(&node, now);
@@ -67,6 +77,22 @@ async fn tell_heads(node: &Arc<Node>) {
     if !heads.is_empty() {
         node.publish(Heard::Heads(heads.into())).await;
     }
+}
+
+/// Reads how far the next few rooms are in the store: what was kept and announced to nobody, because its node or the
+/// backplane went away just then, is found by this.
+fn look_at_heads(node: &Arc<Node>, round: &mut Round) -> Option<JoinHandle<()>> {
+    let rooms = node.routes.next(round, HEADS_AT_ONCE);
+    if rooms.is_empty() {
+        return None;
+    }
+    let node = Arc::clone(node);
+    // The store may take its time; deadlines go on.
+    Some(tokio::spawn(async move {
+        if let Some(heads) = node.healthy(node.ports.store.heads(rooms).await) {
+            node.hear(Heard::Heads(heads.into())).await;
+        }
+    }))
 }
 
 fn tokens_due(node: &Arc<Node>, now: Timestamp) {
