@@ -265,3 +265,21 @@ def a_compressed_connect_is_checked_all_the_same(server):
     with Client(server.tcp) as client:
         client.request("CONNECT", pack({"jwt_token": "a.b.c"}), compressed=True)
         assert client.until_closed()[0]["data"]["error_code"] == "INVALID_TOKEN"
+
+
+@scenario(config=config_with_file)
+def a_revoked_token_ends_its_sessions_and_opens_none(server):
+    def minted(jti):
+        return token(keys()["HS256"], claims(sub="630", jti=jti))
+
+    kept, gone = server.client(), server.client()
+    kept.connect(minted("kept"))
+    gone.connect(minted("gone"))
+    server.call("POST", "/api/v1/tokens/revoke", {"jti": "gone", "expires_at": int(time.time()) + 600}, want=204)
+    last = gone.until_closed()[-1]
+    assert last["action"] == "SESSION_CLOSED" and last["data"]["error_code"] == "INVALID_TOKEN", last
+    assert last["data"]["reconnect"] == "never", last
+    must_be_refused(server, "a revoked token", minted("gone"))
+    kept.ask("PING", expect="PONG")
+    kept.close()
+    must_be_taken(server, minted("kept"))
