@@ -16,6 +16,13 @@ pub(crate) struct Registry {
     parts: [Mutex<HashMap<SessionId, Arc<Session>>>; PARTS],
 }
 
+/// How far a round of all sessions is.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Round {
+    part: usize,
+    after: Option<SessionId>,
+}
+
 impl Registry {
     fn part(&self, id: SessionId) -> &Mutex<HashMap<SessionId, Arc<Session>>> {
         // The low bits of a UUIDv7 are random.
@@ -49,6 +56,30 @@ impl Registry {
         }
         found.sort_unstable_by_key(|session| session.id);
         found
+    }
+
+    /// Goes round all sessions, `most` at a time: the next ones, ascending, from where the round is.
+    pub(crate) fn next(&self, round: &mut Round, most: usize) -> Vec<Arc<Session>> {
+        let mut next = Vec::new();
+        for _ in 0..PARTS {
+            let part = self.parts[round.part].lock();
+            let later = part
+                .keys()
+                .filter(|id| round.after.is_none_or(|after| **id > after));
+            let mut later: Vec<_> = later.copied().collect();
+            later.sort_unstable();
+            later.truncate(most - next.len());
+            next.extend(later.iter().filter_map(|id| part.get(id)).cloned());
+            if next.len() == most {
+                round.after = later.last().copied();
+                break;
+            }
+            *round = Round {
+                part: (round.part + 1) % PARTS,
+                after: None,
+            };
+        }
+        next
     }
 
     pub(crate) fn of(&self, user: UserId) -> Vec<Arc<Session>> {

@@ -6,16 +6,18 @@ use std::time::Duration;
 use bongsu_bus::{Ear, Heard};
 use bongsu_core::machine::Machine;
 use bongsu_core::roster::RosterEffect;
+use bongsu_core::shard::{Hear, Input};
 use bongsu_model::event::Lane;
+use bongsu_model::records::MyRoom;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Notice, Timestamp};
 
 use tokio::task::JoinHandle;
 
 use crate::node::Node;
-use crate::routes::Round;
 use crate::session::TokenDue;
 use crate::usecases::{calls, status};
+use crate::{registry, routes};
 
 /// How exact deadlines of presence and calls are.
 const TICK: Duration = Duration::from_millis(100);
@@ -23,12 +25,14 @@ const TICK: Duration = Duration::from_millis(100);
 const TOKENS_EVERY: u64 = 10;
 /// Rooms whose heads are read from the store at once, to find what nobody announced.
 const HEADS_AT_ONCE: usize = 128;
+/// Sessions whose memberships are read from the store at once, to find those that nobody announced.
+const MEMBERSHIPS_AT_ONCE: usize = 16;
 /// How often tables are swept and history is trimmed, in ticks.
 const TRIM_EVERY: u64 = 300;
 
 pub(crate) async fn run(node: Weak<Node>) {
     let mut count = 0_u64;
-    let mut round = Round::default();
+    let (mut rooms_round, mut sessions_round) = (routes::Round::default(), registry::Round::default());
     let mut looking = None;
     loop {
         tokio::time::sleep(TICK).await;
@@ -41,7 +45,7 @@ pub(crate) async fn run(node: Weak<Node>) {
         if count.is_multiple_of(heads_every) {
             tell_heads(&node).await;
             if looking.as_ref().is_none_or(JoinHandle::is_finished) {
-                looking = look_at_heads(&node, &mut round);
+                looking = Some(look(&node, &mut rooms_round, &mut sessions_round));
             }
         }
         if count.is_multiple_of(TOKENS_EVERY) {
@@ -79,20 +83,42 @@ async fn tell_heads(node: &Arc<Node>) {
     }
 }
 
-/// Reads how far the next few rooms are in the store: what was kept and announced to nobody, because its node or the
-/// backplane went away just then, is found by this.
-fn look_at_heads(node: &Arc<Node>, round: &mut Round) -> Option<JoinHandle<()>> {
-    let rooms = node.routes.next(round, HEADS_AT_ONCE);
-    if rooms.is_empty() {
-        return None;
-    }
+/// Reads how far the next few rooms are in the store, and which rooms the next few sessions should hear: what was kept
+/// and announced to nobody, because its node or the backplane went away just then, is found by this.
+fn look(node: &Arc<Node>, rooms: &mut routes::Round, sessions: &mut registry::Round) -> JoinHandle<()> {
+    let rooms = node.routes.next(rooms, HEADS_AT_ONCE);
+    let sessions = node.registry.next(sessions, MEMBERSHIPS_AT_ONCE);
     let node = Arc::clone(node);
     // The store may take its time; deadlines go on.
-    Some(tokio::spawn(async move {
-        if let Some(heads) = node.healthy(node.ports.store.heads(rooms).await) {
+    tokio::spawn(async move {
+        if !rooms.is_empty()
+            && let Some(heads) = node.healthy(node.ports.store.heads(rooms).await)
+        {
             node.hear(Heard::Heads(heads.into())).await;
         }
-    }))
+        for session in sessions {
+            let Some(rooms) = node.healthy(node.ports.store.my_rooms(session.user).await) else {
+                return;
+            };
+            let found = Input::Found {
+                slot: session.slot,
+                session: session.id,
+                rooms: rooms.iter().map(found).collect(),
+            };
+            node.to_shard(session.shard, found).await;
+        }
+    })
+}
+
+fn found(room: &MyRoom) -> Hear {
+    Hear {
+        room: room.room,
+        head: room.seq,
+        epoch: room.epoch,
+        version: room.members_version,
+        after: room.joined_seq,
+        asked: false,
+    }
 }
 
 fn tokens_due(node: &Arc<Node>, now: Timestamp) {

@@ -65,6 +65,15 @@ pub enum Input {
         /// Which rooms.
         rooms: Vec<Hear>,
     },
+    /// The memberships of a session's user, read again to find those that nobody told of.
+    Found {
+        /// The session's slot.
+        slot: SlotNo,
+        /// The session: the slot may be another's by now.
+        session: SessionId,
+        /// All rooms of its user, each from where the user joined.
+        rooms: Vec<Hear>,
+    },
     /// The session is over; its slot is free.
     Close {
         /// The session's slot.
@@ -263,6 +272,12 @@ impl Shard {
                 blocked,
             } => self.sessions.open(slot, session, user, blocked),
             Input::Attach { slot, rooms } => self.attach(slot, rooms, out),
+            Input::Found { slot, session, rooms } => {
+                // Until it is attached, a session may yet be told more of where it is to begin.
+                if self.sessions.is_open(slot) && self.sessions.slot_of(session) == Some(slot) {
+                    self.attach(slot, rooms, out);
+                }
+            }
             Input::Close { slot } => self.close(slot, out),
             Input::Announced(outbound) => self.announced(outbound, now, out),
             Input::Heads(heads) => heads.iter().for_each(|head| self.head(*head, now, out)),

@@ -322,6 +322,17 @@ impl Runner {
                 slot: words.slot(),
                 rooms: self.hears(words),
             },
+            "found" => {
+                let session = words.get("s").map_or_else(
+                    || self.session(words),
+                    |text| SessionId(text.parse().expect("s=1")),
+                );
+                Input::Found {
+                    slot: words.slot(),
+                    session,
+                    rooms: self.hears(words),
+                }
+            }
             "close" => Input::Close { slot: words.slot() },
             "heads" => Input::Heads([words.head()].into()),
             "backfilled" => Input::Backfilled {

@@ -702,3 +702,37 @@ fn a_leave_during_a_run_disturbs_nobody() {
     "#]],
     );
 }
+
+#[test]
+fn a_membership_that_nobody_told_of_is_found() {
+    check(
+        "
+        open 0 u=1
+        found 0 r=1 head=7 after=4 v=2
+        attach 0 r=2 head=3
+        found 0 r=1 head=7 after=4 v=2 & r=2 head=4 after=1
+        replayed 0 after=4 seqs=5..7 v=2
+        found 0 s=9 r=3 head=1
+        post r=2 seq=4
+        post r=1 seq=8 v=2
+    ",
+        expect![[r#"
+            open 0 u=1
+            found 0 r=1 head=7 after=4 v=2
+            attach 0 r=2 head=3
+              want r2
+              check r2
+            found 0 r=1 head=7 after=4 v=2 & r=2 head=4 after=1
+              want r1
+              check r1
+              replay r1 after 4 for 0
+            replayed 0 after=4 seqs=5..7 v=2
+              0 <- missed 5 6 7
+            found 0 s=9 r=3 head=1
+            post r=2 seq=4
+              0 <- 4
+            post r=1 seq=8 v=2
+              0 <- 8
+        "#]],
+    );
+}
