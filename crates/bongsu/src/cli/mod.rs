@@ -4,8 +4,15 @@ mod bench;
 mod check;
 mod config;
 mod migrate;
+mod openapi;
+mod output;
+mod remote;
+mod room;
+mod send;
 mod serve;
+mod tail;
 mod token;
+mod user;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -30,12 +37,24 @@ enum Command {
     Serve(serve::Serve),
     /// Make an access token, signed by a data folder's key (the server need not run); or revoke one.
     Token(token::Token),
+    /// Make, list and look after users of a running server.
+    User(user::User),
+    /// Make, list and look into rooms of a running server.
+    Room(room::Room),
+    /// Post a message in a room of a running server.
+    Send(send::Send),
+    /// Tell something to every live session.
+    Announce(send::Announce),
+    /// Show what happens in a room, as it happens.
+    Tail(tail::Tail),
     /// Look for mistakes in a configuration, and for damage in a data folder.
     Check(check::Check),
     /// Show the configuration of a server that was told nothing.
     Config(config::Config),
     /// Bring a data folder to this version, without starting a server.
     Migrate(migrate::Migrate),
+    /// Print the OpenAPI description of the HTTP API.
+    Openapi(openapi::OpenApi),
     /// Measure a server, beside a floor in the same run.
     Bench(bench::Bench),
     /// The floor that the bench measures against.
@@ -51,9 +70,15 @@ pub(crate) fn run() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
+        Command::User(user) => user.run(),
+        Command::Room(room) => room.run(),
+        Command::Send(send) => send.run(),
+        Command::Announce(announce) => announce.run(),
+        Command::Tail(tail) => tail.run(),
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(),
+        Command::Openapi(openapi) => openapi.run(),
         Command::Bench(bench) => bench.run(),
         Command::BenchFloor { args } => bongsu_bench::floor::main(args).map_err(Into::into),
     };

@@ -24,17 +24,20 @@ const TOKEN_MS: u64 = 300_000;
 #[command(next_help_heading = "Server")]
 pub(crate) struct Access {
     /// The server's HTTP address.
-    #[arg(long, default_value = "http://127.0.0.1:8000", env = "BONGSU_URL", value_parser = base)]
+    #[arg(long, global = true, default_value = "http://127.0.0.1:8000", env = "BONGSU_URL", value_parser = base)]
     pub(crate) url: String,
     /// An access token; without it (and without --api-key) one is signed with the data folder's key.
-    #[arg(long, env = "BONGSU_TOKEN", hide_env_values = true)]
+    #[arg(long, global = true, env = "BONGSU_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
     /// A key of the HTTP API instead of a token.
-    #[arg(long, env = "BONGSU_API_KEY", hide_env_values = true, conflicts_with = "token")]
+    #[arg(long, global = true, env = "BONGSU_API_KEY", hide_env_values = true, conflicts_with = "token")]
     pub(crate) api_key: Option<String>,
     /// The server's data folder, for its key.
-    #[arg(long, default_value = "bongsu-data", env = "BONGSU_DATA_DIR")]
+    #[arg(long, global = true, default_value = "bongsu-data", value_name = "DIR", env = "BONGSU_DATA_DIR")]
     pub(crate) data_dir: PathBuf,
+    /// The server's answer as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
 }
 
 fn base(text: &str) -> Result<String, String> {
@@ -49,11 +52,6 @@ impl Access {
         )?;
         let request = MintRequest { sub: sub.to_owned(), role, ttl_ms: TOKEN_MS, ..MintRequest::default() };
         Ok(signer.mint(&request, SystemClock.now()))
-    }
-
-    /// Whether the call is made in the name of whoever holds the given token.
-    pub(crate) fn has_token(&self) -> bool {
-        self.token.is_some()
     }
 }
 

@@ -1,7 +1,9 @@
-//! Calls to other servers: to a running Bongsu by the command line, to a reviewer by the server.
+//! Calls to a running server by the commands that need one.
 
 mod api;
 mod http;
+mod stream;
 
 pub(crate) use api::{Access, Api, part};
-pub(crate) use http::{Http, HttpFault, check_url};
+pub(crate) use http::check_url;
+pub(crate) use stream::{Said, Stream};

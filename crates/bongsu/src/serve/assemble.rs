@@ -9,6 +9,9 @@ use bongsu_bus::LocalBus;
 use bongsu_edge::admission::Admission;
 use bongsu_edge::auth::{ApiKeys, Signer, TurnMint, Verifier};
 use bongsu_edge::clock::{SystemChance, SystemClock};
+use bongsu_edge::http::review::Webhook;
+use bongsu_edge::http::{self, HttpParts, HttpService};
+use bongsu_edge::meters::Meters;
 use bongsu_edge::tcp::{self, TcpService};
 use bongsu_node::ports::Moderated;
 use bongsu_node::{Clock as _, Counters, Node, Policy, Ports, Reviewer};
@@ -17,8 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::review::Webhook;
-use super::{demo, files, first};
+use super::{demo, files, first, meter};
 use crate::settings::Settings;
 
 /// The database's file in the data folder.
@@ -29,7 +31,8 @@ pub(super) struct Running {
     pub(super) node: Arc<Node>,
     pub(super) tokens: Arc<Verifier>,
     pub(super) tcp: SocketAddr,
-    pub(super) http: String,
+    pub(super) http: SocketAddr,
+    pub(super) api: HttpService,
     listeners: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
     drain_ms: u64,
@@ -43,10 +46,12 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     }
     files::raise(limits.connections_max);
     // Addresses come first, so that a slip in one leaves nothing behind.
+    let started_at = SystemClock.now();
     let tcp_listener = bind("--tcp", server.tcp)?;
+    let http_listener = bind("--http", server.http)?;
     let folder = &server.data_dir;
     let fresh = !folder.join(DATABASE).exists();
-    let store = open(settings)?;
+    let store = Arc::new(open(settings)?);
     let signer = Signer::load_or_create(folder).context("the key in the data folder cannot be used")?;
     let node_id = first::node_id(server)?;
     if fresh {
@@ -56,7 +61,7 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     tokio::spawn(Arc::clone(&tokens).keep_fresh());
     let reviewer = settings.review.as_ref().map(Webhook::new).transpose()?;
     let ports = Ports {
-        store: Arc::new(store),
+        store: Arc::clone(&store) as Arc<dyn bongsu_store::Store>,
         bus: Arc::new(LocalBus::new()),
         clock: Arc::new(SystemClock),
         chance: Arc::new(SystemChance),
@@ -73,16 +78,38 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let node = Node::start(node_id, ports, Arc::new(Counters::default()), server.shards.unwrap_or(cores));
     node.load_revocations().await.map_err(|refusal| anyhow::anyhow!("revocations cannot be read: {refusal:?}"))?;
-    let _keys = ApiKeys::new(&settings.api_keys)?;
     let admission = Admission::new(&limits);
-    let (stop, stopped) = watch::channel(false);
-    let tcp = tcp_listener.local_addr()?;
+    let meters = Arc::new(Meters::new());
+    meters.follow(&node.counters);
+    meter::follow(&meters, &store);
+    let (tcp, http) = (tcp_listener.local_addr()?, http_listener.local_addr()?);
+    let api = HttpService::new(HttpParts {
+        node: Arc::clone(&node),
+        api_keys: Arc::new(ApiKeys::new(&settings.api_keys)?),
+        admission: Arc::clone(&admission),
+        meters,
+        version: env!("CARGO_PKG_VERSION"),
+        started_at,
+        locale: server.locale,
+        cors_origins: server.cors_origins.clone(),
+    });
+    api.listens("tcp", tcp);
+    api.listens("http", http);
     if server.dev {
         demo::furnish(&node, &signer, tcp, server).await?;
     }
+    let (stop, stopped) = watch::channel(false);
     let service = TcpService { node: Arc::clone(&node), admission, locale: server.locale };
-    let listeners = vec![tokio::spawn(tcp::serve(tcp_listener, service, stopped))];
-    Ok(Running { node, tokens, tcp, http: String::new(), listeners, stop, drain_ms: limits.drain_ms })
+    let mut http_stopped = stopped.clone();
+    let until = async move {
+        // The sender is gone only when the server is.
+        let _ = http_stopped.wait_for(|stopped| *stopped).await;
+    };
+    let listeners = vec![
+        tokio::spawn(tcp::serve(tcp_listener, service, stopped)),
+        tokio::spawn(http::serve(http_listener, api.clone(), until)),
+    ];
+    Ok(Running { node, tokens, tcp, http, api, listeners, stop, drain_ms: limits.drain_ms })
 }
 
 fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -122,7 +149,7 @@ impl Running {
         let ready = serde_json::json!({
             "ready": true,
             "node_id": &*self.node.id,
-            "http": self.http,
+            "http": self.http.to_string(),
             "tcp": self.tcp.to_string(),
             "pid": std::process::id(),
         });

@@ -1,55 +1,55 @@
-//! What the store counts, as text for `/metrics`.
+//! What the store counts, for `/metrics`.
 //!
 //! Invariant: names and units stay as they are; dashboards are built on them.
 
-use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
-use bongsu_store::StoreMeter;
-use bongsu_store::sqlite::{BATCH_BOUNDS, COMMIT_US_BOUNDS};
+use bongsu_edge::meters::{HistogramReading, MeterUnit, Meters, Reading};
+use bongsu_store::Sqlite;
+use bongsu_store::sqlite::{BATCH_BOUNDS, COMMIT_US_BOUNDS, MeterReading};
 
 /// Microseconds in a second.
-const US: f64 = 1e6;
+const US: f64 = 1e-6;
 
-/// Appends the store's families to a page of metrics.
-pub(super) fn write(meter: &StoreMeter, out: &mut String) {
-    families(meter, out).expect("a string takes everything");
+type Counted = (&'static str, &'static str, fn(&MeterReading) -> u64);
+
+const COUNTERS: [Counted; 5] = [
+    ("bongsu_store_appended", "Messages appended and committed", |it| it.appended),
+    ("bongsu_store_repeats", "Appends answered with an earlier message", |it| it.repeats),
+    ("bongsu_store_writes", "Writes committed, appends and others", |it| it.writes),
+    ("bongsu_store_failed_commits", "Transactions that could not be committed", |it| it.failed_commits),
+    ("bongsu_store_overloaded", "Calls refused because a queue was full", |it| it.overloaded),
+];
+
+/// Shows what a store counts.
+pub(super) fn follow(meters: &Meters, store: &Arc<Sqlite>) {
+    let meter = store.meter();
+    for (name, help, of) in COUNTERS {
+        let meter = Arc::clone(&meter);
+        meters.collect(name, help, None, Reading::counter(move || of(&meter.read())));
+    }
+    let batches = Arc::clone(&meter);
+    let read = move || {
+        let it = batches.read();
+        spread(&BATCH_BOUNDS, &it.batch_buckets, it.writes, 1.0)
+    };
+    meters.collect("bongsu_store_batch_writes", "Writes in one commit", None, Reading::histogram(read));
+    let read = move || {
+        let it = meter.read();
+        spread(&COMMIT_US_BOUNDS, &it.commit_buckets, it.commit_us, US)
+    };
+    let help = "Time of one commit";
+    meters.collect("bongsu_store_commit", help, Some(MeterUnit::Seconds), Reading::histogram(read));
+    // Metrics are no reason to keep the store open.
+    let store = Arc::downgrade(store);
+    let read = move || store.upgrade().map_or(0.0, |store| store.queue_len() as f64);
+    meters.collect("bongsu_store_waiting_writes", "Writes that wait", None, Reading::gauge(read));
 }
 
-fn families(meter: &StoreMeter, out: &mut String) -> fmt::Result {
-    let it = meter.read();
-    let counters = [
-        ("bongsu_store_appended_total", "Messages appended and committed.", it.appended),
-        ("bongsu_store_repeats_total", "Appends answered with an earlier message.", it.repeats),
-        ("bongsu_store_writes_total", "Writes committed, appends and others.", it.writes),
-        ("bongsu_store_failed_commits_total", "Transactions that could not be committed.", it.failed_commits),
-        ("bongsu_store_overloaded_total", "Calls refused because a queue was full.", it.overloaded),
-    ];
-    for (name, help, value) in counters {
-        writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}")?;
-    }
-    let batch = BATCH_BOUNDS.iter().map(|bound| *bound as f64);
-    histogram(out, "bongsu_store_batch_writes", "Writes in one commit.", batch, &it.batch_buckets, it.writes as f64)?;
-    let commit = COMMIT_US_BOUNDS.iter().map(|bound| *bound as f64 / US);
-    let sum = it.commit_us as f64 / US;
-    histogram(out, "bongsu_store_commit_seconds", "Time of one commit.", commit, &it.commit_buckets, sum)
-}
-
-fn histogram(
-    out: &mut String,
-    name: &str,
-    help: &str,
-    bounds: impl Iterator<Item = f64>,
-    buckets: &[u64],
-    sum: f64,
-) -> fmt::Result {
-    writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram")?;
-    let mut count = 0;
-    for (bound, bucket) in bounds.zip(buckets) {
-        count += bucket;
-        writeln!(out, "{name}_bucket{{le=\"{bound}\"}} {count}")?;
-    }
-    count = buckets.iter().sum();
-    writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {sum}\n{name}_count {count}")
+/// Buckets of their own as Prometheus wants them; `unit` is what one is worth.
+fn spread(bounds: &[u64], counts: &[u64], sum: u64, unit: f64) -> HistogramReading {
+    let bounds = bounds.iter().map(|bound| *bound as f64 * unit).chain([f64::INFINITY]);
+    HistogramReading { sum: sum as f64 * unit, buckets: bounds.zip(counts.iter().copied()).collect() }
 }
 
 #[cfg(test)]
@@ -57,20 +57,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_are_cumulative() {
-        let mut out = String::new();
-        let bounds = [0.5, 1.0];
-        histogram(&mut out, "x", "X.", bounds.into_iter(), &[1, 2, 4], 9.5).unwrap();
-        let tail: Vec<&str> = out.lines().skip(2).collect();
-        let want = [r#"x_bucket{le="0.5"} 1"#, r#"x_bucket{le="1"} 3"#, r#"x_bucket{le="+Inf"} 7"#, "x_sum 9.5", "x_count 7"];
-        assert_eq!(tail, want);
-    }
-
-    #[test]
-    fn every_family_is_announced() {
-        let mut out = String::new();
-        write(&StoreMeter::default(), &mut out);
-        assert_eq!(out.matches("# TYPE ").count(), 7);
-        assert!(out.ends_with('\n'));
+    fn the_last_bucket_has_no_bound() {
+        let read = spread(&[1, 2], &[3, 4, 5], 20, 0.5);
+        assert_eq!(read.buckets, [(0.5, 3), (1.0, 4), (f64::INFINITY, 5)]);
+        assert!((read.sum - 10.0).abs() < f64::EPSILON);
     }
 }

@@ -6,7 +6,6 @@ mod files;
 mod first;
 mod meter;
 mod reload;
-mod review;
 mod signals;
 
 pub(crate) use assemble::{DATABASE, refuse};

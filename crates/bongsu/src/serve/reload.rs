@@ -3,6 +3,7 @@
 //! Invariant: all of it comes into force, or nothing does and the old stays.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bongsu_edge::auth::ApiKeys;
 
@@ -24,10 +25,11 @@ pub(super) fn reload(running: &Running, settings: &mut Settings, config: Option<
 fn try_reload(running: &Running, settings: &mut Settings, config: Option<&Path>) -> anyhow::Result<Vec<&'static str>> {
     let fresh = Settings::load(config)?;
     let pipeline = fresh.content.pipeline()?;
-    let _keys = ApiKeys::new(&fresh.api_keys)?;
+    let keys = Arc::new(ApiKeys::new(&fresh.api_keys)?);
     // The last step that can fail; what follows cannot.
     running.tokens.reload()?;
     running.node.ports.moderation.replace(pipeline);
+    running.api.set_api_keys(keys);
     let later = needs_restart(settings, &fresh);
     settings.content = fresh.content;
     settings.api_keys = fresh.api_keys;

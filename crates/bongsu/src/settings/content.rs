@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use bongsu_edge::auth::Secret;
+use bongsu_edge::http::review::ReviewSettings;
 use bongsu_model::Limits;
 use bongsu_node::ports::{Blocklist, LinkPolicy, Moderation, ModerationSettings};
 
@@ -12,6 +14,9 @@ use super::word;
 
 /// Mistakes of a blocklist that are told one by one; of the rest only the number.
 const TOLD_MAX: usize = 20;
+/// Questions that a reviewer is asked at once, unless the file says otherwise, and at most.
+const QUESTIONS: u64 = 256;
+const QUESTIONS_MAX: u64 = 65_536;
 /// Most time that a reviewer may take.
 const REVIEW_MS_MAX: u64 = 60_000;
 
@@ -39,20 +44,16 @@ impl ContentSettings {
 fn blocklist(path: &Path) -> Result<Blocklist, String> {
     let text = std::fs::read_to_string(path).map_err(|fault| format!("cannot read {}: {fault}", path.display()))?;
     Blocklist::parse(&text).map_err(|faults| {
-        let told: Vec<_> = faults.iter().take(TOLD_MAX).map(|it| format!("{}:{}: {}", path.display(), it.line, it.wrong)).collect();
+        let told = faults.iter().take(TOLD_MAX).map(|it| {
+            // Faults of patterns are drawn over several lines.
+            let wrong: Vec<_> = it.wrong.to_string().split_whitespace().map(str::to_owned).collect();
+            format!("{}:{}: {}", path.display(), it.line, wrong.join(" "))
+        });
+        let told: Vec<_> = told.collect();
         let more = faults.len().saturating_sub(TOLD_MAX);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         format!("{}{more}", told.join("; "))
     })
-}
-
-/// Who has the last word.
-#[derive(Clone, Debug)]
-pub(crate) struct ReviewSettings {
-    pub(crate) url: Arc<str>,
-    pub(crate) timeout_ms: u64,
-    /// Whether a post passes when nobody answers.
-    pub(crate) fail_open: bool,
 }
 
 pub(super) fn moderation(section: Section<'_, '_>, limits: &Limits) -> ContentSettings {
@@ -100,7 +101,18 @@ fn links(section: &Section<'_, '_>) -> Option<LinkPolicy> {
 
 pub(super) fn review(section: Section<'_, '_>) -> Option<ReviewSettings> {
     let url = section.text("url", |text| crate::client::check_url(text).map(|()| Arc::from(text)));
+    let inline = section.secret("secret");
+    let file = section.file("secret_file");
+    if inline.is_some() && file.is_some() {
+        section.mistake("secret", false, "either `secret` or `secret_file` is needed, not both");
+    }
+    let key = if inline.is_some() { "secret" } else { "secret_file" };
+    let secret = inline.or_else(|| file.and_then(|path| std::fs::read(path).ok()).map(Secret::of_file));
+    if secret.as_ref().is_some_and(|secret| !secret.expose().iter().all(u8::is_ascii_graphic)) {
+        section.mistake(key, false, "the secret must be visible ASCII");
+    }
     let timeout_ms = section.integer("timeout_ms", 1..=REVIEW_MS_MAX).unwrap_or(1_000);
+    let questions_max = section.integer("questions_max", 1..=QUESTIONS_MAX).unwrap_or(QUESTIONS);
     let on_fault = section.text("on_fault", |text| {
         word(text, &["open", "closed"], |text| match text {
             "open" => Some(true),
@@ -109,5 +121,6 @@ pub(super) fn review(section: Section<'_, '_>) -> Option<ReviewSettings> {
         })
     });
     section.close();
-    Some(ReviewSettings { url: url?, timeout_ms, fail_open: on_fault.unwrap_or(true) })
+    let questions_max = usize::try_from(questions_max).unwrap_or(usize::MAX);
+    Some(ReviewSettings { url: url?, secret, timeout_ms, pass_unasked: on_fault.unwrap_or(true), questions_max })
 }

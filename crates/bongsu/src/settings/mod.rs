@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bongsu_edge::auth::{ApiKeySetting, IceSettings, TokenSettings};
+use bongsu_edge::http::review::ReviewSettings;
 use bongsu_model::Limits;
 use bongsu_model::limits::Broken;
 use bongsu_node::Policy;
 
-pub(crate) use content::{ContentSettings, ReviewSettings};
+pub(crate) use content::ContentSettings;
 pub(crate) use default::default_toml;
 pub(crate) use mistake::Mistakes;
 pub(crate) use server::{LogFormat, ServerSettings, durability, locale, log_filter, node_id};
@@ -103,7 +104,8 @@ fn values(limits: &Limits, names: &[&str]) -> String {
 
 /// One of some words, or what would be right.
 fn word<T>(text: &str, words: &[&str], parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
-    parse(text).ok_or_else(|| {
+    let known = words.contains(&text);
+    parse(text).filter(|_| known).ok_or_else(|| {
         let near = mistake::nearest(text, words.iter().copied());
         let near = near.map(|near| format!("; `{near}` is near")).unwrap_or_default();
         format!("one of {} is needed{near}", words.join(", "))

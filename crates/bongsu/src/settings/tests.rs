@@ -108,7 +108,7 @@ fn values_of_every_kind_are_taken_over() {
     assert_eq!((read.server.shards, read.server.threads), (Some(3), None));
     assert_eq!(read.limits.idle_ms, 0x2_0000);
     assert!(!read.policy.create_users);
-    assert!(read.review.is_some_and(|review| !review.fail_open && review.timeout_ms == 1_000));
+    assert!(read.review.is_some_and(|review| !review.pass_unasked && review.timeout_ms == 1_000));
     assert_eq!(read.ice.urls.len(), 2);
     assert_eq!(read.api_keys.len(), 1);
 }
