@@ -79,11 +79,8 @@ impl Conn {
     /// Reads what is there; `None` if that completed nothing, `Err` if the connection is gone.
     fn read(&mut self) -> Result<Option<Read>, ()> {
         BUFFER.with_borrow_mut(|buffer| {
-            let count = match self.socket.stream.try_read(buffer) {
-                Ok(0) => return Err(()),
-                Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(None),
-                Err(_) => return Err(()),
+            let Some(count) = self.socket.read(buffer)? else {
+                return Ok(None);
             };
             if self.mailbox.is_closed() {
                 return Ok(None);

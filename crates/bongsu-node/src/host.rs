@@ -10,11 +10,11 @@ use bongsu_core::shard::{Effect, Input, Shard, SlotNo};
 use bongsu_model::event::Lane;
 use bongsu_model::records::RoomHead;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{HistoryPage, Notice, PageFrom, Run, Seq, Timestamp};
+use bongsu_model::{Encode, HistoryPage, Notice, PageFrom, Run, Seq, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::mailbox::Pushed;
+use crate::mailbox::{Mailbox, Pushed};
 use crate::node::Node;
 use crate::session::Session;
 
@@ -123,6 +123,7 @@ pub(crate) async fn run(node: Weak<Node>, index: usize, mut shard: Shard, mut in
             index,
             shard: &mut shard,
             sessions: &mut sessions,
+            delivered: 0,
         };
         let now = node.ports.clock.now();
         for input in inputs.drain(..) {
@@ -149,7 +150,16 @@ struct Host<'a> {
     index: usize,
     shard: &'a mut Shard,
     /// The sessions by slot, as the shard knows them.
-    sessions: &'a mut Vec<Option<Arc<Session>>>,
+    sessions: &'a mut Vec<Option<Held>>,
+    /// Deliveries not yet counted: the count is shared by all shards, and so is its line of memory.
+    delivered: u64,
+}
+
+/// What a delivery needs of a session, side by side.
+struct Held {
+    mailbox: Arc<Mailbox>,
+    events: &'static dyn Encode,
+    session: Arc<Session>,
 }
 
 impl Host<'_> {
@@ -157,9 +167,13 @@ impl Host<'_> {
         if let Input::Open { slot, .. } = &input {
             let index = *slot as usize;
             if self.sessions.len() <= index {
-                self.sessions.resize(index + 1, None);
+                self.sessions.resize_with(index + 1, || None);
             }
-            self.sessions[index] = self.node.shards[self.index].session(*slot);
+            self.sessions[index] = self.node.shards[self.index].session(*slot).map(|session| Held {
+                mailbox: Arc::clone(&session.mailbox),
+                events: session.dialect.events(),
+                session,
+            });
         }
         let closed = if let Input::Close { slot } = &input {
             Some(*slot)
@@ -185,9 +199,15 @@ impl Host<'_> {
                 self.shard.handle(input, now, out);
             }
         }
+        if self.delivered > 0 {
+            self.node
+                .counters
+                .deliveries
+                .add(std::mem::take(&mut self.delivered));
+        }
     }
 
-    fn effect(&self, effect: Effect, now: Timestamp, back: &mut Vec<Input>) {
+    fn effect(&mut self, effect: Effect, now: Timestamp, back: &mut Vec<Input>) {
         let node = self.node;
         match effect {
             Effect::Deliver { slot, run } => self.deliver(slot, run, back),
@@ -256,36 +276,42 @@ impl Host<'_> {
     }
 
     fn session(&self, slot: SlotNo) -> Option<&Arc<Session>> {
+        Some(&self.held(slot)?.session)
+    }
+
+    fn held(&self, slot: SlotNo) -> Option<&Held> {
         self.sessions.get(slot as usize)?.as_ref()
     }
 
-    fn deliver(&self, slot: SlotNo, run: Arc<Run>, back: &mut Vec<Input>) {
-        let Some(session) = self.session(slot) else { return };
-        self.node.counters.deliveries.add(run.events().len() as u64);
+    fn deliver(&mut self, slot: SlotNo, run: Arc<Run>, back: &mut Vec<Input>) {
+        self.delivered += run.events().len() as u64;
+        let Some(held) = self.held(slot) else { return };
         let events = run.events();
         let body = &events[0].event().body;
-        let bytes = run.encoded(session.dialect.events());
-        match session
+        let pushed = held
             .mailbox
-            .push_keyed(body.lane(), body.conflation_key(), bytes)
-        {
+            .push_keyed(body.lane(), body.conflation_key(), run.encoded(held.events));
+        match pushed {
             Pushed::Written | Pushed::Queued | Pushed::Closed => {}
             Pushed::Full if body.lane() == Lane::Ephemeral => {}
             Pushed::Full => {
                 // Messages can be had again from the store; the rest of the run cannot, and there is room for it.
                 for event in events.iter().filter(|event| event.message().is_none()) {
-                    let bytes = event.encoded(session.dialect.events());
-                    if session.mailbox.push_beyond(Lane::Message, bytes) == Pushed::Full {
+                    if held
+                        .mailbox
+                        .push_beyond(Lane::Message, event.encoded(held.events))
+                        == Pushed::Full
+                    {
                         self.end(slot, CloseCause::Slow);
                         return;
                     }
                 }
                 self.node.counters.lags.bump();
                 back.push(Input::Full { slot, run });
-                if !session.mailbox.want_drained() {
+                if !held.mailbox.want_drained() {
                     back.push(Input::Drained {
                         slot,
-                        session: session.id,
+                        session: held.session.id,
                     });
                 }
             }
