@@ -90,6 +90,12 @@ pub enum Violation {
         /// The number due.
         place: u64,
     },
+    /// A user is connected though an operator keeps it out.
+    #[error("client {client} is connected though it is kept out")]
+    Lingers {
+        /// The client.
+        client: usize,
+    },
     /// A post was not answered though everything was healthy.
     #[error("{content:?} was not answered")]
     Unanswered {
@@ -164,6 +170,9 @@ pub fn eventually(history: &History) -> Result<(), Violation> {
     let places = walk(history)?;
     level(history, &places)?;
     stored(history)?;
+    if let Some(client) = history.lingering.first() {
+        return Err(Violation::Lingers { client: *client });
+    }
     match history.unanswered.first() {
         Some(content) => Err(Violation::Unanswered {
             content: content.clone(),

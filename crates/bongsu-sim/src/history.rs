@@ -1,5 +1,6 @@
 //! What each client saw and did, in order: all that the checks judge, beside the truth.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::truth::Truth;
@@ -108,6 +109,10 @@ pub struct History {
     pub stored: Vec<(i64, Vec<(u64, String)>)>,
     /// Who is connected in the end, signed in and reading.
     pub standing: Vec<Standing>,
+    /// Clients that were signed in though an operator had kept their users out for long.
+    pub lingering: Vec<usize>,
+    /// How often what may go wrong did.
+    pub counted: BTreeMap<&'static str, u64>,
     /// Posts that were not answered in the end though everything was healthy.
     pub unanswered: Vec<String>,
 }

@@ -84,19 +84,47 @@ pub(crate) enum Op {
     },
 }
 
+impl Op {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Connect { .. } => "connect",
+            Self::Drop { .. } => "drop",
+            Self::Post { .. } => "post",
+            Self::Retry { .. } => "retry",
+            Self::Join { .. } => "join",
+            Self::Leave { .. } => "leave",
+            Self::Chatter { .. } => "chatter",
+            Self::Read { .. } => "read",
+            Self::Wait { .. } => "wait",
+            Self::Crash { .. } => "crash",
+            Self::Start { .. } => "start",
+            Self::Bus(_) => "bus",
+            Self::FailAppends { .. } => "fail appends",
+            Self::FailWrites { .. } => "fail writes",
+            Self::Kick { .. } => "kick",
+            Self::Add { .. } => "add",
+            Self::Ban { .. } => "ban",
+            Self::Unban { .. } => "unban",
+            Self::Disconnect { .. } => "disconnect",
+        }
+    }
+}
+
 /// What happens next. Whatever cannot happen now is nothing.
 pub(crate) fn choose(world: &World) -> Op {
     let random = &world.random;
     match random.within(0..1_000) {
-        0..700 => of_client(world),
-        700..740 => of_operator(world),
-        740..800 => Op::Wait {
+        0..680 => of_client(world),
+        680..750 => of_operator(world),
+        750..800 => Op::Wait {
             ms: random.within(0..1_500),
         },
         800..860 => Op::Bus(faults(world)),
         860..900 => of_node(world),
         900..930 => {
-            let kinds = [Injected::Broken, Injected::Overloaded, Injected::KeptButBroken];
+            let kept = Injected::KeptButBroken;
+            let kinds = [Injected::Broken, Injected::Overloaded, kept, kept];
             let injected = random.one_of(&kinds).copied().unwrap_or(Injected::Broken);
             Op::FailAppends {
                 count: small(random.within(1..4)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bongsu_bus::Faults;
 use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
-use bongsu_model::{Limits, PageFrom, Role, RoomId, RoomRef, Seq, Timestamp, UserId};
+use bongsu_model::{Limits, PageFrom, Role, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
 use bongsu_node::usecases::operate::Operator;
 use bongsu_node::{Counters, Node};
 use bongsu_store::memory::Injected;
@@ -37,6 +37,8 @@ pub(crate) const ROOMS: u64 = 3;
 const SHARDS: usize = 2;
 /// Requests that a client may have sent and the server not read.
 const UNREAD_MAX: usize = 64;
+/// Until nobody who was banned is connected any more, in milliseconds.
+const BANNED_MS: u64 = 5_000;
 /// Until everything must be well again after the last fault, in milliseconds.
 const HEAL_MS: u64 = 30_000;
 
@@ -200,6 +202,7 @@ impl World {
 
     /// A node dies: what it had not made durable is gone, and so are its connections.
     fn crash(&mut self, node: usize) {
+        self.count(node);
         let place = &mut self.nodes[node];
         place.view.crash();
         place.conns.drain(..).for_each(|conn| conn.abort());
@@ -208,6 +211,27 @@ impl World {
             if client.link.as_ref().is_some_and(|link| link.node == node) {
                 client.drop_link();
             }
+        }
+    }
+
+    /// Adds up what a node counted, at its end.
+    fn count(&mut self, node: usize) {
+        let Some(node) = &self.nodes[node].node else {
+            return;
+        };
+        let counters = &node.counters;
+        let counted = [
+            ("lags", &counters.lags),
+            ("backfills", &counters.backfills),
+            ("reloads", &counters.reloads),
+            ("slow closes", &counters.slow_closes),
+            ("repeats", &counters.repeats),
+            ("bus faults", &counters.bus_faults),
+            ("store faults", &counters.faults),
+            ("deliveries", &counters.deliveries),
+        ];
+        for (name, counter) in counted {
+            *self.history.counted.entry(name).or_default() += counter.get();
         }
     }
 
@@ -248,7 +272,9 @@ impl World {
     }
 
     async fn happen(&mut self, op: Op) {
-        self.note(&format!("{op:?}"));
+        let text = format!("{op:?}");
+        self.note(&text);
+        *self.history.counted.entry(op.name()).or_default() += 1;
         match op {
             Op::Nothing => {}
             Op::Connect { client, node, resume } => self.connect(client, node, resume),
@@ -356,13 +382,8 @@ impl World {
                 self.start(node);
             }
         }
-        for user in 1..=USERS {
-            let by = Operator::api_key("sim".into(), Role::Admin);
-            if let Some(node) = self.nodes[0].node.clone() {
-                let unbanned = node.unban(&by, UserId(user.cast_signed())).await;
-                assert!(unbanned.is_ok(), "a healthy node lets a user in again");
-            }
-        }
+        self.pass(BANNED_MS).await;
+        self.keep_out().await;
         self.pass(3_000).await;
         for round in 0..HEAL_MS / 1_000 {
             for client in 0..self.clients.len() {
@@ -379,6 +400,30 @@ impl World {
             }
             for _ in 0..20 {
                 self.pass(50).await;
+            }
+        }
+    }
+
+    /// By now nobody is here who was banned; then everyone may come back.
+    async fn keep_out(&mut self) {
+        let store = self.store.view();
+        for user in (1..=USERS).map(|user| UserId(user.cast_signed())) {
+            let banned = store
+                .user(UserRef::Id(user))
+                .await
+                .ok()
+                .flatten()
+                .is_some_and(|user| user.ban.is_some());
+            let here = self
+                .clients
+                .iter()
+                .filter(|it| banned && it.user == user.0 && it.is_signed_in());
+            let reading = here.filter(|it| it.link.as_ref().is_some_and(|link| link.pipe.is_reading()));
+            self.history.lingering.extend(reading.map(|it| it.index));
+            let by = Operator::api_key("sim".into(), Role::Admin);
+            if let Some(node) = self.nodes[0].node.clone() {
+                let unbanned = node.unban(&by, user).await;
+                assert!(unbanned.is_ok(), "a healthy node lets a user in again");
             }
         }
     }
@@ -405,6 +450,7 @@ impl World {
                     .extend(waits.map(|sent| sent.content.clone()));
             }
         }
+        (0..self.nodes.len()).for_each(|node| self.count(node));
         for record in &self.history.records {
             writeln!(self.log, "{record}").expect("a string takes all");
         }

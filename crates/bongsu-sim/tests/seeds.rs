@@ -1,5 +1,7 @@
 //! Many seeds, the seeds that once failed, and one seed by hand.
 
+use std::collections::BTreeMap;
+
 use bongsu_sim::{checks, run};
 
 /// Things that happen in one seed.
@@ -57,6 +59,21 @@ fn replay() {
     println!("{log}");
     if let Err(violation) = checks::always(&history).and_then(|()| checks::eventually(&history)) {
         panic!("seed {seed}: {violation}");
+    }
+}
+
+/// A fault that never happened proves nothing.
+#[test]
+fn everything_that_may_go_wrong_does() {
+    let mut counted: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for seed in 1..=30 {
+        for (name, times) in run(seed, OPS).0.counted {
+            *counted.entry(name).or_default() += times;
+        }
+    }
+    for (name, times) in counted {
+        println!("{name}: {times}");
+        assert!(times > 0, "{name} never happened");
     }
 }
 
