@@ -28,20 +28,20 @@ def leave_all(clients):
 @scenario()
 def three_users_join_chat_and_leave(server):
     room = server.room()
-    a, b, c = (server.client(user, f"이름{user}") for user in (123, 124, 125))
+    a, b, c = (server.client(user, f"이름{user}") for user in (191, 192, 193))
     first = a.ask("JOIN_ROOM", {"chatroom_id": room}, expect="JOIN_ROOM_SUCCESS")
     assert first["participants_count"] == 1 and first["seq"] == 0, first
     assert re.fullmatch("[0-9a-f]{16}", first["epoch"]), first
-    assert first["online_participants"] == [{"user_id": 123, "nickname": "이름123", "is_online": True}], first
+    assert first["online_participants"] == [{"user_id": 191, "nickname": "이름191", "is_online": True}], first
     b.ask("JOIN_ROOM", {"chatroom_id": room}, expect="JOIN_ROOM_SUCCESS")
-    joined = a.frame("USER_JOINED", user_id=124)
+    joined = a.frame("USER_JOINED", user_id=192)
     assert joined["data"] == {
-        "chatroom_id": room, "user_id": 124, "nickname": "이름124", "participants_count": 2,
+        "chatroom_id": room, "user_id": 192, "nickname": "이름192", "participants_count": 2,
     }, joined
     assert joined["seq_id"].startswith("broadcast_"), joined
     third = c.ask("JOIN_ROOM", {"chatroom_id": room}, expect="JOIN_ROOM_SUCCESS")
     assert third["participants_count"] == 3, third
-    assert {p["user_id"] for p in third["online_participants"]} == {123, 124, 125}, third
+    assert {p["user_id"] for p in third["online_participants"]} == {191, 192, 193}, third
 
     seq_id = a.request("SEND_MESSAGE", {"chatroom_id": room, "content": "안녕하세요!", "message_type": "text"})
     for client in (a, b, c):
@@ -49,16 +49,16 @@ def three_users_join_chat_and_leave(server):
         assert frame["seq_id"] == seq_id, frame
         message = frame["data"]
         assert message["seq"] == 1 and message["content"] == "안녕하세요!", message
-        assert message["message_type"] == "text" and message["sender"]["user_id"] == 123, message
-        assert message["sender"]["nickname"] == "이름123", message
+        assert message["message_type"] == "text" and message["sender"]["user_id"] == 191, message
+        assert message["sender"]["nickname"] == "이름191", message
         assert re.fullmatch("[0-9a-f]{32}", message["message_id"]), message
         assert message["created_at"].endswith("Z") and "client_message_id" not in message, message
 
     left = b.ask("LEAVE_ROOM", {"chatroom_id": room}, expect="LEAVE_ROOM_SUCCESS")
     assert left == {"chatroom_id": room}, left
     for client in (a, b, c):
-        gone = client.expect("USER_LEFT", chatroom_id=room, user_id=124)
-        assert gone["participants_count"] == 2 and gone["nickname"] == "이름124", gone
+        gone = client.expect("USER_LEFT", chatroom_id=room, user_id=192)
+        assert gone["participants_count"] == 2 and gone["nickname"] == "이름192", gone
     a.post(room, "without you")
     c.expect("NEW_MESSAGE", content="without you")
     b.refused("SEND_MESSAGE", {"chatroom_id": room, "content": "x", "message_type": "text"}, "PERMISSION_DENIED")
@@ -188,10 +188,18 @@ def rooms_that_are_none_of_ones_business(server):
     closed = server.room(visibility="closed")
     full = server.room(max_members=1, members=[])
     a, b = server.client(131), server.client(132)
+    # Nothing tells a closed room from one that does not exist.
     for room in (closed, 999_999_999):
-        a.refused("JOIN_ROOM", {"chatroom_id": room}, "ROOM_NOT_FOUND")
-        a.refused("SEND_MESSAGE", message(room, "x"), "ROOM_NOT_FOUND")
-        a.refused("GET_MESSAGES", {"chatroom_id": room}, "ROOM_NOT_FOUND")
+        for action, data in (
+            ("JOIN_ROOM", {}),
+            ("LEAVE_ROOM", {}),
+            ("SEND_MESSAGE", {"content": "x", "message_type": "text"}),
+            ("GET_MESSAGES", {}),
+            ("MARK_READ", {"seq": 1}),
+            ("TYPING", {"is_typing": True}),
+            ("CREATE_VIDEO_ROOM", {"video_room_name": "x", "max_participants": 2}),
+        ):
+            a.refused(action, {"chatroom_id": room, **data}, "ROOM_NOT_FOUND")
     a.ask("JOIN_ROOM", {"chatroom_id": full}, expect="JOIN_ROOM_SUCCESS")
     b.refused("JOIN_ROOM", {"chatroom_id": full}, "ROOM_FULL")
     leave_all([a, b])
