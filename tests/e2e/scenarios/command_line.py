@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 
 from client import Client, WAIT_S
 from runner import scenario
@@ -138,3 +139,37 @@ def demo_data_is_there(server):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+@scenario()
+def send_and_tail_talk_to_a_running_server(server):
+    where = ("--data-dir", server.data_dir, "--url", f"http://127.0.0.1:{server.http}")
+    room = server.room()
+    with server.client(191) as listener:
+        listener.ask("JOIN_ROOM", {"chatroom_id": room}, expect="JOIN_ROOM_SUCCESS")
+        code, _, err = run("send", "--room", room, "--as", 191, "손으로 보낸 말", *where)
+        assert code == 0, err
+        listener.expect("NEW_MESSAGE", content="손으로 보낸 말")
+        tail = subprocess.Popen(
+            [Server.binary, "tail", "--room", str(room), "--as", "191", "--after", "0"]
+            + ["--tcp", f"127.0.0.1:{server.tcp}", *where],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        watchdog = threading.Timer(WAIT_S, tail.kill)
+        watchdog.start()
+        try:
+            for content in ("손으로 보낸 말", "뒤에 온 말"):
+                while content not in (line := tail.stdout.readline()):
+                    assert line, tail.stderr.read()
+                if content == "손으로 보낸 말":
+                    listener.post(room, "뒤에 온 말")
+        finally:
+            watchdog.cancel()
+            tail.kill()
+            tail.communicate()
+    code, _, err = run("send", "--room", 999_999_999, "--as", 191, "x", *where)
+    assert code == 1 and err, (code, err)
+    code, out, err = run("user", "ban", 199, *where)
+    assert code in (1, 2) and err, "no such user"
+    code, _, err = run("send", "--room", room, "--as", 191, "x", "--data-dir", server.data_dir, "--url", "http://127.0.0.1:1")
+    assert code == 1 and "127.0.0.1:1" in err, (code, err)
