@@ -10,12 +10,12 @@ use bongsu_core::shard::{Hear, Input};
 use bongsu_model::event::Lane;
 use bongsu_model::records::MyRoom;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Notice, Timestamp};
+use bongsu_model::{Notice, Timestamp, UserRef};
 
 use tokio::task::JoinHandle;
 
 use crate::node::Node;
-use crate::session::TokenDue;
+use crate::session::{Session, TokenDue};
 use crate::usecases::{calls, status};
 use crate::{registry, routes};
 
@@ -83,8 +83,9 @@ async fn tell_heads(node: &Arc<Node>) {
     }
 }
 
-/// Reads how far the next few rooms are in the store, and which rooms the next few sessions should hear: what was kept
-/// and announced to nobody, because its node or the backplane went away just then, is found by this.
+/// Reads how far the next few rooms are in the store, which rooms the next few sessions should hear, and whether their
+/// users are banned: what was kept and announced to nobody, because its node or the backplane went away just then, is
+/// found by this.
 fn look(node: &Arc<Node>, rooms: &mut routes::Round, sessions: &mut registry::Round) -> JoinHandle<()> {
     let rooms = node.routes.next(rooms, HEADS_AT_ONCE);
     let sessions = node.registry.next(sessions, MEMBERSHIPS_AT_ONCE);
@@ -97,17 +98,29 @@ fn look(node: &Arc<Node>, rooms: &mut routes::Round, sessions: &mut registry::Ro
             node.hear(Heard::Heads(heads.into())).await;
         }
         for session in sessions {
-            let Some(rooms) = node.healthy(node.ports.store.my_rooms(session.user).await) else {
-                return;
-            };
-            let found = Input::Found {
-                slot: session.slot,
-                session: session.id,
-                rooms: rooms.iter().map(found).collect(),
-            };
-            node.to_shard(session.shard, found).await;
+            look_at_session(&node, &session).await;
         }
     })
+}
+
+async fn look_at_session(node: &Arc<Node>, session: &Session) {
+    let store = &node.ports.store;
+    let user = node
+        .healthy(store.user(UserRef::Id(session.user)).await)
+        .flatten();
+    if user.is_some_and(|user| user.ban.is_some()) {
+        session.end(&node.ports, CloseCause::Banned);
+        return;
+    }
+    if let Some(rooms) = node.healthy(store.my_rooms(session.user).await) {
+        let (slot, rooms) = (session.slot, rooms.iter().map(found).collect());
+        let found = Input::Found {
+            slot,
+            session: session.id,
+            rooms,
+        };
+        node.to_shard(session.shard, found).await;
+    }
 }
 
 fn found(room: &MyRoom) -> Hear {
