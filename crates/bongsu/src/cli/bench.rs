@@ -12,9 +12,28 @@ use bongsu_node::Clock;
 use clap::Args;
 use std::sync::Arc;
 
+/// Measure a server, beside a floor in the same run.
+///
+/// Every figure is shown with that of a floor: an event loop of our own that writes the same bytes to as many sockets
+/// on the same machine at the same time. What counts is the ratio.
+///
+/// By default the bench starts a server of its own, with data in --work-dir, and ends it afterwards.
 #[derive(Args)]
+#[command(after_help = "\
+Scenarios:
+  fanout   one room of many members: CPU per delivery, delivery times
+  rooms    many rooms of a few members, saturated
+  echo     PING and PONG: a request with an answer and no store
+  idle     sessions that do nothing: memory of each
+  connect  a storm of connections that sign in
+  posts    posters that each wait until their message is durable
+
+Examples:
+  bongsu bench fanout --members 1000 --in-flight 1,64
+  bongsu bench idle --sessions 10000 --json
+  bongsu bench echo --tcp 127.0.0.1:12345 --pid 4711 --data-dir bongsu-data")]
 pub(super) struct Bench {
-    /// fanout, rooms, echo, idle, connect or posts.
+    /// What is measured: fanout, rooms, echo, idle, connect or posts.
     #[arg(value_parser = |text: &str| text.parse::<Scenario>().map_err(|error| error.to_string()))]
     scenario: Scenario,
     /// What the simulated users speak.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::output::visible;
 use super::remote::block_on;
-use crate::client::{Access, Api, Said, Stream, part};
+use crate::client::{Access, Api, Said, Stream, locale, part};
 
 const RETRY_MS_FIRST: u64 = 500;
 const RETRY_MS_MAX: u64 = 10_000;
@@ -219,12 +219,6 @@ impl Follower {
 fn refused(said: &Said) -> Ended {
     let word = |key: &str| said.data[key].as_str().unwrap_or_default().to_owned();
     Ended::Refused(format!("{}: {}", word("error_code"), word("message")))
-}
-
-/// The language of texts for people, as the environment has it.
-fn locale() -> Option<&'static str> {
-    let set = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|it| !it.is_empty()));
-    set.map(|set| if set.starts_with("ko") { "ko" } else { "en" })
 }
 
 /// `12:00:00 #41 하나: 안녕하세요`

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -67,6 +67,7 @@ impl Http {
             .method(method)
             .uri(url)
             .header(ACCEPT, "application/json")
+            .header(ACCEPT_LANGUAGE, locale().unwrap_or("en"))
             .header(USER_AGENT, concat!("bongsu/", env!("CARGO_PKG_VERSION")));
         if let Some((name, value)) = header {
             request = request.header(name, value);
@@ -93,6 +94,12 @@ impl Http {
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
         Ok((status, body.map_err(|_| HttpFault::Body)?.to_bytes()))
     }
+}
+
+/// The language of texts for people, as the environment has it.
+pub(crate) fn locale() -> Option<&'static str> {
+    let set = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok());
+    set.filter(|set| !set.is_empty()).map(|set| if set.starts_with("ko") { "ko" } else { "en" })
 }
 
 /// Whether a text is an absolute http or https URL.

@@ -5,5 +5,5 @@ mod http;
 mod stream;
 
 pub(crate) use api::{Access, Api, part};
-pub(crate) use http::check_url;
+pub(crate) use http::{check_url, locale};
 pub(crate) use stream::{Said, Stream};

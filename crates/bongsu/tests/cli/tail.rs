@@ -1,0 +1,69 @@
+//! `tail`: what a member hears, over a server's death and return.
+
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::support::{Lines, Running, Server, bongsu, folder};
+
+fn tail(server: &Server, data: &Path, args: &[&str]) -> (Running, Lines) {
+    let mut command = bongsu(&["tail", "--tcp", server.address("tcp"), "--url", &server.url()]);
+    command.args(args).arg("--data-dir").arg(data);
+    let (running, out) = Running::start(command);
+    (running, Lines::of(out))
+}
+
+fn send(server: &Server, data: &Path, text: &str) {
+    server.call(data, &["send", "--room", "1", "--as", "1", text]).good();
+}
+
+#[test]
+fn messages_are_shown_as_they_come_and_control_c_ends_it() {
+    let (_home, data) = folder();
+    let server = Server::start(&data, &["--dev"]);
+    send(&server, &data, "첫째");
+    let (mut running, out) = tail(&server, &data, &["--room", "general", "--as", "2", "--after", "0"]);
+    let line = out.wait_for("첫째");
+    assert!(line.contains("#1 하나: 첫째"), "{line}");
+    send(&server, &data, "둘째");
+    out.wait_for("#2 하나: 둘째");
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(), Some(0));
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn after_a_crash_of_the_server_it_goes_on_without_hole_or_repeat() {
+    let (_home, data) = folder();
+    let first = Server::start(&data, &["--dev"]);
+    let (http, tcp) = (first.address("http").to_owned(), first.address("tcp").to_owned());
+    let (mut running, out) = tail(&first, &data, &["--room", "1", "--as", "2", "--after", "0", "--json"]);
+    send(&first, &data, "before");
+    out.wait_for("before");
+    first.running.signal(Signal::KILL);
+    running.err.wait_for("the next try");
+    drop(first);
+    let second = Server::start_command(&data, bongsu(&["serve", "--dev", "--http", &http, "--tcp", &tcp]));
+    send(&second, &data, "after");
+    out.wait_for("after");
+    send(&second, &data, "later");
+    out.wait_for("later");
+    running.signal(Signal::INT);
+    assert_eq!(running.wait(), Some(0));
+    let lines: Vec<serde_json::Value> = out.all().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seqs: Vec<_> = lines.iter().filter_map(|line| line["seq"].as_i64()).collect();
+    assert_eq!(seqs, [1, 2, 3]);
+}
+
+#[test]
+fn who_may_not_is_told_and_not_tried_again() {
+    let (_home, data) = folder();
+    let server = Server::start(&data, &["--dev"]);
+    server.call(&data, &["room", "create", "--id", "9", "--member", "1"]).good();
+    let (mut running, _) = tail(&server, &data, &["--room", "9", "--as", "2"]);
+    assert_eq!(running.wait(), Some(1));
+    running.err.wait_for("ROOM_NOT_FOUND");
+    server.call(&data, &["user", "ban", "3"]).good();
+    let (mut running, _) = tail(&server, &data, &["--room", "1", "--as", "3"]);
+    assert_eq!(running.wait(), Some(1));
+}
