@@ -222,7 +222,9 @@ impl Node {
         (self.roster.lock().online_count(), self.calls.lock().len())
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
+    /// Whether the node has been told to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
 

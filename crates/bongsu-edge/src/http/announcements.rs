@@ -37,7 +37,7 @@ pub(super) struct AnnouncedView {
 }
 
 /// Announce something to every live session.
-#[utoipa::path(post, path = "/api/v1/announcements", tag = "announcements", params(super::openapi::IdempotencyKey),
+#[utoipa::path(post, operation_id = "announcements_create", path = "/api/v1/announcements", tag = "announcements", params(super::openapi::IdempotencyKey),
     request_body = AnnouncementBody,
     responses((status = 202, body = AnnouncedView), (status = 422, body = ProblemDocument)))]
 pub(super) async fn create(
@@ -51,7 +51,10 @@ pub(super) async fn create(
         return Err(bongsu_model::Refusal::new(bongsu_model::Code::PermissionDenied).into());
     }
     let title = required("title", fields.text_of("title", 1, app.limits().name_bytes_max)?)?;
-    let message = required("message", fields.text_of("message", 1, app.limits().content_bytes_max)?)?;
+    let message = required(
+        "message",
+        fields.text_of("message", 1, app.limits().content_bytes_max)?,
+    )?;
     let kind = fields.word("type", &AnnouncementKind::NAMES, AnnouncementKind::parse)?;
     let priority = fields.word("priority", &Priority::NAMES, Priority::parse)?;
     let delivered_to = app

@@ -30,14 +30,20 @@ impl FromRequestParts<App> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let query = Query::from_request_parts(parts, app).await;
-        query.map(|Query(pairs)| Self(pairs)).map_err(|_| Refusal::field("query", Want::Text).into())
+        query
+            .map(|Query(pairs)| Self(pairs))
+            .map_err(|_| Refusal::field("query", Want::Text).into())
     }
 }
 
 impl Asked {
     /// A value; not more than once.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
-        let mut values = self.0.iter().filter(|pair| pair.0 == name).map(|pair| pair.1.as_str());
+        let mut values = self
+            .0
+            .iter()
+            .filter(|pair| pair.0 == name)
+            .map(|pair| pair.1.as_str());
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
             (_, Some(_)) => Err(Refusal::field(name, Want::Once)),
@@ -47,13 +53,17 @@ impl Asked {
     /// A whole number.
     pub(super) fn integer(&self, name: &'static str) -> Result<Option<i64>, Refusal> {
         let value = self.text(name)?;
-        value.map(|text| text.parse().map_err(|_| Refusal::field(name, Want::Integer))).transpose()
+        value
+            .map(|text| text.parse().map_err(|_| Refusal::field(name, Want::Integer)))
+            .transpose()
     }
 
     /// A whole number in a range.
     pub(super) fn between(&self, name: &'static str, min: i64, max: i64) -> Result<Option<i64>, Refusal> {
         match self.integer(name)? {
-            Some(value) if !(min..=max).contains(&value) => Err(Refusal::field(name, Want::Between(min, max))),
+            Some(value) if !(min..=max).contains(&value) => {
+                Err(Refusal::field(name, Want::Between(min, max)))
+            }
             value => Ok(value),
         }
     }

@@ -22,12 +22,19 @@ pub(super) struct AuditList {
 }
 
 /// List what operators and services did, the newest first.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(super::openapi::Paging),
+#[utoipa::path(get, operation_id = "audit_list", path = "/api/v1/audit", tag = "audit", params(super::openapi::Paging),
     responses((status = 200, body = AuditList)))]
-pub(super) async fn list(State(app): State<App>, caller: Caller, asked: Asked) -> Result<Json<AuditList>, Problem> {
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<AuditList>, Problem> {
     let page = Page::of(&asked, app.limits().history_page_max)?;
     let before = page.after(|text| text.parse().ok())?;
     let mut entries = app.node.audits(&caller.by, before, page.limit_and_one()).await?;
     let next_cursor = page.cut(&mut entries, |entry| entry.id.to_string());
-    Ok(Json(AuditList { entries: entries.iter().map(AuditView::of).collect(), next_cursor }))
+    Ok(Json(AuditList {
+        entries: entries.iter().map(AuditView::of).collect(),
+        next_cursor,
+    }))
 }

@@ -23,7 +23,7 @@ pub(super) struct BlockList {
 }
 
 /// List whom a user has blocked. Users list their own.
-#[utoipa::path(get, path = "/api/v1/users/{user}/blocks", tag = "users", params(super::openapi::UserPath),
+#[utoipa::path(get, operation_id = "blocks_list", path = "/api/v1/users/{user}/blocks", tag = "users", params(super::openapi::UserPath),
     responses((status = 200, body = BlockList)))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -32,7 +32,10 @@ pub(super) async fn list(
 ) -> Result<Json<BlockList>, Problem> {
     let user = user_id(&app, &caller, &user).await?;
     let blocks = app.node.blocks(&caller.by, user).await?;
-    Ok(Json(BlockList { blocks: blocks.into_iter().map(|user| user.0).collect(), next_cursor: None }))
+    Ok(Json(BlockList {
+        blocks: blocks.into_iter().map(|user| user.0).collect(),
+        next_cursor: None,
+    }))
 }
 
 async fn set(app: &App, caller: &Caller, user: &str, other: &str, on: bool) -> Result<StatusCode, Problem> {
@@ -43,7 +46,7 @@ async fn set(app: &App, caller: &Caller, user: &str, other: &str, on: bool) -> R
 }
 
 /// Block `other` for the user: it hears nothing of it any more. Users block for themselves.
-#[utoipa::path(post, path = "/api/v1/users/{user}/blocks/{other}", tag = "users",
+#[utoipa::path(post, operation_id = "blocks_add", path = "/api/v1/users/{user}/blocks/{other}", tag = "users",
     params(super::openapi::UserPath, super::openapi::OtherPath, super::openapi::IdempotencyKey),
     responses((status = 204, description = "Done"), (status = 404, body = ProblemDocument)))]
 pub(super) async fn add(
@@ -55,7 +58,7 @@ pub(super) async fn add(
 }
 
 /// End a block.
-#[utoipa::path(delete, path = "/api/v1/users/{user}/blocks/{other}", tag = "users",
+#[utoipa::path(delete, operation_id = "blocks_remove", path = "/api/v1/users/{user}/blocks/{other}", tag = "users",
     params(super::openapi::UserPath, super::openapi::OtherPath),
     responses((status = 204, description = "Done"), (status = 404, body = ProblemDocument)))]
 pub(super) async fn remove(

@@ -26,7 +26,10 @@ impl JsonBody {
 
     /// The object that it is; nothing at all counts as an empty one.
     pub(super) fn fields_if_any(&self) -> Result<Fields<'_>, Refusal> {
-        Fields::read(if self.bytes.is_empty() { b"{}" } else { &self.bytes }, self.depth_max)
+        Fields::read(
+            if self.bytes.is_empty() { b"{}" } else { &self.bytes },
+            self.depth_max,
+        )
     }
 }
 
@@ -39,14 +42,19 @@ impl FromRequest<App> for JsonBody {
         if !bytes.is_empty() {
             check_media(&parts.headers)?;
         }
-        Ok(Self { bytes, depth_max: app.limits().json_depth_max })
+        Ok(Self {
+            bytes,
+            depth_max: app.limits().json_depth_max,
+        })
     }
 }
 
 /// All of a body, or a refusal as soon as it is too large.
 pub(super) async fn collect(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let too_large = || Problem::from(Refusal::too_large("body", bytes_max as u64));
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > bytes_max as u64) {
         return Err(too_large());
     }
@@ -60,13 +68,33 @@ pub(super) async fn collect(headers: &HeaderMap, body: Body, bytes_max: usize) -
 
 fn check_media(headers: &HeaderMap) -> Result<(), Problem> {
     const STATUS: StatusCode = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    let text = |name| headers.get(name).map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or("?"));
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or("?"))
+    };
     if text(CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        return Err(Problem::new(STATUS, Code::InvalidData, "content_encoding", Says::ContentCoding));
+        return Err(Problem::new(
+            STATUS,
+            Code::InvalidData,
+            "content_encoding",
+            Says::ContentCoding,
+        ));
     }
-    let media = text(CONTENT_TYPE).unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let media = text(CONTENT_TYPE)
+        .unwrap_or("")
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase();
     if media == "application/json" || (media.starts_with("application/") && media.ends_with("+json")) {
         return Ok(());
     }
-    Err(Problem::new(STATUS, Code::InvalidData, "media_type", Says::MediaType))
+    Err(Problem::new(
+        STATUS,
+        Code::InvalidData,
+        "media_type",
+        Says::MediaType,
+    ))
 }

@@ -35,38 +35,62 @@ impl FromRequestParts<App> for Caller {
 }
 
 /// Lets a call through that says who calls.
-pub(super) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, Problem> {
+pub(super) async fn authenticate(
+    State(app): State<App>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let caller = identify(&app, request.headers()).await?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
 fn missing() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidToken, "missing", Says::Credentials)
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        Code::InvalidToken,
+        "missing",
+        Says::Credentials,
+    )
 }
 
 async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     let mut tokens = headers.get_all(AUTHORIZATION).iter();
     let mut keys = headers.get_all(API_KEY).iter();
-    match (tokens.next(), keys.next(), tokens.next().is_some() || keys.next().is_some()) {
+    match (
+        tokens.next(),
+        keys.next(),
+        tokens.next().is_some() || keys.next().is_some(),
+    ) {
         (Some(token), None, false) => {
             let token = bearer(token).ok_or_else(missing)?;
             let by = app.node.operator(token).await?;
-            Ok(Caller { by: Arc::new(by), by_key: false })
+            Ok(Caller {
+                by: Arc::new(by),
+                by_key: false,
+            })
         }
         (None, Some(key), false) => by_key(app, key),
         (None, None, _) => Err(missing()),
-        (Some(_), _, _) | (None, Some(_), true) => {
-            Err(Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidToken, "two_credentials", Says::TwoCredentials))
-        }
+        (Some(_), _, _) | (None, Some(_), true) => Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            Code::InvalidToken,
+            "two_credentials",
+            Says::TwoCredentials,
+        )),
     }
 }
 
 fn by_key(app: &App, key: &HeaderValue) -> Result<Caller, Problem> {
     let keys = Arc::clone(&app.api_keys.read());
-    let holder = keys.find(key.as_bytes()).ok_or(Refusal::because(Code::InvalidToken, "unknown_key"))?;
+    let holder = keys
+        .find(key.as_bytes())
+        .ok_or(Refusal::because(Code::InvalidToken, "unknown_key"))?;
     let by = Operator::api_key(Arc::clone(&holder.name), holder.role);
-    Ok(Caller { by: Arc::new(by), by_key: true })
+    Ok(Caller {
+        by: Arc::new(by),
+        by_key: true,
+    })
 }
 
 /// The token of `Bearer <token>`.

@@ -5,20 +5,23 @@
 use std::sync::Arc;
 
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
-const HEADERS: &str = "authorization, content-type, idempotency-key, x-api-key, x-request-id, accept-language";
+const HEADERS: &str =
+    "authorization, content-type, idempotency-key, x-api-key, x-request-id, accept-language";
 const EXPOSED: &str = "retry-after, x-request-id, idempotent-replayed";
 
 /// The request's origin, if its pages may call.
 pub(super) fn allowed(origins: &[Arc<str>], headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(ORIGIN)?;
-    let known = origins.iter().any(|known| &**known == "*" || known.as_bytes() == origin.as_bytes());
+    let known = origins
+        .iter()
+        .any(|known| &**known == "*" || known.as_bytes() == origin.as_bytes());
     known.then(|| origin.clone())
 }
 

@@ -41,7 +41,14 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
 }
 
 fn malformed(offset: usize, what: Malformed) -> Refusal {
-    Refusal { code: Code::InvalidData, why: Why::Malformed { offset: offset as u64, what }, retry_after_ms: None }
+    Refusal {
+        code: Code::InvalidData,
+        why: Why::Malformed {
+            offset: offset as u64,
+            what,
+        },
+        retry_after_ms: None,
+    }
 }
 
 impl<'a> Fields<'a> {
@@ -50,12 +57,14 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// `INVALID_DATA` where the body is not one JSON object, or nests too deep.
     pub(super) fn read(body: &'a [u8], depth_max: usize) -> Result<Self, Refusal> {
-        let text = std::str::from_utf8(body).map_err(|fault| malformed(fault.valid_up_to(), Malformed::NotUtf8))?;
+        let text =
+            std::str::from_utf8(body).map_err(|fault| malformed(fault.valid_up_to(), Malformed::NotUtf8))?;
         let begins = text.find(|c: char| !matches!(c, ' ' | '\t' | '\r' | '\n'));
         if begins.is_some_and(|at| !text[at..].starts_with('{')) {
             return Err(malformed(begins.unwrap_or(0), Malformed::NotAnObject));
         }
-        let Pairs(pairs) = serde_json::from_str(text).map_err(|fault| malformed(place(text, &fault), Malformed::NotJson))?;
+        let Pairs(pairs) =
+            serde_json::from_str(text).map_err(|fault| malformed(place(text, &fault), Malformed::NotJson))?;
         if depth(text) > depth_max {
             return Err(malformed(0, Malformed::TooDeep));
         }
@@ -73,18 +82,25 @@ impl<'a> Fields<'a> {
     /// A field's JSON; `name` may have dots before the key, for the texts.
     fn raw(&self, name: &str) -> Option<&'a str> {
         let key = name.rsplit('.').next().unwrap_or(name);
-        let at = self.pairs.binary_search_by(|pair| pair.0.as_str().cmp(key)).ok()?;
+        let at = self
+            .pairs
+            .binary_search_by(|pair| pair.0.as_str().cmp(key))
+            .ok()?;
         Some(self.pairs[at].1.get()).filter(|raw| *raw != "null")
     }
 
     /// A whole number.
     pub(super) fn integer(&self, name: &'static str) -> Result<Option<i64>, Refusal> {
-        self.raw(name).map(|raw| raw.parse().map_err(|_| Refusal::field(name, Want::Integer))).transpose()
+        self.raw(name)
+            .map(|raw| raw.parse().map_err(|_| Refusal::field(name, Want::Integer)))
+            .transpose()
     }
 
     /// A whole number in a range.
     pub(super) fn between(&self, name: &'static str, min: i64, max: i64) -> Result<Option<i64>, Refusal> {
-        let Some(value) = self.integer(name)? else { return Ok(None) };
+        let Some(value) = self.integer(name)? else {
+            return Ok(None);
+        };
         if (min..=max).contains(&value) {
             return Ok(Some(value));
         }
@@ -93,16 +109,25 @@ impl<'a> Fields<'a> {
 
     /// A string of any length that the body allows.
     pub(super) fn text(&self, name: &'static str) -> Result<Option<Arc<str>>, Refusal> {
-        let Some(raw) = self.raw(name) else { return Ok(None) };
+        let Some(raw) = self.raw(name) else {
+            return Ok(None);
+        };
         let text: String = serde_json::from_str(raw).map_err(|_| Refusal::field(name, Want::Text))?;
         Ok(Some(text.into()))
     }
 
     /// A string of so many bytes.
-    pub(super) fn text_of(&self, name: &'static str, min: usize, max: usize) -> Result<Option<Arc<str>>, Refusal> {
+    pub(super) fn text_of(
+        &self,
+        name: &'static str,
+        min: usize,
+        max: usize,
+    ) -> Result<Option<Arc<str>>, Refusal> {
         let text = self.text(name)?;
         match &text {
-            Some(text) if !(min..=max).contains(&text.len()) => Err(Refusal::field(name, Want::TextOf(min, max))),
+            Some(text) if !(min..=max).contains(&text.len()) => {
+                Err(Refusal::field(name, Want::TextOf(min, max)))
+            }
             Some(_) | None => Ok(text),
         }
     }
@@ -115,22 +140,30 @@ impl<'a> Fields<'a> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, Refusal> {
         let wrong = || Refusal::field(name, Want::OneOf(words));
-        let Some(raw) = self.raw(name) else { return Ok(None) };
+        let Some(raw) = self.raw(name) else {
+            return Ok(None);
+        };
         let text: String = serde_json::from_str(raw).map_err(|_| wrong())?;
         parse(&text).map(Some).ok_or_else(wrong)
     }
 
     /// An object.
     pub(super) fn object(&self, name: &'static str) -> Result<Option<Fields<'a>>, Refusal> {
-        let Some(raw) = self.raw(name) else { return Ok(None) };
+        let Some(raw) = self.raw(name) else {
+            return Ok(None);
+        };
         let Pairs(pairs) = serde_json::from_str(raw).map_err(|_| Refusal::field(name, Want::Object))?;
         Self::of(pairs).map(Some)
     }
 
     /// An object that is carried unread.
     pub(super) fn carried(&self, name: &'static str, bytes_max: usize) -> Result<Option<RawJson>, Refusal> {
-        let Some(raw) = self.raw(name) else { return Ok(None) };
-        let carried = carry(raw).filter(|_| raw.starts_with('{')).ok_or(Refusal::field(name, Want::Object))?;
+        let Some(raw) = self.raw(name) else {
+            return Ok(None);
+        };
+        let carried = carry(raw)
+            .filter(|_| raw.starts_with('{'))
+            .ok_or(Refusal::field(name, Want::Object))?;
         if carried.as_bytes().len() > bytes_max {
             return Err(Refusal::too_large(name, bytes_max as u64));
         }
@@ -144,12 +177,19 @@ impl<'a> Fields<'a> {
         entries_max: usize,
         each: impl Fn(&'a str) -> Result<T, Refusal>,
     ) -> Result<Option<Vec<T>>, Refusal> {
-        let Some(raw) = self.raw(name) else { return Ok(None) };
-        let entries: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| Refusal::field(name, Want::Array))?;
+        let Some(raw) = self.raw(name) else {
+            return Ok(None);
+        };
+        let entries: Vec<&RawValue> =
+            serde_json::from_str(raw).map_err(|_| Refusal::field(name, Want::Array))?;
         if entries.len() > entries_max {
             return Err(Refusal::field(name, Want::ArrayOf(entries_max)));
         }
-        entries.into_iter().map(|entry| each(entry.get())).collect::<Result<_, _>>().map(Some)
+        entries
+            .into_iter()
+            .map(|entry| each(entry.get()))
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     /// The object that an array's entry is.
@@ -166,7 +206,11 @@ pub(super) fn required<T>(name: &'static str, value: Option<T>) -> Result<T, Ref
 
 /// Where the parser stopped, in bytes.
 fn place(text: &str, fault: &serde_json::Error) -> usize {
-    let before: usize = text.split_inclusive('\n').take(fault.line().saturating_sub(1)).map(str::len).sum();
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(fault.line().saturating_sub(1))
+        .map(str::len)
+        .sum();
     (before + fault.column().saturating_sub(1)).min(text.len())
 }
 
@@ -184,7 +228,9 @@ mod tests {
 
     #[test]
     fn fields_are_what_they_say() {
-        let fields = read(r#" {"a": 7, "b": "x\n", "c": null, "d": {"e": "y"}, "m": { "k" : [1] }, "l": [1, 2]} "#).unwrap();
+        let fields =
+            read(r#" {"a": 7, "b": "x\n", "c": null, "d": {"e": "y"}, "m": { "k" : [1] }, "l": [1, 2]} "#)
+                .unwrap();
         assert_eq!(fields.integer("a").unwrap(), Some(7));
         assert_eq!(fields.text("b").unwrap().as_deref(), Some("x\n"));
         assert_eq!(fields.text("c").unwrap(), None);
@@ -192,15 +238,23 @@ mod tests {
         assert_eq!(inner.text("d.e").unwrap().as_deref(), Some("y"));
         assert_eq!(fields.carried("m", 9).unwrap().unwrap().as_str(), r#"{"k":[1]}"#);
         assert!(fields.carried("m", 8).is_err(), "over its limit");
-        assert_eq!(fields.array("l", 2, |raw| Ok(raw.len())).unwrap(), Some(vec![1, 1]));
+        assert_eq!(
+            fields.array("l", 2, |raw| Ok(raw.len())).unwrap(),
+            Some(vec![1, 1])
+        );
         assert!(fields.array("l", 1, |_| Ok(())).is_err(), "too many");
     }
 
     #[test]
     fn nothing_is_converted() {
-        let fields = read(r#"{"a":"7","b":7.0,"c":1e3,"d":9223372036854775808,"e":"\ud800","f":[],"g":-0}"#).unwrap();
+        let fields =
+            read(r#"{"a":"7","b":7.0,"c":1e3,"d":9223372036854775808,"e":"\ud800","f":[],"g":-0}"#).unwrap();
         for name in ["a", "b", "c", "d", "f"] {
-            assert_eq!(fields.integer(name), Err(Refusal::field(name, Want::Integer)), "{name}");
+            assert_eq!(
+                fields.integer(name),
+                Err(Refusal::field(name, Want::Integer)),
+                "{name}"
+            );
         }
         assert!(fields.text("e").is_err(), "half a surrogate");
         assert_eq!(fields.integer("g").unwrap(), Some(0));
@@ -208,15 +262,57 @@ mod tests {
 
     #[test]
     fn what_is_no_object_says_where() {
-        assert_eq!(why("[]"), Why::Malformed { offset: 0, what: Malformed::NotAnObject });
-        assert_eq!(why("  7"), Why::Malformed { offset: 2, what: Malformed::NotAnObject });
-        assert_eq!(why("{\"a\":1,\n x}"), Why::Malformed { offset: 9, what: Malformed::NotJson });
-        assert_eq!(why("{\"a\":1,\"a\":2}"), Why::Malformed { offset: 0, what: Malformed::DuplicateKey });
-        assert!(matches!(why(""), Why::Malformed { what: Malformed::NotJson, .. }));
-        assert!(matches!(why("{\"a\":1} x"), Why::Malformed { what: Malformed::NotJson, .. }));
+        assert_eq!(
+            why("[]"),
+            Why::Malformed {
+                offset: 0,
+                what: Malformed::NotAnObject
+            }
+        );
+        assert_eq!(
+            why("  7"),
+            Why::Malformed {
+                offset: 2,
+                what: Malformed::NotAnObject
+            }
+        );
+        assert_eq!(
+            why("{\"a\":1,\n x}"),
+            Why::Malformed {
+                offset: 9,
+                what: Malformed::NotJson
+            }
+        );
+        assert_eq!(
+            why("{\"a\":1,\"a\":2}"),
+            Why::Malformed {
+                offset: 0,
+                what: Malformed::DuplicateKey
+            }
+        );
+        assert!(matches!(
+            why(""),
+            Why::Malformed {
+                what: Malformed::NotJson,
+                ..
+            }
+        ));
+        assert!(matches!(
+            why("{\"a\":1} x"),
+            Why::Malformed {
+                what: Malformed::NotJson,
+                ..
+            }
+        ));
         let text = b"{\"a\":\"\xff\"}";
         let fault = Fields::read(text, 4).err().unwrap();
-        assert_eq!(fault.why, Why::Malformed { offset: 6, what: Malformed::NotUtf8 });
+        assert_eq!(
+            fault.why,
+            Why::Malformed {
+                offset: 6,
+                what: Malformed::NotUtf8
+            }
+        );
     }
 
     #[test]
@@ -225,6 +321,12 @@ mod tests {
         for depth in [3, 4] {
             assert!(read(&nested(depth)).is_ok(), "{depth}");
         }
-        assert_eq!(why(&nested(5)), Why::Malformed { offset: 0, what: Malformed::TooDeep });
+        assert_eq!(
+            why(&nested(5)),
+            Why::Malformed {
+                offset: 0,
+                what: Malformed::TooDeep
+            }
+        );
     }
 }

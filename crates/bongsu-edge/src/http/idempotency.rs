@@ -52,7 +52,12 @@ impl Slot {
     /// Waits until no other call with this name is being done.
     async fn enter(app: &App, name: Arc<str>) -> Self {
         let turn = Arc::clone(app.in_flight.0.lock().entry(Arc::clone(&name)).or_default());
-        let mut slot = Self { app: Arc::clone(app), name, turn: Some(Arc::clone(&turn)), held: None };
+        let mut slot = Self {
+            app: Arc::clone(app),
+            name,
+            turn: Some(Arc::clone(&turn)),
+            held: None,
+        };
         slot.held = Some(turn.lock_owned().await);
         slot
     }
@@ -64,14 +69,22 @@ impl Drop for Slot {
         let mut calls = self.app.in_flight.0.lock();
         self.turn = None;
         // Others take their part of it only under this lock, so one part left is the map's own.
-        if calls.get(&self.name).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+        if calls
+            .get(&self.name)
+            .is_some_and(|turn| Arc::strong_count(turn) == 1)
+        {
             calls.remove(&self.name);
         }
     }
 }
 
 /// Does a POST with a key once.
-pub(super) async fn once(State(app): State<App>, caller: Caller, request: Request, next: Next) -> Result<Response, Problem> {
+pub(super) async fn once(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let Some(key) = key(request.headers())?.filter(|_| request.method() == Method::POST) else {
         return Ok(next.run(request).await);
     };
@@ -79,12 +92,22 @@ pub(super) async fn once(State(app): State<App>, caller: Caller, request: Reques
     let body = collect(&parts.headers, body, app.limits().http_body_bytes_max).await?;
     let call = Call {
         // Tokens and keys may have the same name; their calls are apart.
-        name: format!("{}:{}:{}:{key}", if caller.by_key { "key" } else { "token" }, caller.by.principal.role.name(), caller.by.name).into(),
+        name: format!(
+            "{}:{}:{}:{key}",
+            if caller.by_key { "key" } else { "token" },
+            caller.by.principal.role.name(),
+            caller.by.name
+        )
+        .into(),
         hash: hash(&parts, &body),
         caller,
     };
     let slot = Slot::enter(&app, Arc::clone(&call.name)).await;
-    if let Some(kept) = app.node.kept_answer(&call.caller.by, Arc::clone(&call.name)).await? {
+    if let Some(kept) = app
+        .node
+        .kept_answer(&call.caller.by, Arc::clone(&call.name))
+        .await?
+    {
         return replay(&kept, &call.hash);
     }
     let request = Request::from_parts(parts, Body::from(body));
@@ -115,19 +138,36 @@ async fn keep(app: &App, call: &Call, response: Response) -> Response {
     let body = body.to_bytes();
     let shown_once = parts.extensions.get::<ShownOnce>().is_some();
     let kept = if shown_once { Bytes::new() } else { body.clone() };
-    let answer = StoredAnswer { request_hash: call.hash, status: parts.status.as_u16(), body: Arc::from(&kept[..]) };
+    let answer = StoredAnswer {
+        request_hash: call.hash,
+        status: parts.status.as_u16(),
+        body: Arc::from(&kept[..]),
+    };
     // The deed is done: that a repeat of it would be done again is for the log, which the node has written.
-    let _ = app.node.keep_answer(&call.caller.by, Arc::clone(&call.name), answer).await;
+    let _ = app
+        .node
+        .keep_answer(&call.caller.by, Arc::clone(&call.name), answer)
+        .await;
     Response::from_parts(parts, Body::from(body))
 }
 
 fn replay(kept: &StoredAnswer, hash: &[u8; 32]) -> Result<Response, Problem> {
     if kept.request_hash != *hash {
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidData, "idempotency_key_reused", Says::KeyReused));
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Code::InvalidData,
+            "idempotency_key_reused",
+            Says::KeyReused,
+        ));
     }
     let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
     if kept.body.is_empty() && status != StatusCode::NO_CONTENT {
-        return Err(Problem::new(StatusCode::CONFLICT, Code::InvalidData, "shown_once", Says::ShownOnce));
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            Code::InvalidData,
+            "shown_once",
+            Says::ShownOnce,
+        ));
     }
     let mut response = (status, Bytes::copy_from_slice(&kept.body)).into_response();
     let headers = response.headers_mut();
@@ -140,8 +180,12 @@ fn replay(kept: &StoredAnswer, hash: &[u8; 32]) -> Result<Response, Problem> {
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    const WRONG: Problem =
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidData, "idempotency_key", Says::KeyMalformed);
+    const WRONG: Problem = Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        Code::InvalidData,
+        "idempotency_key",
+        Says::KeyMalformed,
+    );
     let mut keys = headers.get_all(KEY).iter();
     let Some(key) = keys.next() else { return Ok(None) };
     let bytes = key.as_bytes();

@@ -48,7 +48,7 @@ pub(super) struct OnlineView {
 }
 
 /// List a room's members, ascending by number. Members list theirs.
-#[utoipa::path(get, path = "/api/v1/rooms/{room}/members", tag = "rooms",
+#[utoipa::path(get, operation_id = "members_list", path = "/api/v1/rooms/{room}/members", tag = "rooms",
     params(super::openapi::RoomPath, super::openapi::Paging),
     responses((status = 200, body = MemberList), (status = 404, body = ProblemDocument)))]
 pub(super) async fn list(
@@ -59,13 +59,19 @@ pub(super) async fn list(
 ) -> Result<Json<MemberList>, Problem> {
     let page = Page::of(&asked, app.limits().history_page_max)?;
     let after = page.after(|text| text.parse().ok().map(UserId))?;
-    let mut members = app.node.members(&caller.by, &RoomRef::parse(&room), after, page.limit_and_one()).await?;
+    let mut members = app
+        .node
+        .members(&caller.by, &RoomRef::parse(&room), after, page.limit_and_one())
+        .await?;
     let next_cursor = page.cut(&mut members, |member| member.user.to_string());
-    Ok(Json(MemberList { members: members.iter().map(MemberView::of).collect(), next_cursor }))
+    Ok(Json(MemberList {
+        members: members.iter().map(MemberView::of).collect(),
+        next_cursor,
+    }))
 }
 
 /// Make a user a member; its live sessions hear the room from then on. Owners of the room may.
-#[utoipa::path(put, path = "/api/v1/rooms/{room}/members/{user}", tag = "rooms",
+#[utoipa::path(put, operation_id = "members_add", path = "/api/v1/rooms/{room}/members/{user}", tag = "rooms",
     params(super::openapi::RoomPath, super::openapi::UserPath),
     responses((status = 204, description = "It is a member"), (status = 404, body = ProblemDocument),
         (status = 409, description = "The room is full", body = ProblemDocument)))]
@@ -75,12 +81,14 @@ pub(super) async fn add(
     At((room, user)): At<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let user = user_id(&app, &caller, &user).await?;
-    app.node.add_member(&caller.by, &RoomRef::parse(&room), user).await?;
+    app.node
+        .add_member(&caller.by, &RoomRef::parse(&room), user)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// End a membership. Owners of the room may.
-#[utoipa::path(delete, path = "/api/v1/rooms/{room}/members/{user}", tag = "rooms",
+#[utoipa::path(delete, operation_id = "members_remove", path = "/api/v1/rooms/{room}/members/{user}", tag = "rooms",
     params(super::openapi::RoomPath, super::openapi::UserPath),
     responses((status = 204, description = "It is no member any more"), (status = 404, body = ProblemDocument)))]
 pub(super) async fn remove(
@@ -89,12 +97,14 @@ pub(super) async fn remove(
     At((room, user)): At<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let user = user_id(&app, &caller, &user).await?;
-    app.node.remove_member(&caller.by, &RoomRef::parse(&room), user).await?;
+    app.node
+        .remove_member(&caller.by, &RoomRef::parse(&room), user)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Who of a room's members has a live session. Members ask about theirs.
-#[utoipa::path(get, path = "/api/v1/rooms/{room}/presence", tag = "rooms",
+#[utoipa::path(get, operation_id = "members_presence", path = "/api/v1/rooms/{room}/presence", tag = "rooms",
     params(super::openapi::RoomPath, super::openapi::Paging),
     responses((status = 200, body = PresenceView), (status = 404, body = ProblemDocument)))]
 pub(super) async fn presence(
@@ -115,16 +125,25 @@ pub(super) async fn presence(
     };
     // Bounded by the members that a room may have.
     loop {
-        let members = app.node.members(&caller.by, &RoomRef::Id(found.id), after, STRIDE).await?;
+        let members = app
+            .node
+            .members(&caller.by, &RoomRef::Id(found.id), after, STRIDE)
+            .await?;
         let users: Vec<UserId> = members.iter().map(|member| member.user).collect();
         let online = app.node.online_among(&users);
-        for member in members.iter().filter(|member| online.binary_search(&member.user).is_ok()) {
+        for member in members
+            .iter()
+            .filter(|member| online.binary_search(&member.user).is_ok())
+        {
             if view.online_participants.len() == page.limit as usize {
                 view.next_cursor = after.map(|user| close(&user.to_string()));
                 return Ok(Json(view));
             }
             after = Some(member.user);
-            view.online_participants.push(OnlineView { user_id: member.user.0, nickname: member.nickname.to_string() });
+            view.online_participants.push(OnlineView {
+                user_id: member.user.0,
+                nickname: member.nickname.to_string(),
+            });
         }
         if members.len() < STRIDE as usize {
             return Ok(Json(view));

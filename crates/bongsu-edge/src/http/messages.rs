@@ -70,13 +70,20 @@ pub(super) struct HistoryView {
 fn read(fields: &Fields<'_>, metadata_bytes_max: usize) -> Result<PostAs, Refusal> {
     const CLIENT_ID: &str = "client_message_id";
     let client_id = fields.text(CLIENT_ID)?.map(|text| {
-        ClientMessageId::new(&text).ok_or(Refusal::field(CLIENT_ID, Want::TextOf(1, ClientMessageId::BYTES_MAX)))
+        ClientMessageId::new(&text).ok_or(Refusal::field(
+            CLIENT_ID,
+            Want::TextOf(1, ClientMessageId::BYTES_MAX),
+        ))
     });
-    let reply_to = fields.text("reply_to")?.map(|text| MessageId::parse(&text).ok_or(Refusal::field("reply_to", Want::Hex(32))));
+    let reply_to = fields
+        .text("reply_to")?
+        .map(|text| MessageId::parse(&text).ok_or(Refusal::field("reply_to", Want::Hex(32))));
     Ok(PostAs {
         sender: fields.integer("sender_id")?.map(UserId),
         content: required("content", fields.text("content")?)?,
-        kind: fields.word("message_type", &MessageKind::NAMES, MessageKind::parse)?.unwrap_or(MessageKind::Text),
+        kind: fields
+            .word("message_type", &MessageKind::NAMES, MessageKind::parse)?
+            .unwrap_or(MessageKind::Text),
         client_id: client_id.transpose()?,
         reply_to: reply_to.transpose()?,
         metadata: fields.carried("metadata", metadata_bytes_max)?,
@@ -84,7 +91,7 @@ fn read(fields: &Fields<'_>, metadata_bytes_max: usize) -> Result<PostAs, Refusa
 }
 
 /// Post a message. Members post as themselves, services in anyone's name.
-#[utoipa::path(post, path = "/api/v1/rooms/{room}/messages", tag = "rooms",
+#[utoipa::path(post, operation_id = "messages_create", path = "/api/v1/rooms/{room}/messages", tag = "rooms",
     params(super::openapi::RoomPath, super::openapi::IdempotencyKey), request_body = MessageBody,
     responses((status = 201, body = PostedView), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
         (status = 422, description = "Wrong, or refused by moderation", body = ProblemDocument),
@@ -109,7 +116,7 @@ pub(super) async fn create(
 }
 
 /// Read a page of history, ascending: the newest messages, or those after or before one. Members read theirs.
-#[utoipa::path(get, path = "/api/v1/rooms/{room}/messages", tag = "rooms", params(super::openapi::RoomPath,
+#[utoipa::path(get, operation_id = "messages_list", path = "/api/v1/rooms/{room}/messages", tag = "rooms", params(super::openapi::RoomPath,
         ("after_seq" = Option<u64>, Query, description = "The oldest messages after this one"),
         ("before_seq" = Option<u64>, Query, description = "The newest messages before this one"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 if absent")),
@@ -120,7 +127,13 @@ pub(super) async fn list(
     At(room): At<String>,
     asked: Asked,
 ) -> Result<Json<HistoryView>, Problem> {
-    let seq = |name| Ok::<_, Refusal>(asked.between(name, 0, i64::MAX)?.map(|seq| Seq(seq.unsigned_abs())));
+    let seq = |name| {
+        Ok::<_, Refusal>(
+            asked
+                .between(name, 0, i64::MAX)?
+                .map(|seq| Seq(seq.unsigned_abs())),
+        )
+    };
     let from = match (seq("after_seq")?, seq("before_seq")?) {
         (Some(_), Some(_)) => return Err(Refusal::field("before_seq", Want::Alone).into()),
         (Some(after), None) => PageFrom::After(after),
@@ -129,11 +142,20 @@ pub(super) async fn list(
     };
     let limit_max = app.limits().history_page_max;
     let limit = asked.between("limit", 1, i64::from(limit_max))?;
-    let limit = limit.map_or(PAGE.min(limit_max), |limit| u32::try_from(limit).expect("between 1 and a u32"));
-    let page = app.node.history(&caller.by, &RoomRef::parse(&room), from, limit).await?;
+    let limit = limit.map_or(PAGE.min(limit_max), |limit| {
+        u32::try_from(limit).expect("between 1 and a u32")
+    });
+    let page = app
+        .node
+        .history(&caller.by, &RoomRef::parse(&room), from, limit)
+        .await?;
     Ok(Json(HistoryView {
         room_id: page.room.0,
-        messages: page.messages.iter().map(|message| MessageView::of(message)).collect(),
+        messages: page
+            .messages
+            .iter()
+            .map(|message| MessageView::of(message))
+            .collect(),
         has_more: page.has_more,
         epoch: page.epoch.to_string(),
         seq: page.head.0,

@@ -15,7 +15,7 @@ use super::service::App;
 use crate::meters::{self, Meters, Reading};
 
 /// Everything that is counted.
-#[utoipa::path(get, path = "/metrics", tag = "probes", security(()),
+#[utoipa::path(get, operation_id = "metrics_metrics", path = "/metrics", tag = "probes", security(()),
     responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     // Some figures come from the kernel's files, which are quick, but files.
@@ -30,8 +30,12 @@ pub(super) fn follow(meters: &Meters, node: &Arc<Node>) {
     let gauges: [(&'static str, &'static str, fn(&Node) -> usize); 4] = [
         ("bongsu_sessions", "Signed-in sessions", Node::sessions_count),
         ("bongsu_rooms", "Rooms with a live member here", Node::rooms_count),
-        ("bongsu_users_online", "Users with a session here", |node| node.present().0),
-        ("bongsu_video_rooms", "Video rooms that are alive", |node| node.present().1),
+        ("bongsu_users_online", "Users with a session here", |node| {
+            node.present().0
+        }),
+        ("bongsu_video_rooms", "Video rooms that are alive", |node| {
+            node.present().1
+        }),
     ];
     for (name, help, of) in gauges {
         // A node stops when it is dropped: meters must not hold it.

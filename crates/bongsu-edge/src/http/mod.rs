@@ -30,7 +30,8 @@ mod tokens;
 mod users;
 mod video_rooms;
 mod views;
+mod yaml;
 
-pub use openapi::{openapi, yaml};
+pub use openapi::{openapi, openapi_yaml};
 pub use serve::serve;
 pub use service::{HttpParts, HttpService, Listening};

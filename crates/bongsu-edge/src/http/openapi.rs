@@ -2,13 +2,14 @@
 
 use std::sync::LazyLock;
 
-use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoParams, Modify, OpenApi as _};
 
-use super::problem::ProblemDocument;
+use super::problem::{PROBLEM_JSON, ProblemDocument};
 use super::{
-    announcements, audit, blocks, members, messages, metrics, probes, rooms, sessions, tokens, users, video_rooms,
+    announcements, audit, blocks, members, messages, metrics, probes, rooms, sessions, tokens, users,
+    video_rooms, yaml,
 };
 
 /// Which page of a list.
@@ -79,7 +80,7 @@ pub(super) struct RoomPath {
         sessions::list, sessions::end, audit::list,
     ),
     components(schemas(ProblemDocument)),
-    modifiers(&Signing),
+    modifiers(&Signing, &Refusing),
     security(("token" = []), ("key" = []))
 )]
 struct Description;
@@ -88,11 +89,64 @@ struct Signing;
 
 impl Modify for Signing {
     fn modify(&self, api: &mut OpenApi) {
-        let Some(components) = &mut api.components else { return };
-        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let Some(components) = &mut api.components else {
+            return;
+        };
+        let token = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .build();
         components.add_security_scheme("token", SecurityScheme::Http(token));
         let key = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
         components.add_security_scheme("key", SecurityScheme::ApiKey(key));
+    }
+}
+
+/// What every call of the API may be answered: a problem.
+struct Refusing;
+
+impl Modify for Refusing {
+    fn modify(&self, api: &mut OpenApi) {
+        let document = Content::new(Some(Ref::from_schema_name("ProblemDocument")));
+        let problem = ResponseBuilder::new()
+            .description("Refused")
+            .content(PROBLEM_JSON, document)
+            .build();
+        for (_, item) in api
+            .paths
+            .paths
+            .iter_mut()
+            .filter(|(path, _)| path.starts_with("/api/"))
+        {
+            let methods = [
+                &mut item.get,
+                &mut item.post,
+                &mut item.put,
+                &mut item.patch,
+                &mut item.delete,
+            ];
+            for operation in methods.into_iter().flatten() {
+                for (status, response) in &mut operation.responses.responses {
+                    refuse_in_problems(status, response);
+                }
+                operation
+                    .responses
+                    .responses
+                    .insert("default".to_owned(), problem.clone().into());
+            }
+        }
+    }
+}
+
+/// Problem documents have a media type of their own.
+fn refuse_in_problems(status: &str, response: &mut RefOr<utoipa::openapi::Response>) {
+    let RefOr::T(response) = response else { return };
+    let refused = !status.starts_with('2');
+    if refused && let Some(content) = response.content.swap_remove("application/json") {
+        response.content.insert(PROBLEM_JSON.to_owned(), content);
+    }
+    if response.description.is_empty() {
+        response.description = if refused { "Refused" } else { "Done" }.to_owned();
     }
 }
 
@@ -104,8 +158,18 @@ pub fn openapi() -> OpenApi {
 
 /// The description as YAML, as it is checked in.
 #[must_use]
-pub fn yaml() -> String {
-    openapi().to_yaml().expect("a description of texts and numbers")
+pub fn openapi_yaml() -> String {
+    /// What a reader looks for first.
+    const ORDER: [&str; 6] = ["openapi", "info", "security", "tags", "paths", "components"];
+    let value = serde_json::to_value(openapi()).expect("a description of texts and numbers");
+    let first = ORDER
+        .iter()
+        .filter_map(|key| value.get(key).map(|value| (*key, value)));
+    let rest = value.as_object().into_iter().flatten();
+    let rest = rest
+        .map(|(key, value)| (key.as_str(), value))
+        .filter(|(key, _)| !ORDER.contains(key));
+    yaml::document(first.chain(rest))
 }
 
 /// The description as JSON, made once.

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -28,9 +30,15 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
     let locale = locale(request.headers()).unwrap_or(app.locale);
     let origin = cors::allowed(&app.cors_origins, request.headers());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
     let api = request.uri().path().starts_with("/api/");
-    let preflight = origin.is_some().then(|| cors::preflight(&method, request.headers())).flatten();
+    let preflight = origin
+        .is_some()
+        .then(|| cors::preflight(&method, request.headers()))
+        .flatten();
 
     let mut response = match preflight {
         Some(answer) => answer,
@@ -47,7 +55,10 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
         cors::open(headers, origin);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
     if api {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -77,20 +88,33 @@ async fn bounded(app: &App, request: Request, next: Next, api: bool) -> Response
     };
     let answer = tokio::time::timeout(Duration::from_millis(limits.http_request_ms), next.run(request)).await;
     answer.unwrap_or_else(|_| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded, "timeout", Says::Timeout).into_response()
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::Overloaded,
+            "timeout",
+            Says::Timeout,
+        )
+        .into_response()
     })
 }
 
 fn header_bytes(headers: &HeaderMap) -> usize {
     // `: ` and the end of the line.
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum()
 }
 
 /// The caller's own id of the request if it is harmless, or a fresh one.
 fn request_id(app: &App, headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let harmless = |id: &&str| (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
-    given.filter(harmless).map_or_else(|| format!("{:032x}", app.node.ports.chance.bits()), str::to_owned)
+    let harmless = |id: &&str| {
+        (1..=REQUEST_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
+    };
+    given
+        .filter(harmless)
+        .map_or_else(|| format!("{:032x}", app.node.ports.chance.bits()), str::to_owned)
 }
 
 /// The language of ours that the caller likes best.
@@ -99,8 +123,16 @@ fn locale(headers: &HeaderMap) -> Option<Locale> {
     let mut best: Option<(u16, Locale)> = None;
     for range in wanted.split(',').take(32) {
         let mut parts = range.split(';').map(str::trim);
-        let Some(locale) = parts.next().and_then(|tag| Locale::parse(&tag.to_ascii_lowercase())) else { continue };
-        let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1_000), quality).unwrap_or(0);
+        let Some(locale) = parts
+            .next()
+            .and_then(|tag| Locale::parse(&tag.to_ascii_lowercase()))
+        else {
+            continue;
+        };
+        let quality = parts
+            .find_map(|part| part.strip_prefix("q="))
+            .map_or(Some(1_000), quality)
+            .unwrap_or(0);
         if quality > best.map_or(0, |(quality, _)| quality) {
             best = Some((quality, locale));
         }

@@ -22,14 +22,19 @@ impl Page {
     /// Of at most `max` entries.
     pub(super) fn of(asked: &Asked, max: u32) -> Result<Self, Refusal> {
         let limit = asked.between("limit", 1, i64::from(max))?;
-        let limit = limit.map_or(DEFAULT.min(max), |limit| u32::try_from(limit).expect("between 1 and a u32"));
+        let limit = limit.map_or(DEFAULT.min(max), |limit| {
+            u32::try_from(limit).expect("between 1 and a u32")
+        });
         let after = asked.text("cursor")?.map(open).transpose()?;
         Ok(Self { limit, after })
     }
 
     /// The last entry before the page.
     pub(super) fn after<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Refusal> {
-        self.after.as_deref().map(|text| parse(text).ok_or_else(wrong)).transpose()
+        self.after
+            .as_deref()
+            .map(|text| parse(text).ok_or_else(wrong))
+            .transpose()
     }
 
     /// One more than the page holds, to see whether there is a next one.

@@ -57,7 +57,10 @@ pub(super) struct PartView {
 
 impl PartView {
     fn of(ready: bool, code: Code) -> Self {
-        Self { ready, code: (!ready).then(|| code.name()) }
+        Self {
+            ready,
+            code: (!ready).then(|| code.name()),
+        }
     }
 }
 
@@ -107,37 +110,48 @@ pub(super) struct ListenerView {
 }
 
 /// The process lives.
-#[utoipa::path(get, path = "/healthz", tag = "probes", security(()), responses((status = 200, body = Health)))]
+#[utoipa::path(get, operation_id = "probes_healthz", path = "/healthz", tag = "probes", security(()), responses((status = 200, body = Health)))]
 pub(super) async fn healthz() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
 /// The node can serve.
-#[utoipa::path(get, path = "/readyz", tag = "probes", security(()), responses((status = 200, body = Readiness),
+#[utoipa::path(get, operation_id = "probes_readyz", path = "/readyz", tag = "probes", security(()), responses((status = 200, body = Readiness),
     (status = 503, description = "It cannot", body = Readiness)))]
 pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
+    let stopping = app.node.is_stopping();
+    // A node that stops asks its store no more.
     let store = app.node.ready().await;
-    let stopping = store.as_ref().is_err_and(|refusal| refusal.code == Code::ShuttingDown);
     let parts = ReadinessParts {
         node: PartView::of(!stopping, Code::ShuttingDown),
-        store: PartView::of(store.is_ok() || stopping, store.as_ref().err().map_or(Code::Overloaded, |it| it.code)),
+        store: PartView::of(
+            store.is_ok() || stopping,
+            store.map_or_else(|refusal| refusal.code, |()| Code::Overloaded),
+        ),
         // A bus between processes gets a canary here: one announcement to oneself.
         bus: PartView::of(true, Code::Overloaded),
         listeners: PartView::of(!app.listening.lock().is_empty(), Code::Overloaded),
     };
     let ready = parts.node.ready && parts.store.ready && parts.bus.ready && parts.listeners.ready;
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(Readiness { ready, parts }))
 }
 
 /// What runs here.
-#[utoipa::path(get, path = "/version", tag = "probes", security(()), responses((status = 200, body = VersionView)))]
+#[utoipa::path(get, operation_id = "probes_version", path = "/version", tag = "probes", security(()), responses((status = 200, body = VersionView)))]
 pub(super) async fn version(State(app): State<App>) -> Json<VersionView> {
-    Json(VersionView { name: "bongsu", version: app.version })
+    Json(VersionView {
+        name: "bongsu",
+        version: app.version,
+    })
 }
 
 /// How the node is.
-#[utoipa::path(get, path = "/status", tag = "probes", security(()), responses((status = 200, body = StatusView)))]
+#[utoipa::path(get, operation_id = "probes_status", path = "/status", tag = "probes", security(()), responses((status = 200, body = StatusView)))]
 pub(super) async fn status(State(app): State<App>) -> Json<StatusView> {
     let node = &app.node;
     let (users_online, video_rooms) = node.present();
@@ -153,12 +167,18 @@ pub(super) async fn status(State(app): State<App>) -> Json<StatusView> {
         users_online,
         rooms: node.rooms_count(),
         video_rooms,
-        listeners: listening.iter().map(|it| ListenerView { name: it.name, address: it.address.to_string() }).collect(),
+        listeners: listening
+            .iter()
+            .map(|it| ListenerView {
+                name: it.name,
+                address: it.address.to_string(),
+            })
+            .collect(),
     })
 }
 
 /// This description.
-#[utoipa::path(get, path = "/openapi.json", tag = "probes", security(()),
+#[utoipa::path(get, operation_id = "probes_openapi_json", path = "/openapi.json", tag = "probes", security(()),
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
 pub(super) async fn openapi_json() -> Response {
     ([(CONTENT_TYPE, "application/json")], super::openapi::json()).into_response()

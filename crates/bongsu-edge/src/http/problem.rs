@@ -82,22 +82,39 @@ pub(super) struct ProblemDocument {
 
 impl Problem {
     pub(super) const fn new(status: StatusCode, code: Code, reason: &'static str, says: Says) -> Self {
-        Self { status, refusal: Refusal::because(code, reason), says }
+        Self {
+            status,
+            refusal: Refusal::because(code, reason),
+            says,
+        }
     }
 
     /// The name or number that was asked for is another's.
     pub(super) fn taken(refusal: Refusal) -> Self {
-        Self { status: StatusCode::CONFLICT, refusal, says: Says::Taken }
+        Self {
+            status: StatusCode::CONFLICT,
+            refusal,
+            says: Says::Taken,
+        }
     }
 
     /// All header fields together are over the limit.
     pub(super) const fn headers_too_large(bytes_max: usize) -> Self {
         let refusal = Refusal::too_large("headers", bytes_max as u64);
-        Self { status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, refusal, says: Says::Refusal }
+        Self {
+            status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            refusal,
+            says: Says::Refusal,
+        }
     }
 
     pub(super) const fn no_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, Code::InvalidAction, "no_such_path", Says::NoRoute)
+        Self::new(
+            StatusCode::NOT_FOUND,
+            Code::InvalidAction,
+            "no_such_path",
+            Says::NoRoute,
+        )
     }
 
     /// The document, with the headers that belong to it.
@@ -117,7 +134,11 @@ impl Problem {
             status: self.status.as_u16(),
             detail: self.text(locale),
             code,
-            reason: if self.says == Says::Taken { Some("taken") } else { reason },
+            reason: if self.says == Says::Taken {
+                Some("taken")
+            } else {
+                reason
+            },
             field,
             retry_after_ms: refusal.retry_after_ms,
             incident,
@@ -127,7 +148,10 @@ impl Problem {
         let mut response = (self.status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bongsu\""));
+            headers.insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"bongsu\""),
+            );
         }
         if let Some(ms) = refusal.retry_after_ms {
             headers.insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000).max(1)));
@@ -146,9 +170,11 @@ impl Problem {
             Says::Taken => match &self.refusal.why {
                 Why::Field { name, .. } if english => Cow::Owned(format!("`{name}` is already taken.")),
                 Why::Field { name, .. } => Cow::Owned(format!("`{name}` 값은 이미 쓰이고 있습니다.")),
-                Why::Code | Why::Malformed { .. } | Why::TooLarge { .. } | Why::Reason(_) | Why::Incident(_) => {
-                    Cow::Owned(refusal_text(&self.refusal, locale))
-                }
+                Why::Code
+                | Why::Malformed { .. }
+                | Why::TooLarge { .. }
+                | Why::Reason(_)
+                | Why::Incident(_) => Cow::Owned(refusal_text(&self.refusal, locale)),
             },
             Says::NoRoute => own(
                 "There is nothing at this path. /openapi.json lists all paths.",
@@ -207,11 +233,16 @@ fn in_words(code: &str) -> String {
 fn status(refusal: &Refusal) -> StatusCode {
     match refusal.code {
         Code::InvalidToken | Code::NotAuthenticated => StatusCode::UNAUTHORIZED,
-        Code::InvalidAction | Code::RoomNotFound | Code::VideoRoomNotFound | Code::UserNotFound => StatusCode::NOT_FOUND,
+        Code::InvalidAction | Code::RoomNotFound | Code::VideoRoomNotFound | Code::UserNotFound => {
+            StatusCode::NOT_FOUND
+        }
         Code::InvalidData => match refusal.why {
             Why::Malformed { .. } => StatusCode::BAD_REQUEST,
             // One client id, two messages.
-            Why::Field { name, want: Want::Other } if name == "client_message_id" => StatusCode::CONFLICT,
+            Why::Field {
+                name,
+                want: Want::Other,
+            } if name == "client_message_id" => StatusCode::CONFLICT,
             Why::Code | Why::Field { .. } | Why::TooLarge { .. } | Why::Reason(_) | Why::Incident(_) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -228,7 +259,11 @@ fn status(refusal: &Refusal) -> StatusCode {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self { status: status(&refusal), refusal, says: Says::Refusal }
+        Self {
+            status: status(&refusal),
+            refusal,
+            says: Says::Refusal,
+        }
     }
 }
 

@@ -151,13 +151,19 @@ impl Webhook {
         if let Some(value) = &self.authorization {
             request.headers_mut().insert(AUTHORIZATION, value.clone());
         }
-        let answer = self.client.request(request).await.map_err(|_| Unasked::Connection)?;
+        let answer = self
+            .client
+            .request(request)
+            .await
+            .map_err(|_| Unasked::Connection)?;
         if answer.status() != StatusCode::OK {
             return Err(Unasked::Status(answer.status()));
         }
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|_| Unasked::Answer)?.to_bytes();
-        serde_json::from_slice(&body).map(|verdict: Verdict| verdict.allow).map_err(|_| Unasked::Answer)
+        serde_json::from_slice(&body)
+            .map(|verdict: Verdict| verdict.allow)
+            .map_err(|_| Unasked::Answer)
     }
 }
 
@@ -169,10 +175,21 @@ impl Reviewer for Webhook {
             RoomRef::Name(name) => RoomName::Name(name),
             RoomRef::Token(token) => RoomName::Token(token.to_string()),
         };
-        match self.ask(&Question { user_id: user.0, room, content }).await {
+        match self
+            .ask(&Question {
+                user_id: user.0,
+                room,
+                content,
+            })
+            .await
+        {
             Ok(allow) => allow,
             Err(why) => {
-                tracing::warn!(?why, passes = self.pass_unasked, "the moderation webhook gave no verdict");
+                tracing::warn!(
+                    ?why,
+                    passes = self.pass_unasked,
+                    "the moderation webhook gave no verdict"
+                );
                 self.pass_unasked
             }
         }
@@ -184,12 +201,19 @@ fn check_url(text: &str) -> Result<Uri, ReviewFault> {
     let known = matches!(url.scheme_str(), Some("http" | "https"));
     let host = url.host().is_some_and(|host| !host.is_empty());
     // Credentials in an address end up in logs; there is a setting for them.
-    let bare = url.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-    if known && host && bare { Ok(url) } else { Err(ReviewFault::Url) }
+    let bare = url
+        .authority()
+        .is_some_and(|authority| !authority.as_str().contains('@'));
+    if known && host && bare {
+        Ok(url)
+    } else {
+        Err(ReviewFault::Url)
+    }
 }
 
 fn bearer(secret: &Secret) -> Result<HeaderValue, ReviewFault> {
-    let mut value = HeaderValue::from_bytes(&[b"Bearer ", secret.expose()].concat()).map_err(|_| ReviewFault::Secret)?;
+    let mut value =
+        HeaderValue::from_bytes(&[b"Bearer ", secret.expose()].concat()).map_err(|_| ReviewFault::Secret)?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -67,17 +67,27 @@ fn read(fields: &Fields<'_>, members_max: u32) -> Result<NewRoom, Refusal> {
     Ok(NewRoom {
         id: fields.between("room_id", 1, i64::MAX)?.map(RoomId),
         name: fields.text("name")?,
-        kind: fields.word("kind", RoomKind::NAMES, RoomKind::parse)?.unwrap_or_default(),
-        visibility: fields.word("visibility", Visibility::NAMES, Visibility::parse)?.unwrap_or_default(),
-        membership: fields.word("membership", Membership::NAMES, Membership::parse)?.unwrap_or_default(),
+        kind: fields
+            .word("kind", RoomKind::NAMES, RoomKind::parse)?
+            .unwrap_or_default(),
+        visibility: fields
+            .word("visibility", Visibility::NAMES, Visibility::parse)?
+            .unwrap_or_default(),
+        membership: fields
+            .word("membership", Membership::NAMES, Membership::parse)?
+            .unwrap_or_default(),
         max_members: max_members.map(|max| u32::try_from(max).expect("between 1 and a u32")),
-        members: fields.array("members", members_max as usize, member)?.unwrap_or_default(),
+        members: fields
+            .array("members", members_max as usize, member)?
+            .unwrap_or_default(),
     })
 }
 
 fn member(raw: &str) -> Result<(UserId, MemberRole), Refusal> {
     if !raw.starts_with('{') {
-        let user = raw.parse().map_err(|_| Refusal::field("members", Want::Integer))?;
+        let user = raw
+            .parse()
+            .map_err(|_| Refusal::field("members", Want::Integer))?;
         return Ok((UserId(user), MemberRole::Member));
     }
     let fields = Fields::entry("members", raw)?;
@@ -87,7 +97,7 @@ fn member(raw: &str) -> Result<(UserId, MemberRole), Refusal> {
 }
 
 /// Make a room.
-#[utoipa::path(post, path = "/api/v1/rooms", tag = "rooms", params(super::openapi::IdempotencyKey), request_body = RoomBody,
+#[utoipa::path(post, operation_id = "rooms_create", path = "/api/v1/rooms", tag = "rooms", params(super::openapi::IdempotencyKey), request_body = RoomBody,
     responses((status = 201, body = RoomView), (status = 409, description = "Taken", body = ProblemDocument)))]
 pub(super) async fn create(
     State(app): State<App>,
@@ -100,21 +110,31 @@ pub(super) async fn create(
 }
 
 /// List rooms, ascending by number: all for operators (or those of `user_id`), one's own for users.
-#[utoipa::path(get, path = "/api/v1/rooms", tag = "rooms",
+#[utoipa::path(get, operation_id = "rooms_list", path = "/api/v1/rooms", tag = "rooms",
     params(super::openapi::Paging, ("user_id" = Option<i64>, Query, description = "Only rooms of this user")),
     responses((status = 200, body = RoomList)))]
-pub(super) async fn list(State(app): State<App>, caller: Caller, asked: Asked) -> Result<Json<RoomList>, Problem> {
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<RoomList>, Problem> {
     let page = Page::of(&asked, app.limits().history_page_max)?;
     let after = page.after(|text| text.parse().ok().map(RoomId))?;
     let of = asked.integer("user_id")?.map(UserId);
-    let mut rooms = app.node.rooms(&caller.by, of, after, page.limit_and_one()).await?;
+    let mut rooms = app
+        .node
+        .rooms(&caller.by, of, after, page.limit_and_one())
+        .await?;
     let next_cursor = page.cut(&mut rooms, |room| room.id.to_string());
-    let rooms = rooms.iter().map(|room| RoomView::of(room, caller.is_operator())).collect();
+    let rooms = rooms
+        .iter()
+        .map(|room| RoomView::of(room, caller.is_operator()))
+        .collect();
     Ok(Json(RoomList { rooms, next_cursor }))
 }
 
 /// Read a room. Members read theirs.
-#[utoipa::path(get, path = "/api/v1/rooms/{room}", tag = "rooms", params(super::openapi::RoomPath),
+#[utoipa::path(get, operation_id = "rooms_read_one", path = "/api/v1/rooms/{room}", tag = "rooms", params(super::openapi::RoomPath),
     responses((status = 200, body = RoomView), (status = 404, body = ProblemDocument)))]
 pub(super) async fn read_one(
     State(app): State<App>,

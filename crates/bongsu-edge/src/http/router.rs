@@ -11,8 +11,8 @@ use bongsu_model::Code;
 use super::problem::{Problem, Says};
 use super::service::App;
 use super::{
-    announcements, audit, blocks, caller, idempotency, members, messages, metrics, outer, probes, rooms, sessions, tokens,
-    users, video_rooms,
+    announcements, audit, blocks, caller, idempotency, members, messages, metrics, outer, probes, rooms,
+    sessions, tokens, users, video_rooms,
 };
 
 /// All of it.
@@ -20,9 +20,15 @@ pub(super) fn router(app: &App) -> Router {
     let api = Router::new()
         .route("/users", post(users::create).get(users::list))
         .route("/users/{user}", get(users::read_one).patch(users::update))
-        .route("/users/{user}/tokens", post(tokens::create).delete(tokens::revoke_all))
+        .route(
+            "/users/{user}/tokens",
+            post(tokens::create).delete(tokens::revoke_all),
+        )
         .route("/users/{user}/blocks", get(blocks::list))
-        .route("/users/{user}/blocks/{other}", post(blocks::add).delete(blocks::remove))
+        .route(
+            "/users/{user}/blocks/{other}",
+            post(blocks::add).delete(blocks::remove),
+        )
         .route("/users/{user}/ban", post(users::ban).delete(users::unban))
         .route("/users/{user}/disconnect", post(users::disconnect))
         .route("/users/{user}/sessions", get(users::sessions))
@@ -30,12 +36,21 @@ pub(super) fn router(app: &App) -> Router {
         .route("/rooms", post(rooms::create).get(rooms::list))
         .route("/rooms/{room}", get(rooms::read_one))
         .route("/rooms/{room}/members", get(members::list))
-        .route("/rooms/{room}/members/{user}", put(members::add).delete(members::remove))
-        .route("/rooms/{room}/messages", post(messages::create).get(messages::list))
+        .route(
+            "/rooms/{room}/members/{user}",
+            put(members::add).delete(members::remove),
+        )
+        .route(
+            "/rooms/{room}/messages",
+            post(messages::create).get(messages::list),
+        )
         .route("/rooms/{room}/presence", get(members::presence))
         .route("/announcements", post(announcements::create))
         .route("/video-rooms", get(video_rooms::list))
-        .route("/video-rooms/{video_room_id}", get(video_rooms::read_one).delete(video_rooms::end))
+        .route(
+            "/video-rooms/{video_room_id}",
+            get(video_rooms::read_one).delete(video_rooms::end),
+        )
         .route("/sessions", get(sessions::list))
         .route("/sessions/{session_id}", delete(sessions::end))
         .route("/audit", get(audit::list))
@@ -60,5 +75,10 @@ async fn no_route() -> Problem {
 }
 
 async fn no_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, Code::InvalidAction, "no_such_method", Says::Method)
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        Code::InvalidAction,
+        "no_such_method",
+        Says::Method,
+    )
 }

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
@@ -26,8 +26,8 @@ use super::service::{App, HttpService};
 use crate::admission::Permit;
 use crate::meters::{Protocol, TurnedAway};
 
-/// The library takes no smaller buffer; smaller limits are kept by counting.
-const BUFFER_BYTES_MIN: usize = 8_192;
+/// What the library's buffer holds beside header fields: the request line. Fields are counted to the byte elsewhere.
+const REQUEST_LINE_BYTES_MAX: usize = 8_192;
 /// Header fields of one request.
 const HEADERS_MAX: usize = 100;
 /// Requests side by side on one HTTP/2 connection.
@@ -39,7 +39,8 @@ const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// When the machine has no descriptors left, those in use must end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What one who is not let in reads, if it reads.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
 
 /// Serves HTTP/1.1 and HTTP/2 (prior knowledge) until `stop`, then lets requests in flight end within `drain_ms`.
 ///
@@ -77,7 +78,11 @@ fn admit(service: &HttpService, stream: &TcpStream, peer: SocketAddr) -> Option<
     if permit.is_none() {
         let limits = service.app.limits();
         let full = service.app.admission.counts().0 >= limits.connections_max;
-        service.app.meters.turned_away(if full { TurnedAway::NodeFull } else { TurnedAway::AddressFull });
+        service.app.meters.turned_away(if full {
+            TurnedAway::NodeFull
+        } else {
+            TurnedAway::AddressFull
+        });
         // A courtesy: who is not let in is not waited for.
         let _ = stream.try_write(FULL);
     }
@@ -136,7 +141,12 @@ impl Drop for InFlight {
     }
 }
 
-async fn connection(stream: TcpStream, permit: Permit, service: HttpService, mut stopped: watch::Receiver<()>) {
+async fn connection(
+    stream: TcpStream,
+    permit: Permit,
+    service: HttpService,
+    mut stopped: watch::Receiver<()>,
+) {
     let _permit = permit;
     let _open = Open::count(&service.app);
     let limits = service.app.limits();
@@ -195,7 +205,7 @@ fn builder(header_bytes_max: usize, header_ms: u64) -> auto::Builder<TokioExecut
         // Without a timer the library would not keep the time.
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(header_ms))
-        .max_buf_size(header_bytes_max.max(BUFFER_BYTES_MIN))
+        .max_buf_size(header_bytes_max.saturating_add(REQUEST_LINE_BYTES_MAX))
         .max_headers(HEADERS_MAX);
     builder
         .http2()

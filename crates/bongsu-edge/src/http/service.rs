@@ -81,7 +81,12 @@ impl HttpService {
     /// The API over a node.
     #[must_use]
     pub fn new(parts: HttpParts) -> Self {
-        let requests_max = parts.node.ports.limits.http_requests_max.min(Semaphore::MAX_PERMITS);
+        let requests_max = parts
+            .node
+            .ports
+            .limits
+            .http_requests_max
+            .min(Semaphore::MAX_PERMITS);
         metrics::follow(&parts.meters, &parts.node);
         let app = Arc::new(Shared {
             node: parts.node,
@@ -97,7 +102,10 @@ impl HttpService {
             in_flight: InFlight::default(),
             busy: Arc::new(Semaphore::new(requests_max)),
         });
-        Self { router: router::router(&app), app }
+        Self {
+            router: router::router(&app),
+            app,
+        }
     }
 
     /// Notes a listener that accepts. `/readyz` says no until one is noted.

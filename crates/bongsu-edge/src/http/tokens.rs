@@ -2,10 +2,10 @@
 //!
 //! Invariant: a member token leaves once, in the answer that made it; all that is kept of it is its SHA-256.
 
+use aws_lc_rs::digest;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use aws_lc_rs::digest;
 use bongsu_model::records::Revocation;
 use bongsu_model::{Refusal, RoomToken, Timestamp, Want};
 use serde::Serialize;
@@ -63,7 +63,7 @@ pub(super) struct RevokeBody {
 }
 
 /// Make a member token. It is shown this once and kept as a hash.
-#[utoipa::path(post, path = "/api/v1/users/{user}/tokens", tag = "users",
+#[utoipa::path(post, operation_id = "tokens_create", path = "/api/v1/users/{user}/tokens", tag = "users",
     params(super::openapi::UserPath, super::openapi::IdempotencyKey), request_body = Option<TokenBody>,
     responses((status = 201, body = TokenView), (status = 404, body = ProblemDocument),
         (status = 409, description = "A repeat: the token was shown before and is not kept", body = ProblemDocument)))]
@@ -77,8 +77,13 @@ pub(super) async fn create(
     let user = user_id(&app, &caller, &user).await?;
     let expires_at = ttl_s.map(|ttl_s| app.node.now().plus_ms(ttl_s * 1_000));
     let token = random_token(&app).to_string();
-    app.node.add_member_token(&caller.by, user, sha256(token.as_bytes()), expires_at).await?;
-    let view = TokenView { token, expires_at: expires_at.map(|at| at.to_string()) };
+    app.node
+        .add_member_token(&caller.by, user, sha256(token.as_bytes()), expires_at)
+        .await?;
+    let view = TokenView {
+        token,
+        expires_at: expires_at.map(|at| at.to_string()),
+    };
     Ok((StatusCode::CREATED, Extension(ShownOnce), Json(view)))
 }
 
@@ -96,11 +101,14 @@ fn random_token(app: &App) -> RoomToken {
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    digest::digest(&digest::SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
+    digest::digest(&digest::SHA256, bytes)
+        .as_ref()
+        .try_into()
+        .expect("SHA-256 has 32 bytes")
 }
 
 /// Revoke all member tokens of a user.
-#[utoipa::path(delete, path = "/api/v1/users/{user}/tokens", tag = "users", params(super::openapi::UserPath),
+#[utoipa::path(delete, operation_id = "tokens_revoke_all", path = "/api/v1/users/{user}/tokens", tag = "users", params(super::openapi::UserPath),
     responses((status = 200, body = RevokedView)))]
 pub(super) async fn revoke_all(
     State(app): State<App>,
@@ -113,15 +121,27 @@ pub(super) async fn revoke_all(
 }
 
 /// Refuse an access token from now on, and cut the sessions it opened.
-#[utoipa::path(post, path = "/api/v1/tokens/revoke", tag = "tokens", params(super::openapi::IdempotencyKey),
+#[utoipa::path(post, operation_id = "tokens_revoke", path = "/api/v1/tokens/revoke", tag = "tokens", params(super::openapi::IdempotencyKey),
     request_body = RevokeBody, responses((status = 204, description = "Done"), (status = 422, body = ProblemDocument)))]
-pub(super) async fn revoke(State(app): State<App>, caller: Caller, body: JsonBody) -> Result<StatusCode, Problem> {
+pub(super) async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<StatusCode, Problem> {
     let fields = body.fields()?;
     let jti = required("jti", fields.text_of("jti", 1, JTI_BYTES_MAX)?)?;
-    let expires_at = fields.between("expires_at", 0, LAST_SECOND)?.unwrap_or(LAST_SECOND);
-    let expires_at = Timestamp(expires_at.checked_mul(1_000).ok_or(Refusal::field("expires_at", Want::Integer))?);
+    let expires_at = fields
+        .between("expires_at", 0, LAST_SECOND)?
+        .unwrap_or(LAST_SECOND);
+    let expires_at = Timestamp(
+        expires_at
+            .checked_mul(1_000)
+            .ok_or(Refusal::field("expires_at", Want::Integer))?,
+    );
     // The leeway is part of a token's life.
     let expires_at = expires_at.plus_ms(app.limits().token_leeway_s * 1_000);
-    app.node.revoke(&caller.by, Revocation { jti, expires_at }).await?;
+    app.node
+        .revoke(&caller.by, Revocation { jti, expires_at })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -94,7 +94,11 @@ fn read(fields: &Fields<'_>, name_bytes_max: usize) -> Result<NewUser, Refusal> 
     };
     if let Some(nick) = fields.object("nick")? {
         let name = |name| nick.text_of(name, 0, name_bytes_max);
-        user.nick = LocalizedNick { en: name("nick.en")?, ko: name("nick.ko")?, ja: name("nick.ja")? };
+        user.nick = LocalizedNick {
+            en: name("nick.en")?,
+            ko: name("nick.ko")?,
+            ja: name("nick.ja")?,
+        };
     }
     if let Some(avatar) = fields.object("avatar")? {
         user.profile_img = avatar.text_of("avatar.profile_img", 0, ADDRESS_BYTES_MAX)?;
@@ -106,15 +110,21 @@ fn read(fields: &Fields<'_>, name_bytes_max: usize) -> Result<NewUser, Refusal> 
 /// A refusal to make something, which is a conflict where its name or number is another's.
 pub(super) fn not_made(refusal: Refusal) -> Problem {
     match &refusal.why {
-        Why::Field { name: "user_id" | "handle" | "room_id" | "name", want: Want::Other } => Problem::taken(refusal),
-        Why::Field { .. } | Why::Code | Why::Malformed { .. } | Why::TooLarge { .. } | Why::Reason(_) | Why::Incident(_) => {
-            refusal.into()
-        }
+        Why::Field {
+            name: "user_id" | "handle" | "room_id" | "name",
+            want: Want::Other,
+        } => Problem::taken(refusal),
+        Why::Field { .. }
+        | Why::Code
+        | Why::Malformed { .. }
+        | Why::TooLarge { .. }
+        | Why::Reason(_)
+        | Why::Incident(_) => refusal.into(),
     }
 }
 
 /// Make a user.
-#[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = UserBody, params(super::openapi::IdempotencyKey),
+#[utoipa::path(post, operation_id = "users_create", path = "/api/v1/users", tag = "users", request_body = UserBody, params(super::openapi::IdempotencyKey),
     responses((status = 201, body = UserView), (status = 409, description = "Taken", body = ProblemDocument)))]
 pub(super) async fn create(
     State(app): State<App>,
@@ -127,18 +137,25 @@ pub(super) async fn create(
 }
 
 /// List users, ascending by number.
-#[utoipa::path(get, path = "/api/v1/users", tag = "users", params(super::openapi::Paging),
+#[utoipa::path(get, operation_id = "users_list", path = "/api/v1/users", tag = "users", params(super::openapi::Paging),
     responses((status = 200, body = UserList)))]
-pub(super) async fn list(State(app): State<App>, caller: Caller, asked: Asked) -> Result<Json<UserList>, Problem> {
+pub(super) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    asked: Asked,
+) -> Result<Json<UserList>, Problem> {
     let page = Page::of(&asked, app.limits().history_page_max)?;
     let after = page.after(|text| text.parse().ok().map(UserId))?;
     let mut users = app.node.users(&caller.by, after, page.limit_and_one()).await?;
     let next_cursor = page.cut(&mut users, |user| user.id.to_string());
-    Ok(Json(UserList { users: users.iter().map(|user| UserView::of(user, true)).collect(), next_cursor }))
+    Ok(Json(UserList {
+        users: users.iter().map(|user| UserView::of(user, true)).collect(),
+        next_cursor,
+    }))
 }
 
 /// Read a user. Users read themselves.
-#[utoipa::path(get, path = "/api/v1/users/{user}", tag = "users", params(super::openapi::UserPath),
+#[utoipa::path(get, operation_id = "users_read_one", path = "/api/v1/users/{user}", tag = "users", params(super::openapi::UserPath),
     responses((status = 200, body = UserView), (status = 404, body = ProblemDocument)))]
 pub(super) async fn read_one(
     State(app): State<App>,
@@ -150,7 +167,7 @@ pub(super) async fn read_one(
 }
 
 /// Change what the body has; the rest stays. Users change themselves.
-#[utoipa::path(patch, path = "/api/v1/users/{user}", tag = "users", params(super::openapi::UserPath),
+#[utoipa::path(patch, operation_id = "users_update", path = "/api/v1/users/{user}", tag = "users", params(super::openapi::UserPath),
     request_body = UserBody, responses((status = 200, body = UserView), (status = 404, body = ProblemDocument)))]
 pub(super) async fn update(
     State(app): State<App>,
@@ -172,7 +189,7 @@ pub(super) async fn update(
 }
 
 /// Keep a user out, and cut its live sessions at once.
-#[utoipa::path(post, path = "/api/v1/users/{user}/ban", tag = "users",
+#[utoipa::path(post, operation_id = "users_ban", path = "/api/v1/users/{user}/ban", tag = "users",
     params(super::openapi::UserPath, super::openapi::IdempotencyKey), request_body = Option<BanBody>,
     responses((status = 204, description = "Done"), (status = 404, body = ProblemDocument)))]
 pub(super) async fn ban(
@@ -183,21 +200,27 @@ pub(super) async fn ban(
 ) -> Result<StatusCode, Problem> {
     let user = user_id(&app, &caller, &user).await?;
     let reason = body.fields_if_any()?.text_of("reason", 0, REASON_BYTES_MAX)?;
-    app.node.ban(&caller.by, user, reason.unwrap_or_else(|| Arc::from(""))).await?;
+    app.node
+        .ban(&caller.by, user, reason.unwrap_or_else(|| Arc::from("")))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Let a user in again.
-#[utoipa::path(delete, path = "/api/v1/users/{user}/ban", tag = "users", params(super::openapi::UserPath),
+#[utoipa::path(delete, operation_id = "users_unban", path = "/api/v1/users/{user}/ban", tag = "users", params(super::openapi::UserPath),
     responses((status = 204, description = "Done"), (status = 404, body = ProblemDocument)))]
-pub(super) async fn unban(State(app): State<App>, caller: Caller, At(user): At<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn unban(
+    State(app): State<App>,
+    caller: Caller,
+    At(user): At<String>,
+) -> Result<StatusCode, Problem> {
     let user = user_id(&app, &caller, &user).await?;
     app.node.unban(&caller.by, user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Close a user's live sessions; it may reconnect.
-#[utoipa::path(post, path = "/api/v1/users/{user}/disconnect", tag = "users",
+#[utoipa::path(post, operation_id = "users_disconnect", path = "/api/v1/users/{user}/disconnect", tag = "users",
     params(super::openapi::UserPath, super::openapi::IdempotencyKey), responses((status = 204, description = "Done")))]
 pub(super) async fn disconnect(
     State(app): State<App>,
@@ -210,7 +233,7 @@ pub(super) async fn disconnect(
 }
 
 /// List a user's live sessions on this node. Users list their own.
-#[utoipa::path(get, path = "/api/v1/users/{user}/sessions", tag = "users",
+#[utoipa::path(get, operation_id = "users_sessions", path = "/api/v1/users/{user}/sessions", tag = "users",
     params(super::openapi::UserPath, super::openapi::Paging), responses((status = 200, body = SessionList)))]
 pub(super) async fn sessions(
     State(app): State<App>,

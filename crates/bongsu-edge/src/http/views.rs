@@ -80,8 +80,15 @@ impl UserView {
             user_id: user.id.0,
             handle: user.handle.to_string(),
             nickname: user.nickname.to_string(),
-            nick: NickView { en: owned(&user.nick.en), ko: owned(&user.nick.ko), ja: owned(&user.nick.ja) },
-            avatar: AvatarView { profile_img: owned(&user.profile_img), profile_thumb: owned(&user.profile_thumb) },
+            nick: NickView {
+                en: owned(&user.nick.en),
+                ko: owned(&user.nick.ko),
+                ja: owned(&user.nick.ja),
+            },
+            avatar: AvatarView {
+                profile_img: owned(&user.profile_img),
+                profile_thumb: owned(&user.profile_thumb),
+            },
             region: owned(&user.region),
             language: owned(&user.language),
             gender: owned(&user.gender),
@@ -210,7 +217,9 @@ pub(super) struct SenderView {
 }
 
 fn as_it_is<S: Serializer>(json: &Option<RawJson>, to: S) -> Result<S::Ok, S::Error> {
-    let raw: Option<&RawValue> = json.as_ref().and_then(|json| serde_json::from_str(json.as_str()).ok());
+    let raw: Option<&RawValue> = json
+        .as_ref()
+        .and_then(|json| serde_json::from_str(json.as_str()).ok());
     raw.serialize(to)
 }
 

@@ -1,0 +1,18 @@
+//! The HTTP API as its callers see it: raw requests over loopback against a node with a store in memory.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod connections;
+mod credentials;
+mod description;
+mod idempotency;
+mod paging;
+mod probes;
+mod problems;
+mod reviewer;
+mod roles;
+mod rooms;
+mod server;
+mod sessions;
+mod users;
