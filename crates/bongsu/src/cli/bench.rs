@@ -84,12 +84,21 @@ impl Bench {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let exe = std::env::current_exe().context("the path of this program is not known")?;
         let target = match (self.tcp, self.pid) {
-            (Some(tcp), Some(pid)) => Target::External { tcp, http: self.http, pid },
-            (Some(_) | None, _) => {
-                Target::Child { exe: exe.clone(), extra_args: Vec::new(), extra_config: String::new() }
-            }
+            (Some(tcp), Some(pid)) => Target::External {
+                tcp,
+                http: self.http,
+                pid,
+            },
+            (Some(_) | None, _) => Target::Child {
+                exe: exe.clone(),
+                extra_args: Vec::new(),
+                extra_config: String::new(),
+            },
         };
-        let floor = Program { exe, args: vec!["bench-floor".into()] };
+        let floor = Program {
+            exe,
+            args: vec!["bench-floor".into()],
+        };
         let mut options = Options::new(self.scenario, target, floor);
         options.protocol = self.protocol;
         set(&mut options.members, self.members);
@@ -103,7 +112,11 @@ impl Bench {
             options.in_flight = self.in_flight;
         }
         let report = bongsu_bench::run(&options, &DataFolder(self.data_dir))?;
-        super::say(&if self.json { report.json().to_string() } else { report.to_string() });
+        super::say(&if self.json {
+            report.json().to_string()
+        } else {
+            report.to_string()
+        });
         Ok(())
     }
 }
@@ -119,7 +132,9 @@ struct DataFolder(Option<PathBuf>);
 
 impl Keys for DataFolder {
     fn open(&self, data_dir: Option<&Path>) -> Result<Box<dyn bongsu_bench::Signer>, Fault> {
-        let folder = data_dir.or(self.0.as_deref()).ok_or("the server's data folder is needed for its key")?;
+        let folder = data_dir
+            .or(self.0.as_deref())
+            .ok_or("the server's data folder is needed for its key")?;
         let signer = Signer::load(folder)?;
         let verifier = Verifier::load(TokenSettings::default(), Some(&signer), &Limits::DEFAULT)?;
         Ok(Box::new(Minted { signer, verifier }))
@@ -133,8 +148,12 @@ struct Minted {
 
 impl bongsu_bench::Signer for Minted {
     fn mint(&self, subject: i64, role: Role) -> Result<String, Fault> {
-        let request =
-            MintRequest { sub: subject.to_string(), role, ttl_ms: 4 * 3_600_000, ..MintRequest::default() };
+        let request = MintRequest {
+            sub: subject.to_string(),
+            role,
+            ttl_ms: 4 * 3_600_000,
+            ..MintRequest::default()
+        };
         Ok(self.signer.mint(&request, SystemClock.now()))
     }
 

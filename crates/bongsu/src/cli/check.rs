@@ -28,7 +28,10 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = self.config.as_deref().map(|file| (file, Settings::load(Some(file))));
+        let config = self
+            .config
+            .as_deref()
+            .map(|file| (file, Settings::load(Some(file))));
         let folder = self.data_dir.as_deref().map(|folder| (folder, examine(folder)));
         let mut failed = 0;
         if let Some((file, loaded)) = config {
@@ -60,7 +63,10 @@ fn examine(folder: &Path) -> anyhow::Result<()> {
     Signer::load(folder)?;
     let path = folder.join(DATABASE);
     if !path.exists() {
-        bail!("{} has no {DATABASE}: no server has run there yet", folder.display());
+        bail!(
+            "{} has no {DATABASE}: no server has run there yet",
+            folder.display()
+        );
     }
     let findings = sqlite::check(&path).or_else(|fault| refuse(fault, &path))?;
     if findings.is_empty() {
@@ -69,5 +75,9 @@ fn examine(folder: &Path) -> anyhow::Result<()> {
     for finding in &findings {
         eprintln!("{}: {finding}", path.display());
     }
-    bail!("{} is damaged in {} ways: restore a backup", path.display(), findings.len())
+    bail!(
+        "{} is damaged in {} ways: restore a backup",
+        path.display(),
+        findings.len()
+    )
 }

@@ -14,7 +14,12 @@ use crate::serve::{DATABASE, refuse};
 #[derive(Args)]
 pub(super) struct Migrate {
     /// The data folder.
-    #[arg(long, value_name = "DIR", default_value = "bongsu-data", env = "BONGSU_DATA_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "bongsu-data",
+        env = "BONGSU_DATA_DIR"
+    )]
     data_dir: PathBuf,
 }
 
@@ -22,13 +27,21 @@ impl Migrate {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let path = self.data_dir.join(DATABASE);
         if !path.exists() {
-            bail!("there is no {}: name the data folder with --data-dir", path.display());
+            bail!(
+                "there is no {}: name the data folder with --data-dir",
+                path.display()
+            );
         }
         let done = Sqlite::migrate(&path).or_else(|fault| refuse(fault, &path))?;
         if done.from == done.to {
             super::say(&format!("{}: schema {}, nothing to do", path.display(), done.to));
         } else {
-            super::say(&format!("{}: from schema {} to {}", path.display(), done.from, done.to));
+            super::say(&format!(
+                "{}: from schema {} to {}",
+                path.display(),
+                done.from,
+                done.to
+            ));
         }
         Ok(())
     }

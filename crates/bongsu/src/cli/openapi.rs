@@ -17,7 +17,9 @@ impl OpenApi {
         let text = if self.yaml {
             http::openapi_yaml()
         } else {
-            http::openapi().to_pretty_json().context("the description cannot be written")?
+            http::openapi()
+                .to_pretty_json()
+                .context("the description cannot be written")?
         };
         super::say(text.trim_end());
         Ok(())

@@ -5,13 +5,18 @@ use serde_json::Value;
 /// A table: the named fields of each object, in columns under their names.
 pub(super) fn table(rows: &[Value], columns: &[&str]) -> String {
     let head = columns.iter().map(|name| (*name).to_owned()).collect();
-    let body = rows.iter().map(|row| columns.iter().map(|name| cell(row, name)).collect());
+    let body = rows
+        .iter()
+        .map(|row| columns.iter().map(|name| cell(row, name)).collect());
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
     let widths: Vec<usize> = (0..columns.len())
         .map(|column| lines.iter().map(|line| width(&line[column])).max().unwrap_or(0))
         .collect();
     let lines = lines.iter().map(|line| {
-        let cells = line.iter().zip(&widths).map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide - width(cell))));
+        let cells = line
+            .iter()
+            .zip(&widths)
+            .map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide - width(cell))));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -19,9 +24,13 @@ pub(super) fn table(rows: &[Value], columns: &[&str]) -> String {
 
 /// All fields of one object, one on a line.
 pub(super) fn fields(object: &Value) -> String {
-    let Some(map) = object.as_object() else { return object.to_string() };
+    let Some(map) = object.as_object() else {
+        return object.to_string();
+    };
     let wide = map.keys().map(|name| width(name)).max().unwrap_or(0);
-    let lines = map.keys().map(|name| format!("{name:wide$}  {}", cell(object, name)));
+    let lines = map
+        .keys()
+        .map(|name| format!("{name:wide$}  {}", cell(object, name)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -37,7 +46,17 @@ fn cell(object: &Value, name: &str) -> String {
 
 /// A text of others on one line, without what a terminal would obey.
 pub(super) fn visible(text: &str) -> String {
-    text.chars().map(|c| if c == '\n' { '⏎' } else if c.is_control() { '\u{FFFD}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c == '\n' {
+                '⏎'
+            } else if c.is_control() {
+                '\u{FFFD}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// Columns on a terminal, near enough: the letters of East Asia take two.
@@ -54,8 +73,14 @@ mod tests {
 
     #[test]
     fn columns_line_up_whatever_the_letters() {
-        let rows = [json!({ "id": 1, "name": "하나", "of": { "it": true } }), json!({ "id": 12, "name": null })];
-        assert_eq!(table(&rows, &["id", "name", "of.it"]), "id  name  of.it\n1   하나  true\n12");
+        let rows = [
+            json!({ "id": 1, "name": "하나", "of": { "it": true } }),
+            json!({ "id": 12, "name": null }),
+        ];
+        assert_eq!(
+            table(&rows, &["id", "name", "of.it"]),
+            "id  name  of.it\n1   하나  true\n12"
+        );
     }
 
     #[test]

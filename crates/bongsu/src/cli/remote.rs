@@ -27,7 +27,11 @@ impl Remote {
             let api = Api::new(&self.access)?;
             call(&api).await
         })?;
-        super::say(&if self.access.json { answer.to_string() } else { words });
+        super::say(&if self.access.json {
+            answer.to_string()
+        } else {
+            words
+        });
         Ok(())
     }
 }

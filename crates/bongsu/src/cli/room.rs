@@ -116,7 +116,10 @@ impl Create {
         put("visibility", self.visibility.map(Value::from));
         put("membership", self.membership.map(Value::from));
         put("max_members", self.max_members.map(Value::from));
-        let owners = self.owners.into_iter().map(|user| json!({ "user_id": user, "role": "owner" }));
+        let owners = self
+            .owners
+            .into_iter()
+            .map(|user| json!({ "user_id": user, "role": "owner" }));
         let members: Vec<Value> = self.members.into_iter().map(Value::from).chain(owners).collect();
         put("members", (!members.is_empty()).then_some(Value::Array(members)));
         Value::Object(body)
@@ -132,7 +135,15 @@ impl Room {
 
 impl What {
     async fn carry_out(self, api: &Api) -> anyhow::Result<(Value, String)> {
-        const ROOM: [&str; 7] = ["room_id", "name", "kind", "visibility", "membership", "members_count", "seq"];
+        const ROOM: [&str; 7] = [
+            "room_id",
+            "name",
+            "kind",
+            "visibility",
+            "membership",
+            "members_count",
+            "seq",
+        ];
         let path = |room: &str| format!("/rooms/{}", part(room));
         let member = |pair: &Pair| format!("{}/members/{}", path(&pair.room), part(&pair.user));
         let (answer, words) = match self {
@@ -162,22 +173,41 @@ impl What {
             }
             Self::Add(pair) => {
                 let answer = api.call(Method::PUT, &member(&pair), None).await?;
-                (answer, format!("user {} is a member of room {}", pair.user, pair.room))
+                (
+                    answer,
+                    format!("user {} is a member of room {}", pair.user, pair.room),
+                )
             }
             Self::Remove(pair) => {
                 let answer = api.delete(&member(&pair)).await?;
-                (answer, format!("user {} is no member of room {}", pair.user, pair.room))
+                (
+                    answer,
+                    format!("user {} is no member of room {}", pair.user, pair.room),
+                )
             }
-            Self::Messages { of, after, before, limit } => {
-                let after = after.map(|seq| format!("&after_seq={seq}"));
-                let before = before.map(|seq| format!("&before_seq={seq}"));
-                let bound = after.or(before).unwrap_or_default();
-                let page = api.get(&format!("{}/messages?limit={limit}{bound}", path(&of.room))).await?;
-                let messages = page.get("messages").and_then(Value::as_array).cloned().unwrap_or_default();
-                let words = table(&messages, &["seq", "created_at", "sender.nickname", "content"]);
-                (page, words)
-            }
+            Self::Messages {
+                of,
+                after,
+                before,
+                limit,
+            } => messages(api, &path(&of.room), (after, before), limit).await?,
         };
         Ok((answer, words))
     }
+}
+
+async fn messages(
+    api: &Api,
+    path: &str,
+    (after, before): (Option<u64>, Option<u64>),
+    limit: u32,
+) -> anyhow::Result<(Value, String)> {
+    let after = after.map(|seq| format!("&after_seq={seq}"));
+    let before = before.map(|seq| format!("&before_seq={seq}"));
+    let bound = after.or(before).unwrap_or_default();
+    let page = api.get(&format!("{path}/messages?limit={limit}{bound}")).await?;
+    let messages = page.get("messages").and_then(Value::as_array).cloned();
+    let columns = ["seq", "created_at", "sender.nickname", "content"];
+    let words = table(&messages.unwrap_or_default(), &columns);
+    Ok((page, words))
 }

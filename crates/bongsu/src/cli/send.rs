@@ -40,7 +40,9 @@ impl Send {
             if let Some(id) = self.client_message_id {
                 body["client_message_id"] = id.into();
             }
-            let posted = api.post(&format!("/rooms/{}/messages", part(&self.room)), body).await?;
+            let posted = api
+                .post(&format!("/rooms/{}/messages", part(&self.room)), body)
+                .await?;
             let seq = posted.get("seq").and_then(Value::as_u64).unwrap_or_default();
             Ok((posted, format!("message {seq} of room {}", self.room)))
         })

@@ -67,7 +67,10 @@ impl Serve {
         if let Some(threads) = settings.server.threads {
             runtime.worker_threads(threads);
         }
-        let runtime = runtime.enable_all().build().context("the threads cannot be started")?;
+        let runtime = runtime
+            .enable_all()
+            .build()
+            .context("the threads cannot be started")?;
         runtime.block_on(Box::pin(crate::serve::serve(settings, config, super::say)))
     }
 

@@ -37,7 +37,12 @@ pub(super) struct Tail {
     #[arg(long, value_name = "SEQ")]
     after: Option<u64>,
     /// The server's TCP address.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:12345", env = "BONGSU_TCP")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:12345",
+        env = "BONGSU_TCP"
+    )]
     tcp: String,
     #[command(flatten)]
     access: Access,
@@ -76,13 +81,24 @@ impl Tail {
         let room = match self.room.parse() {
             Ok(room) => room,
             Err(_) => {
-                let found = Api::new(&self.access)?.get(&format!("/rooms/{}", part(&self.room))).await?;
-                found.get("room_id").and_then(Value::as_i64).context("the server's answer has no room_id")?
+                let found = Api::new(&self.access)?
+                    .get(&format!("/rooms/{}", part(&self.room)))
+                    .await?;
+                found
+                    .get("room_id")
+                    .and_then(Value::as_i64)
+                    .context("the server's answer has no room_id")?
             }
         };
         let after = self.after;
-        let mut follower =
-            Follower { tail: self, room, last: None, after, joined: false, retry_ms: RETRY_MS_FIRST };
+        let mut follower = Follower {
+            tail: self,
+            room,
+            last: None,
+            after,
+            joined: false,
+            retry_ms: RETRY_MS_FIRST,
+        };
         loop {
             let wait_ms = match follower.connection().await? {
                 Ended::Refused(why) => bail!("{why}"),
@@ -115,8 +131,16 @@ impl Follower {
             ),
         };
         let token = self.tail.token()?;
-        let resume: Vec<_> = self.last.iter().map(|(seq, epoch)| (self.room, *seq, epoch.as_str())).collect();
-        let greeting = Greeting { locale: locale(), accept_compression: false, resume: &resume };
+        let resume: Vec<_> = self
+            .last
+            .iter()
+            .map(|(seq, epoch)| (self.room, *seq, epoch.as_str()))
+            .collect();
+        let greeting = Greeting {
+            locale: locale(),
+            accept_compression: false,
+            resume: &resume,
+        };
         let hello = wire::connect_with(&token, &greeting, HELLO);
         match self.listen(&mut stream, &hello).await {
             Ok(ended) => Ok(ended),
@@ -142,15 +166,20 @@ impl Follower {
                 continue;
             };
             silent = 0;
-            let Some(said) = said? else { return Ok(Ended::Broken { wait_ms }) };
+            let Some(said) = said? else {
+                return Ok(Ended::Broken { wait_ms });
+            };
             let number = |key: &str| said.data.get(key).and_then(Value::as_u64);
             match said.action.as_str() {
                 "CONNECT_SUCCESS" => {
-                    ping_every = Duration::from_millis(number("ping_interval_ms").unwrap_or(30_000).max(1_000));
+                    ping_every =
+                        Duration::from_millis(number("ping_interval_ms").unwrap_or(30_000).max(1_000));
                     self.signed_in(stream, &said).await?;
                 }
                 "CONNECT_ERROR" => return Ok(refused(&said)),
-                "ERROR" if said.seq_id == JOIN || said.data["original_seq_id"] == JOIN => return Ok(refused(&said)),
+                "ERROR" if said.seq_id == JOIN || said.data["original_seq_id"] == JOIN => {
+                    return Ok(refused(&said));
+                }
                 "SESSION_CLOSED" if said.data["reconnect"] == "never" => return Ok(refused(&said)),
                 "SERVER_SHUTDOWN" => {
                     wait_ms = number("reconnect_after_ms").unwrap_or(0);
@@ -187,12 +216,18 @@ impl Follower {
             Some(seq) => json!({ "chatroom_id": self.room, "after_seq": seq }),
             None => json!({ "chatroom_id": self.room }),
         };
-        stream.send(&wire::request("JOIN_ROOM", &data.to_string(), JOIN)).await
+        stream
+            .send(&wire::request("JOIN_ROOM", &data.to_string(), JOIN))
+            .await
     }
 
     /// Shows what concerns the room, and notes how far it is.
     fn heard(&mut self, said: &Said) {
-        if said.data.get("chatroom_id").is_some_and(|room| *room != self.room) {
+        if said
+            .data
+            .get("chatroom_id")
+            .is_some_and(|room| *room != self.room)
+        {
             return;
         }
         let messages = match said.action.as_str() {
@@ -207,12 +242,20 @@ impl Follower {
                 continue;
             }
             *last = seq;
-            super::say(&if self.tail.access.json { message.to_string() } else { message_words(message) });
+            super::say(&if self.tail.access.json {
+                message.to_string()
+            } else {
+                message_words(message)
+            });
         }
     }
 
     fn show(&self, said: &Said) {
-        super::say(&if self.tail.access.json { said.text.clone() } else { event_words(said) });
+        super::say(&if self.tail.access.json {
+            said.text.clone()
+        } else {
+            event_words(said)
+        });
     }
 }
 
@@ -223,18 +266,33 @@ fn refused(said: &Said) -> Ended {
 
 /// `12:00:00 #41 하나: 안녕하세요`
 fn message_words(message: &Value) -> String {
-    let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| {
+        message
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let time = text("/created_at").get(11..19).unwrap_or_default();
     let kind = match text("/message_type") {
         "text" => String::new(),
         kind => format!(" [{kind}]"),
     };
-    format!("{time} #{}{kind} {}: {}", message["seq"], visible(text("/sender/nickname")), visible(text("/content")))
+    format!(
+        "{time} #{}{kind} {}: {}",
+        message["seq"],
+        visible(text("/sender/nickname")),
+        visible(text("/content"))
+    )
 }
 
 /// `* USER_JOINED user_id 2, nickname 두리`
 fn event_words(said: &Said) -> String {
-    let fields = said.data.as_object().into_iter().flatten().filter(|(key, _)| key.as_str() != "chatroom_id");
+    let fields = said
+        .data
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| key.as_str() != "chatroom_id");
     let fields = fields.map(|(key, value)| match value {
         Value::String(text) => format!("{key} {}", visible(text)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {

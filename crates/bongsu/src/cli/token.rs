@@ -40,7 +40,12 @@ pub(super) struct Token {
     #[arg(long)]
     jti: Option<String>,
     /// The data folder whose key signs.
-    #[arg(long, value_name = "DIR", default_value = "bongsu-data", env = "BONGSU_DATA_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "bongsu-data",
+        env = "BONGSU_DATA_DIR"
+    )]
     data_dir: PathBuf,
 }
 
@@ -89,7 +94,10 @@ impl Revoke {
             if let Some(at) = self.expires_at {
                 body["expires_at"] = at.into();
             }
-            Ok((api.post("/tokens/revoke", body).await?, format!("token {} is revoked", self.jti)))
+            Ok((
+                api.post("/tokens/revoke", body).await?,
+                format!("token {} is revoked", self.jti),
+            ))
         })
     }
 }
@@ -111,7 +119,10 @@ pub(super) fn duration_ms(text: &str) -> Result<u64, String> {
         "d" => 86_400_000,
         _ => return Err(advice()),
     };
-    number.checked_mul(unit_ms).filter(|ms| *ms > 0).ok_or_else(advice)
+    number
+        .checked_mul(unit_ms)
+        .filter(|ms| *ms > 0)
+        .ok_or_else(advice)
 }
 
 #[cfg(test)]

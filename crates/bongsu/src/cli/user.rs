@@ -117,7 +117,10 @@ impl Create {
             .filter_map(|(language, name)| Some((language.to_owned(), Value::from(name?))))
             .collect();
         put("nick", (!nick.is_empty()).then_some(Value::Object(nick)));
-        put("avatar", self.profile_img.map(|address| json!({ "profile_img": address })));
+        put(
+            "avatar",
+            self.profile_img.map(|address| json!({ "profile_img": address })),
+        );
         put("region", self.region.map(Value::from));
         put("language", self.language.map(Value::from));
         put("gender", self.gender.map(Value::from));
@@ -153,28 +156,39 @@ impl What {
                 (user, words)
             }
             Self::Ban { of, reason } => {
-                let answer = api.post(&format!("{}/ban", path(&of.user)), json!({ "reason": reason })).await?;
+                let answer = api
+                    .post(&format!("{}/ban", path(&of.user)), json!({ "reason": reason }))
+                    .await?;
                 (answer, format!("user {} is kept out", of.user))
             }
-            Self::Unban(of) => {
-                (api.delete(&format!("{}/ban", path(&of.user))).await?, format!("user {} may come in again", of.user))
-            }
+            Self::Unban(of) => (
+                api.delete(&format!("{}/ban", path(&of.user))).await?,
+                format!("user {} may come in again", of.user),
+            ),
             Self::Disconnect(of) => {
-                let answer = api.post(&format!("{}/disconnect", path(&of.user)), json!({})).await?;
+                let answer = api
+                    .post(&format!("{}/disconnect", path(&of.user)), json!({}))
+                    .await?;
                 (answer, format!("the sessions of user {} are closed", of.user))
             }
             Self::Token { of, ttl } => {
                 let body = ttl.map_or(json!({}), |ms| json!({ "ttl": (ms / 1_000).max(1) }));
                 let made = api.post(&format!("{}/tokens", path(&of.user)), body).await?;
-                let words = made.get("token").and_then(Value::as_str).unwrap_or_default().to_owned();
+                let words = made
+                    .get("token")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned();
                 (made, words)
             }
-            Self::Block(pair) => {
-                (api.post(&block(&pair), json!({})).await?, format!("user {} blocks {}", pair.user, pair.other))
-            }
-            Self::Unblock(pair) => {
-                (api.delete(&block(&pair)).await?, format!("user {} no longer blocks {}", pair.user, pair.other))
-            }
+            Self::Block(pair) => (
+                api.post(&block(&pair), json!({})).await?,
+                format!("user {} blocks {}", pair.user, pair.other),
+            ),
+            Self::Unblock(pair) => (
+                api.delete(&block(&pair)).await?,
+                format!("user {} no longer blocks {}", pair.user, pair.other),
+            ),
         };
         Ok((answer, words))
     }

@@ -30,10 +30,22 @@ pub(crate) struct Access {
     #[arg(long, global = true, env = "BONGSU_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
     /// A key of the HTTP API instead of a token.
-    #[arg(long, global = true, env = "BONGSU_API_KEY", hide_env_values = true, conflicts_with = "token")]
+    #[arg(
+        long,
+        global = true,
+        env = "BONGSU_API_KEY",
+        hide_env_values = true,
+        conflicts_with = "token"
+    )]
     pub(crate) api_key: Option<String>,
     /// The server's data folder, for its key.
-    #[arg(long, global = true, default_value = "bongsu-data", value_name = "DIR", env = "BONGSU_DATA_DIR")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "bongsu-data",
+        value_name = "DIR",
+        env = "BONGSU_DATA_DIR"
+    )]
     pub(crate) data_dir: PathBuf,
     /// The server's answer as JSON.
     #[arg(long, global = true)]
@@ -50,7 +62,12 @@ impl Access {
         let signer = Signer::load(&self.data_dir).context(
             "no token can be signed: name the server's data folder with --data-dir, or give a token with --token",
         )?;
-        let request = MintRequest { sub: sub.to_owned(), role, ttl_ms: TOKEN_MS, ..MintRequest::default() };
+        let request = MintRequest {
+            sub: sub.to_owned(),
+            role,
+            ttl_ms: TOKEN_MS,
+            ..MintRequest::default()
+        };
         Ok(signer.mint(&request, SystemClock.now()))
     }
 }
@@ -68,30 +85,56 @@ impl Api {
         let (name, text) = match &access.api_key {
             Some(key) => (HeaderName::from_static("x-api-key"), key.clone()),
             None => {
-                let token = access.token.clone().map_or_else(|| access.mint("bongsu-cli", Role::Service), Ok)?;
+                let token = access
+                    .token
+                    .clone()
+                    .map_or_else(|| access.mint("bongsu-cli", Role::Service), Ok)?;
                 (AUTHORIZATION, format!("Bearer {token}"))
             }
         };
-        let mut value = HeaderValue::from_str(&text).context("the token or key holds characters that none has")?;
+        let mut value =
+            HeaderValue::from_str(&text).context("the token or key holds characters that none has")?;
         value.set_sensitive(true);
         let url: Uri = access.url.parse().context("--url")?;
-        Ok(Self { base: access.url.clone(), http: Http::new(&url, TIMEOUT)?, credential: (name, value) })
+        Ok(Self {
+            base: access.url.clone(),
+            http: Http::new(&url, TIMEOUT)?,
+            credential: (name, value),
+        })
     }
 
     /// One call under `/api/v1`. The answer's body; null if it has none.
     ///
     /// # Errors
     /// In words that say what to do.
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
         let url: Uri = format!("{}/api/v1{path}", self.base).parse().context("--url")?;
-        let sent = self.http.send(method, &url, Some(self.credential.clone()), body.map(|body| body.to_string())).await;
+        let sent = self
+            .http
+            .send(
+                method,
+                &url,
+                Some(self.credential.clone()),
+                body.map(|body| body.to_string()),
+            )
+            .await;
         let (status, bytes) = match sent {
             Ok(answer) => answer,
             Err(HttpFault::Connect(fault)) => {
                 let why = root_cause(&fault);
-                bail!("no server answers at {} ({why}): start one with `bongsu serve`, or name it with --url", self.base)
+                bail!(
+                    "no server answers at {} ({why}): start one with `bongsu serve`, or name it with --url",
+                    self.base
+                )
             }
-            Err(fault) => return Err(fault).with_context(|| format!("{} does not answer as it should", self.base)),
+            Err(fault) => {
+                return Err(fault).with_context(|| format!("{} does not answer as it should", self.base));
+            }
         };
         let body: Value = match bytes.is_empty() {
             true => Value::Null,
@@ -102,10 +145,17 @@ impl Api {
         }
         let word = |key: &str| body.get(key).and_then(Value::as_str);
         let Some(code) = word("code") else {
-            bail!("{} answered with status {}: is it a Bongsu server?", self.base, status.as_u16())
+            bail!(
+                "{} answered with status {}: is it a Bongsu server?",
+                self.base,
+                status.as_u16()
+            )
         };
         let detail = word("detail").unwrap_or_default();
-        let reason = word("reason").or(word("field")).map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let reason = word("reason")
+            .or(word("field"))
+            .map(|reason| format!(" ({reason})"))
+            .unwrap_or_default();
         let advice = match (code, word("reason")) {
             ("INVALID_TOKEN", Some("signature" | "unknown_key")) => {
                 "; the key of another data folder signed: name the server's own with --data-dir"
@@ -133,7 +183,10 @@ impl Api {
             return Ok(id);
         }
         let found = self.get(&format!("/users/{}", part(user))).await?;
-        found.get("user_id").and_then(Value::as_i64).context("the server's answer has no user_id")
+        found
+            .get("user_id")
+            .and_then(Value::as_i64)
+            .context("the server's answer has no user_id")
     }
 }
 

@@ -47,7 +47,9 @@ impl Http {
     pub(crate) fn new(url: &Uri, timeout: Duration) -> Result<Self, HttpFault> {
         let builder = Client::builder(TokioExecutor::new());
         let client = if url.scheme_str() == Some("https") {
-            let connector = HttpsConnectorBuilder::new().with_native_roots().map_err(HttpFault::Roots)?;
+            let connector = HttpsConnectorBuilder::new()
+                .with_native_roots()
+                .map_err(HttpFault::Roots)?;
             Connected::Tls(builder.build(connector.https_only().enable_http1().build()))
         } else {
             Connected::Plain(builder.build(HttpConnector::new()))
@@ -76,7 +78,9 @@ impl Http {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         let body = Full::new(Bytes::from(json.unwrap_or_default()));
-        let request = request.body(body).expect("a checked URL and well-formed headers make a request");
+        let request = request
+            .body(body)
+            .expect("a checked URL and well-formed headers make a request");
         let answered = tokio::time::timeout(self.timeout, self.answer(request)).await;
         answered.map_err(|_| HttpFault::Timeout(self.timeout))?
     }
@@ -98,8 +102,11 @@ impl Http {
 
 /// The language of texts for people, as the environment has it.
 pub(crate) fn locale() -> Option<&'static str> {
-    let set = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok());
-    set.filter(|set| !set.is_empty()).map(|set| if set.starts_with("ko") { "ko" } else { "en" })
+    let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    set.filter(|set| !set.is_empty())
+        .map(|set| if set.starts_with("ko") { "ko" } else { "en" })
 }
 
 /// Whether a text is an absolute http or https URL.
@@ -108,7 +115,11 @@ pub(crate) fn check_url(text: &str) -> Result<(), String> {
     let fits = url.is_some_and(|url| {
         matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty())
     });
-    if fits { Ok(()) } else { Err("a URL that begins with http:// or https:// is needed".to_owned()) }
+    if fits {
+        Ok(())
+    } else {
+        Err("a URL that begins with http:// or https:// is needed".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -117,10 +128,21 @@ mod tests {
 
     #[test]
     fn urls_are_absolute() {
-        for good in ["http://127.0.0.1:8000", "https://a.example/x?y", "http://[::1]:1/"] {
+        for good in [
+            "http://127.0.0.1:8000",
+            "https://a.example/x?y",
+            "http://[::1]:1/",
+        ] {
             assert_eq!(check_url(good), Ok(()), "{good}");
         }
-        for bad in ["", "127.0.0.1:8000", "/x", "ftp://a.example/", "http://", "http:///x"] {
+        for bad in [
+            "",
+            "127.0.0.1:8000",
+            "/x",
+            "ftp://a.example/",
+            "http://",
+            "http:///x",
+        ] {
             assert!(check_url(bad).is_err(), "{bad}");
         }
     }

@@ -39,7 +39,10 @@ impl Stream {
         let connecting = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address));
         let stream = connecting.await.context("no answer")??;
         stream.set_nodelay(true)?;
-        Ok(Self { reader: BufReader::new(stream), line: Vec::new() })
+        Ok(Self {
+            reader: BufReader::new(stream),
+            line: Vec::new(),
+        })
     }
 
     pub(crate) async fn send(&mut self, line: &[u8]) -> std::io::Result<()> {

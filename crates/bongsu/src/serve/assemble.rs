@@ -1,5 +1,6 @@
 //! From settings to a running server: the store, the keys, the node, the listeners.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use bongsu_edge::http::{self, HttpParts, HttpService};
 use bongsu_edge::meters::Meters;
 use bongsu_edge::tcp::{self, TcpService};
 use bongsu_node::ports::Moderated;
-use bongsu_node::{Clock as _, Counters, Node, Policy, Ports, Reviewer};
-use bongsu_store::{OpenError, Sqlite, SqliteOptions};
+use bongsu_node::{Clock as _, Counters, Node, Policy, Ports, Reviewer, Tokens};
+use bongsu_store::{OpenError, Sqlite, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -40,15 +41,14 @@ pub(super) struct Running {
 
 /// Starts all that the settings ask for.
 pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
-    let (server, limits) = (&settings.server, Arc::new(settings.limits.clone()));
+    let server = &settings.server;
     if server.dev {
         demo::only_at_home(server)?;
     }
-    files::raise(limits.connections_max);
+    files::raise(settings.limits.connections_max);
     // Addresses come first, so that a slip in one leaves nothing behind.
-    let started_at = SystemClock.now();
-    let tcp_listener = bind("--tcp", server.tcp)?;
-    let http_listener = bind("--http", server.http)?;
+    let tcp = bind("--tcp", server.tcp)?;
+    let http = bind("--http", server.http)?;
     let folder = &server.data_dir;
     let fresh = !folder.join(DATABASE).exists();
     let store = Arc::new(open(settings)?);
@@ -57,70 +57,111 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     if fresh {
         first::tell(folder);
     }
-    let tokens = Verifier::load(settings.tokens.clone(), Some(&signer), &limits)?;
+    let tokens = Verifier::load(settings.tokens.clone(), Some(&signer), &settings.limits)?;
     tokio::spawn(Arc::clone(&tokens).keep_fresh());
-    let reviewer = settings.review.as_ref().map(Webhook::new).transpose()?;
-    let ports = Ports {
-        store: Arc::clone(&store) as Arc<dyn bongsu_store::Store>,
-        bus: Arc::new(LocalBus::new()),
-        clock: Arc::new(SystemClock),
-        chance: Arc::new(SystemChance),
-        tokens: Arc::clone(&tokens) as Arc<dyn bongsu_node::Tokens>,
-        ice: Arc::new(TurnMint::new(&settings.ice)?),
-        moderation: Moderated::new(settings.content.pipeline()?),
-        reviewer: reviewer.map(|webhook| Arc::new(webhook) as Arc<dyn Reviewer>),
-        limits: Arc::clone(&limits),
-        policy: Policy {
-            create_rooms_by_id: settings.policy.create_rooms_by_id || server.dev,
-            ..settings.policy.clone()
-        },
-    };
+    let ports = ports(settings, &store, &tokens)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let node = Node::start(node_id, ports, Arc::new(Counters::default()), server.shards.unwrap_or(cores));
-    node.load_revocations().await.map_err(|refusal| anyhow::anyhow!("revocations cannot be read: {refusal:?}"))?;
-    let admission = Admission::new(&limits);
+    let shards = server.shards.unwrap_or(cores);
+    let node = Node::start(node_id, ports, Arc::new(Counters::default()), shards);
+    let loaded = node.load_revocations().await;
+    loaded.map_err(|refusal| anyhow::anyhow!("revocations cannot be read: {refusal:?}"))?;
+    if server.dev {
+        demo::furnish(&node, &signer, tcp.local_addr()?, server).await?;
+    }
     let meters = Arc::new(Meters::new());
     meters.follow(&node.counters);
     meter::follow(&meters, &store);
-    let (tcp, http) = (tcp_listener.local_addr()?, http_listener.local_addr()?);
+    listen(settings, node, tokens, meters, (tcp, http))
+}
+
+fn ports(settings: &Settings, store: &Arc<Sqlite>, tokens: &Arc<Verifier>) -> anyhow::Result<Ports> {
+    let reviewer = settings.review.as_ref().map(Webhook::new).transpose()?;
+    Ok(Ports {
+        store: Arc::clone(store) as Arc<dyn Store>,
+        bus: Arc::new(LocalBus::new()),
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        tokens: Arc::clone(tokens) as Arc<dyn Tokens>,
+        ice: Arc::new(TurnMint::new(&settings.ice)?),
+        moderation: Moderated::new(settings.content.pipeline()?),
+        reviewer: reviewer.map(|webhook| Arc::new(webhook) as Arc<dyn Reviewer>),
+        limits: Arc::new(settings.limits.clone()),
+        policy: Policy {
+            create_rooms_by_id: settings.policy.create_rooms_by_id || settings.server.dev,
+            ..settings.policy.clone()
+        },
+    })
+}
+
+/// Lets clients in.
+fn listen(
+    settings: &Settings,
+    node: Arc<Node>,
+    tokens: Arc<Verifier>,
+    meters: Arc<Meters>,
+    (tcp, http): (TcpListener, TcpListener),
+) -> anyhow::Result<Running> {
+    let server = &settings.server;
+    let admission = Admission::new(&settings.limits);
+    let (tcp_address, http_address) = (tcp.local_addr()?, http.local_addr()?);
     let api = HttpService::new(HttpParts {
         node: Arc::clone(&node),
         api_keys: Arc::new(ApiKeys::new(&settings.api_keys)?),
         admission: Arc::clone(&admission),
         meters,
         version: env!("CARGO_PKG_VERSION"),
-        started_at,
+        started_at: SystemClock.now(),
         locale: server.locale,
         cors_origins: server.cors_origins.clone(),
     });
-    api.listens("tcp", tcp);
-    api.listens("http", http);
-    if server.dev {
-        demo::furnish(&node, &signer, tcp, server).await?;
-    }
+    api.listens("tcp", tcp_address);
+    api.listens("http", http_address);
     let (stop, stopped) = watch::channel(false);
-    let service = TcpService { node: Arc::clone(&node), admission, locale: server.locale };
+    let service = TcpService {
+        node: Arc::clone(&node),
+        admission,
+        locale: server.locale,
+    };
     let mut http_stopped = stopped.clone();
     let until = async move {
         // The sender is gone only when the server is.
         let _ = http_stopped.wait_for(|stopped| *stopped).await;
     };
     let listeners = vec![
-        tokio::spawn(tcp::serve(tcp_listener, service, stopped)),
-        tokio::spawn(http::serve(http_listener, api.clone(), until)),
+        tokio::spawn(tcp::serve(tcp, service, stopped)),
+        tokio::spawn(http::serve(http, api.clone(), until)),
     ];
-    Ok(Running { node, tokens, tcp, http, api, listeners, stop, drain_ms: limits.drain_ms })
+    Ok(Running {
+        node,
+        tokens,
+        tcp: tcp_address,
+        http: http_address,
+        api,
+        listeners,
+        stop,
+        drain_ms: settings.limits.drain_ms,
+    })
 }
 
 fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     tcp::bind(address).map_err(|fault| {
-        let advice = match fault.kind() {
-            std::io::ErrorKind::AddrInUse => "another process listens there; name another address (port 0 takes a free one)",
-            std::io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
-            std::io::ErrorKind::PermissionDenied => "ports below 1024 want more rights; name a higher one",
-            _ => return anyhow::Error::new(fault).context(format!("{flag} {address} cannot be bound")),
-        };
-        anyhow::anyhow!("{flag} {address} cannot be bound: {advice}")
+        let known = [
+            (
+                ErrorKind::AddrInUse,
+                "another process listens there; name another address (port 0 takes a free one)",
+            ),
+            (
+                ErrorKind::AddrNotAvailable,
+                "this machine does not have that address",
+            ),
+            (
+                ErrorKind::PermissionDenied,
+                "ports below 1024 want more rights; name a higher one",
+            ),
+        ];
+        let known = known.into_iter().find(|(kind, _)| *kind == fault.kind());
+        let why = known.map_or_else(|| fault.to_string(), |(_, advice)| advice.to_owned());
+        anyhow::anyhow!("{flag} {address} cannot be bound: {why}")
     })
 }
 
@@ -140,7 +181,10 @@ pub(crate) fn refuse<T>(fault: OpenError, path: &Path) -> anyhow::Result<T> {
         OpenError::NotOurs => "; name another folder with --data-dir",
         OpenError::Folder { .. } | OpenError::Sql(_) | OpenError::Thread(_) => "",
     };
-    bail!("the store at {} cannot be opened: {fault}{advice}", path.display())
+    bail!(
+        "the store at {} cannot be opened: {fault}{advice}",
+        path.display()
+    )
 }
 
 impl Running {

@@ -23,7 +23,9 @@ const TOKEN_MS: u64 = 12 * 3_600_000;
 pub(super) fn only_at_home(server: &ServerSettings) -> anyhow::Result<()> {
     for (flag, address) in [("--http", server.http), ("--tcp", server.tcp)] {
         if !address.ip().is_loopback() {
-            bail!("{flag} {address} with --dev: a demo lets anyone in, so it listens on loopback only (127.0.0.1 or ::1)");
+            bail!(
+                "{flag} {address} with --dev: a demo lets anyone in, so it listens on loopback only (127.0.0.1 or ::1)"
+            );
         }
     }
     Ok(())
@@ -36,12 +38,21 @@ pub(super) async fn furnish(
     tcp: SocketAddr,
     server: &ServerSettings,
 ) -> anyhow::Result<()> {
-    let room_token = make(node).await.map_err(|refusal| anyhow::anyhow!("demo data cannot be made: {refusal:?}"))?;
-    let request = MintRequest { sub: "1".to_owned(), role: Role::User, ttl_ms: TOKEN_MS, ..MintRequest::default() };
+    let room_token = make(node)
+        .await
+        .map_err(|refusal| anyhow::anyhow!("demo data cannot be made: {refusal:?}"))?;
+    let request = MintRequest {
+        sub: "1".to_owned(),
+        role: Role::User,
+        ttl_ms: TOKEN_MS,
+        ..MintRequest::default()
+    };
     let token = signer.mint(&request, node.now());
     match server.log_format {
         LogFormat::Text => eprintln!("{}", words(&token, &room_token, tcp)),
-        LogFormat::Json => tracing::warn!("demo mode: anyone on this machine can sign in; never for production"),
+        LogFormat::Json => {
+            tracing::warn!("demo mode: anyone on this machine can sign in; never for production")
+        }
     }
     Ok(())
 }
@@ -54,12 +65,19 @@ async fn make(node: &Arc<Node>) -> Result<String, Refusal> {
         if node.user(&by, UserRef::Id(id)).await.is_ok() {
             continue;
         }
-        let mut user = NewUser { id: Some(id), nickname: Some(ko.into()), ..NewUser::default() };
+        let mut user = NewUser {
+            id: Some(id),
+            nickname: Some(ko.into()),
+            ..NewUser::default()
+        };
         user.nick.ko = Some(ko.into());
         user.nick.en = Some(en.into());
         node.create_user(&by, user).await?;
     }
-    let members: Vec<_> = USERS.iter().map(|(id, ..)| (UserId(*id), MemberRole::Member)).collect();
+    let members: Vec<_> = USERS
+        .iter()
+        .map(|(id, ..)| (UserId(*id), MemberRole::Member))
+        .collect();
     for (id, name) in ROOMS {
         if node.room(&by, &RoomRef::Id(RoomId(id))).await.is_ok() {
             continue;
@@ -73,7 +91,9 @@ async fn make(node: &Arc<Node>) -> Result<String, Refusal> {
         };
         node.create_room(&by, room).await?;
     }
-    node.room(&by, &RoomRef::Id(RoomId(ROOMS[0].0))).await.map(|room| room.token.to_string())
+    node.room(&by, &RoomRef::Id(RoomId(ROOMS[0].0)))
+        .await
+        .map(|room| room.token.to_string())
 }
 
 fn words(token: &str, room_token: &str, tcp: SocketAddr) -> String {

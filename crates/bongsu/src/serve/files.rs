@@ -14,7 +14,9 @@ pub(super) fn raise(connections_max: usize) {
             tracing::warn!(%fault, "the limit of open files cannot be raised");
         }
     }
-    let Some(allowed) = getrlimit(Resource::Nofile).current else { return };
+    let Some(allowed) = getrlimit(Resource::Nofile).current else {
+        return;
+    };
     let wanted = (connections_max as u64).saturating_add(SPARE);
     if wanted > allowed {
         tracing::warn!(

@@ -24,20 +24,34 @@ pub(super) fn node_id(server: &ServerSettings) -> anyhow::Result<Arc<str>> {
     match std::fs::read_to_string(&path) {
         Ok(text) => {
             let id = settings::node_id(text.trim()).map_err(anyhow::Error::msg);
-            return id.with_context(|| format!("{} has no name for a node; delete it for a new one", path.display()));
+            return id.with_context(|| {
+                format!(
+                    "{} has no name for a node; delete it for a new one",
+                    path.display()
+                )
+            });
         }
         Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {}
         Err(fault) => return Err(fault).with_context(failed),
     }
     let id = format!("node-{:012x}", SystemChance.bits() >> 80);
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    file.and_then(|mut file| writeln!(file, "{id}")).with_context(failed)?;
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path);
+    file.and_then(|mut file| writeln!(file, "{id}"))
+        .with_context(failed)?;
     Ok(id.into())
 }
 
 /// Says where things are, once.
 pub(super) fn tell(folder: &Path) {
     let folder = folder.display();
-    tracing::info!("first start: {folder} has the database and signing-key.pem, which signs tokens; keep both safe");
-    tracing::info!("next: `bongsu token --sub 1 --data-dir {folder}` makes a token, `bongsu config default` lists all settings");
+    tracing::info!(
+        "first start: {folder} has the database and signing-key.pem, which signs tokens; keep both safe"
+    );
+    tracing::info!(
+        "next: `bongsu token --sub 1 --data-dir {folder}` makes a token, `bongsu config default` lists all settings"
+    );
 }

@@ -14,11 +14,29 @@ const US: f64 = 1e-6;
 type Counted = (&'static str, &'static str, fn(&MeterReading) -> u64);
 
 const COUNTERS: [Counted; 5] = [
-    ("bongsu_store_appended", "Messages appended and committed", |it| it.appended),
-    ("bongsu_store_repeats", "Appends answered with an earlier message", |it| it.repeats),
-    ("bongsu_store_writes", "Writes committed, appends and others", |it| it.writes),
-    ("bongsu_store_failed_commits", "Transactions that could not be committed", |it| it.failed_commits),
-    ("bongsu_store_overloaded", "Calls refused because a queue was full", |it| it.overloaded),
+    ("bongsu_store_appended", "Messages appended and committed", |it| {
+        it.appended
+    }),
+    (
+        "bongsu_store_repeats",
+        "Appends answered with an earlier message",
+        |it| it.repeats,
+    ),
+    (
+        "bongsu_store_writes",
+        "Writes committed, appends and others",
+        |it| it.writes,
+    ),
+    (
+        "bongsu_store_failed_commits",
+        "Transactions that could not be committed",
+        |it| it.failed_commits,
+    ),
+    (
+        "bongsu_store_overloaded",
+        "Calls refused because a queue was full",
+        |it| it.overloaded,
+    ),
 ];
 
 /// Shows what a store counts.
@@ -33,23 +51,44 @@ pub(super) fn follow(meters: &Meters, store: &Arc<Sqlite>) {
         let it = batches.read();
         spread(&BATCH_BOUNDS, &it.batch_buckets, it.writes, 1.0)
     };
-    meters.collect("bongsu_store_batch_writes", "Writes in one commit", None, Reading::histogram(read));
+    meters.collect(
+        "bongsu_store_batch_writes",
+        "Writes in one commit",
+        None,
+        Reading::histogram(read),
+    );
     let read = move || {
         let it = meter.read();
         spread(&COMMIT_US_BOUNDS, &it.commit_buckets, it.commit_us, US)
     };
     let help = "Time of one commit";
-    meters.collect("bongsu_store_commit", help, Some(MeterUnit::Seconds), Reading::histogram(read));
+    meters.collect(
+        "bongsu_store_commit",
+        help,
+        Some(MeterUnit::Seconds),
+        Reading::histogram(read),
+    );
     // Metrics are no reason to keep the store open.
     let store = Arc::downgrade(store);
     let read = move || store.upgrade().map_or(0.0, |store| store.queue_len() as f64);
-    meters.collect("bongsu_store_waiting_writes", "Writes that wait", None, Reading::gauge(read));
+    meters.collect(
+        "bongsu_store_waiting_writes",
+        "Writes that wait",
+        None,
+        Reading::gauge(read),
+    );
 }
 
 /// Buckets of their own as Prometheus wants them; `unit` is what one is worth.
 fn spread(bounds: &[u64], counts: &[u64], sum: u64, unit: f64) -> HistogramReading {
-    let bounds = bounds.iter().map(|bound| *bound as f64 * unit).chain([f64::INFINITY]);
-    HistogramReading { sum: sum as f64 * unit, buckets: bounds.zip(counts.iter().copied()).collect() }
+    let bounds = bounds
+        .iter()
+        .map(|bound| *bound as f64 * unit)
+        .chain([f64::INFINITY]);
+    HistogramReading {
+        sum: sum as f64 * unit,
+        buckets: bounds.zip(counts.iter().copied()).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,11 @@ pub(super) fn reload(running: &Running, settings: &mut Settings, config: Option<
     }
 }
 
-fn try_reload(running: &Running, settings: &mut Settings, config: Option<&Path>) -> anyhow::Result<Vec<&'static str>> {
+fn try_reload(
+    running: &Running,
+    settings: &mut Settings,
+    config: Option<&Path>,
+) -> anyhow::Result<Vec<&'static str>> {
     let fresh = Settings::load(config)?;
     let pipeline = fresh.content.pipeline()?;
     let keys = Arc::new(ApiKeys::new(&fresh.api_keys)?);
@@ -48,5 +52,8 @@ fn needs_restart(old: &Settings, fresh: &Settings) -> Vec<&'static str> {
         ]
     };
     let pairs = show(old).into_iter().zip(show(fresh));
-    pairs.filter(|(old, fresh)| old.1 != fresh.1).map(|(old, _)| old.0).collect()
+    pairs
+        .filter(|(old, fresh)| old.1 != fresh.1)
+        .map(|(old, _)| old.0)
+        .collect()
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bongsu_edge::auth::api_key::ApiKeyForm;
 use bongsu_edge::auth::{
-    ApiKeySetting, ApiKeys, FetchSettings, IceSettings, LoadFault, PublicKeySetting, Role, Secret, SecretSetting,
-    SecretSource, TokenSettings, TurnMint, Verifier,
+    ApiKeySetting, ApiKeys, FetchSettings, IceSettings, LoadFault, PublicKeySetting, Role, Secret,
+    SecretSetting, SecretSource, TokenSettings, TurnMint, Verifier,
 };
 use bongsu_model::Limits;
 use bongsu_model::records::{Membership, Visibility};
@@ -37,18 +37,34 @@ pub(super) fn tokens(section: Section<'_, '_>, limits: &Limits) -> TokenSettings
         audiences: section.texts("audiences", named).unwrap_or_default(),
         jwks_files: section
             .files("jwks_files", |path| {
-                alone(TokenSettings { jwks_files: vec![path.clone()], ..TokenSettings::default() }).map(|()| path)
+                alone(TokenSettings {
+                    jwks_files: vec![path.clone()],
+                    ..TokenSettings::default()
+                })
+                .map(|()| path)
             })
             .unwrap_or_default(),
         jwks_urls: section
             .texts("jwks_urls", |url| {
                 let url: Arc<str> = url.into();
-                let part = TokenSettings { jwks_urls: vec![Arc::clone(&url)], fetch: fetch.clone(), ..TokenSettings::default() };
+                let part = TokenSettings {
+                    jwks_urls: vec![Arc::clone(&url)],
+                    fetch: fetch.clone(),
+                    ..TokenSettings::default()
+                };
                 alone(part).map(|()| url)
             })
             .unwrap_or_default(),
-        public_keys: section.each("public_keys").into_iter().filter_map(|it| public_key(it, &alone)).collect(),
-        secrets: section.each("secrets").into_iter().filter_map(|it| secret(it, &alone)).collect(),
+        public_keys: section
+            .each("public_keys")
+            .into_iter()
+            .filter_map(|it| public_key(it, &alone))
+            .collect(),
+        secrets: section
+            .each("secrets")
+            .into_iter()
+            .filter_map(|it| secret(it, &alone))
+            .collect(),
         fetch,
     };
     section.close();
@@ -56,7 +72,11 @@ pub(super) fn tokens(section: Section<'_, '_>, limits: &Limits) -> TokenSettings
 }
 
 fn named(text: &str) -> Result<Arc<str>, String> {
-    if text.is_empty() { Err("a name is needed".to_owned()) } else { Ok(text.into()) }
+    if text.is_empty() {
+        Err("a name is needed".to_owned())
+    } else {
+        Ok(text.into())
+    }
 }
 
 type Alone<'a> = &'a dyn Fn(TokenSettings) -> Result<(), String>;
@@ -69,7 +89,10 @@ fn public_key(section: Section<'_, '_>, alone: Alone<'_>) -> Option<PublicKeySet
     }
     let key = path.map(|path| PublicKeySetting { kid, path });
     if let Some(key) = &key {
-        let part = TokenSettings { public_keys: vec![key.clone()], ..TokenSettings::default() };
+        let part = TokenSettings {
+            public_keys: vec![key.clone()],
+            ..TokenSettings::default()
+        };
         alone(part).unwrap_or_else(|wrong| section.mistake("file", true, wrong));
     }
     section.close();
@@ -87,14 +110,21 @@ fn secret(section: Section<'_, '_>, alone: Alone<'_>) -> Option<SecretSetting> {
         }
         (None, None) => {
             if !section.has("secret") && !section.has("file") {
-                section.mistake("file", true, "a file that holds the secret is needed, or `secret`");
+                section.mistake(
+                    "file",
+                    true,
+                    "a file that holds the secret is needed, or `secret`",
+                );
             }
             ("file", None)
         }
     };
     let setting = source.map(|source| SecretSetting { kid, source });
     if let Some(setting) = &setting {
-        let part = TokenSettings { secrets: vec![setting.clone()], ..TokenSettings::default() };
+        let part = TokenSettings {
+            secrets: vec![setting.clone()],
+            ..TokenSettings::default()
+        };
         alone(part).unwrap_or_else(|wrong| section.mistake(key, false, wrong));
     }
     section.close();
@@ -105,11 +135,19 @@ fn fetch(section: Section<'_, '_>) -> FetchSettings {
     let usual = FetchSettings::default();
     let bytes_max = section.integer("body_bytes_max", 1..=SET_BYTES_MAX);
     let settings = FetchSettings {
-        refresh_ms: section.integer("refresh_ms", 1_000..=MS_MAX).unwrap_or(usual.refresh_ms),
+        refresh_ms: section
+            .integer("refresh_ms", 1_000..=MS_MAX)
+            .unwrap_or(usual.refresh_ms),
         retry_ms: section.integer("retry_ms", 1..=MS_MAX).unwrap_or(usual.retry_ms),
-        unknown_kid_ms: section.integer("unknown_kid_ms", 0..=MS_MAX).unwrap_or(usual.unknown_kid_ms),
-        timeout_ms: section.integer("timeout_ms", 1..=MS_MAX).unwrap_or(usual.timeout_ms),
-        body_bytes_max: bytes_max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usual.body_bytes_max),
+        unknown_kid_ms: section
+            .integer("unknown_kid_ms", 0..=MS_MAX)
+            .unwrap_or(usual.unknown_kid_ms),
+        timeout_ms: section
+            .integer("timeout_ms", 1..=MS_MAX)
+            .unwrap_or(usual.timeout_ms),
+        body_bytes_max: bytes_max
+            .and_then(|max| usize::try_from(max).ok())
+            .unwrap_or(usual.body_bytes_max),
         allow_http: section.flag("allow_http").unwrap_or(usual.allow_http),
     };
     section.close();
@@ -141,28 +179,51 @@ fn api_key(section: &Section<'_, '_>) -> Option<(&'static str, ApiKeySetting)> {
     }
     let given = ["key", "file", "sha256"].map(|key| section.has(key));
     if given.into_iter().filter(|given| *given).count() != 1 {
-        section.mistake("key", false, "one of `file` (that holds the key), `sha256` (of the key) and `key` is needed");
+        section.mistake(
+            "key",
+            false,
+            "one of `file` (that holds the key), `sha256` (of the key) and `key` is needed",
+        );
     }
     let of_file = |path: PathBuf| std::fs::read(path).ok().map(Secret::of_file);
     let forms = [
         ("key", section.secret("key").map(ApiKeyForm::Plain)),
-        ("file", section.file("file").and_then(of_file).map(ApiKeyForm::Plain)),
-        ("sha256", section.text("sha256", |text| Ok(ApiKeyForm::Sha256(text.into())))),
+        (
+            "file",
+            section.file("file").and_then(of_file).map(ApiKeyForm::Plain),
+        ),
+        (
+            "sha256",
+            section.text("sha256", |text| Ok(ApiKeyForm::Sha256(text.into()))),
+        ),
     ];
     let (from, key) = forms.into_iter().find_map(|(from, form)| Some((from, form?)))?;
-    Some((from, ApiKeySetting { name: name?, role: role.unwrap_or(Role::Service), key }))
+    Some((
+        from,
+        ApiKeySetting {
+            name: name?,
+            role: role.unwrap_or(Role::Service),
+            key,
+        },
+    ))
 }
 
 pub(super) fn policy(section: Section<'_, '_>) -> Policy {
     let usual = Policy::default();
     let policy = Policy {
         create_users: section.flag("create_users").unwrap_or(usual.create_users),
-        create_rooms_by_id: section.flag("create_rooms_by_id").unwrap_or(usual.create_rooms_by_id),
+        create_rooms_by_id: section
+            .flag("create_rooms_by_id")
+            .unwrap_or(usual.create_rooms_by_id),
         created_visibility: section
-            .text("created_visibility", |text| word(text, Visibility::NAMES, Visibility::parse))
+            .text("created_visibility", |text| {
+                word(text, Visibility::NAMES, Visibility::parse)
+            })
             .unwrap_or(usual.created_visibility),
         created_membership: section
-            .text("created_membership", |text| word(text, Membership::NAMES, Membership::parse))
+            .text("created_membership", |text| {
+                word(text, Membership::NAMES, Membership::parse)
+            })
             .unwrap_or(usual.created_membership),
     };
     section.close();
@@ -173,17 +234,29 @@ pub(super) fn ice(section: Section<'_, '_>) -> IceSettings {
     let usual = IceSettings::default();
     let checked = |url: &str| {
         let url: Arc<str> = url.into();
-        let alone = IceSettings { urls: vec![Arc::clone(&url)], ..IceSettings::default() };
-        TurnMint::new(&alone).map(|_| url).map_err(|fault| fault.to_string())
+        let alone = IceSettings {
+            urls: vec![Arc::clone(&url)],
+            ..IceSettings::default()
+        };
+        TurnMint::new(&alone)
+            .map(|_| url)
+            .map_err(|fault| fault.to_string())
     };
     let urls = section.texts("urls", checked).unwrap_or(usual.urls);
     let inline = section.secret("secret");
     let file = section.file("secret_file");
     if inline.is_some() && file.is_some() {
-        section.mistake("secret", false, "either `secret` or `secret_file` is needed, not both");
+        section.mistake(
+            "secret",
+            false,
+            "either `secret` or `secret_file` is needed, not both",
+        );
     }
     let key = if inline.is_some() { "secret" } else { "secret_file" };
-    let secret = inline.or_else(|| file.and_then(|path| std::fs::read(path).ok()).map(Secret::of_file));
+    let secret = inline.or_else(|| {
+        file.and_then(|path| std::fs::read(path).ok())
+            .map(Secret::of_file)
+    });
     if secret.as_ref().is_some_and(|secret| secret.expose().is_empty()) {
         section.mistake(key, false, "the TURN secret is empty");
     }

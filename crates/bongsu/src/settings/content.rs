@@ -34,7 +34,9 @@ impl ContentSettings {
     /// A list that cannot be read, or has a mistake.
     pub(crate) fn pipeline(&self) -> anyhow::Result<Moderation> {
         let list = match &self.blocklist {
-            Some(path) => blocklist(path).map_err(anyhow::Error::msg).context("the blocklist is not taken")?,
+            Some(path) => blocklist(path)
+                .map_err(anyhow::Error::msg)
+                .context("the blocklist is not taken")?,
             None => Blocklist::default(),
         };
         Ok(Moderation::new(&self.moderation, list))
@@ -42,16 +44,26 @@ impl ContentSettings {
 }
 
 fn blocklist(path: &Path) -> Result<Blocklist, String> {
-    let text = std::fs::read_to_string(path).map_err(|fault| format!("cannot read {}: {fault}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|fault| format!("cannot read {}: {fault}", path.display()))?;
     Blocklist::parse(&text).map_err(|faults| {
         let told = faults.iter().take(TOLD_MAX).map(|it| {
             // Faults of patterns are drawn over several lines.
-            let wrong: Vec<_> = it.wrong.to_string().split_whitespace().map(str::to_owned).collect();
+            let wrong: Vec<_> = it
+                .wrong
+                .to_string()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect();
             format!("{}:{}: {}", path.display(), it.line, wrong.join(" "))
         });
         let told: Vec<_> = told.collect();
         let more = faults.len().saturating_sub(TOLD_MAX);
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!("; and {more} more")
+        } else {
+            String::new()
+        };
         format!("{}{more}", told.join("; "))
     })
 }
@@ -79,40 +91,74 @@ fn links(section: &Section<'_, '_>) -> Option<LinkPolicy> {
     const WORDS: [&str; 3] = ["allow", "deny", "hosts"];
     let host = |text: &str| {
         let alone = LinkPolicy::AllowHosts(vec![text.to_owned()]);
-        if alone.wrong_hosts().is_empty() { Ok(text.to_owned()) } else { Err("a host is needed, such as example.com".to_owned()) }
+        if alone.wrong_hosts().is_empty() {
+            Ok(text.to_owned())
+        } else {
+            Err("a host is needed, such as example.com".to_owned())
+        }
     };
-    let which = section.text("links", |text| word(text, &WORDS, |text| WORDS.into_iter().find(|word| *word == text)));
+    let which = section.text("links", |text| {
+        word(text, &WORDS, |text| WORDS.into_iter().find(|word| *word == text))
+    });
     let hosts = section.texts("link_hosts", host);
     let any = hosts.as_ref().is_some_and(|hosts| !hosts.is_empty());
     match which {
         Some("hosts") if !any => {
-            section.mistake("link_hosts", true, "`links = \"hosts\"` needs at least one host here");
+            section.mistake(
+                "link_hosts",
+                true,
+                "`links = \"hosts\"` needs at least one host here",
+            );
             None
         }
         Some("hosts") => hosts.map(LinkPolicy::AllowHosts),
         which => {
             if any {
-                section.mistake("link_hosts", true, "hosts are listed, but `links` is not \"hosts\"");
+                section.mistake(
+                    "link_hosts",
+                    true,
+                    "hosts are listed, but `links` is not \"hosts\"",
+                );
             }
-            which.map(|word| if word == "deny" { LinkPolicy::Deny } else { LinkPolicy::Allow })
+            which.map(|word| {
+                if word == "deny" {
+                    LinkPolicy::Deny
+                } else {
+                    LinkPolicy::Allow
+                }
+            })
         }
     }
 }
 
 pub(super) fn review(section: Section<'_, '_>) -> Option<ReviewSettings> {
-    let url = section.text("url", |text| crate::client::check_url(text).map(|()| Arc::from(text)));
+    let url = section.text("url", |text| {
+        crate::client::check_url(text).map(|()| Arc::from(text))
+    });
     let inline = section.secret("secret");
     let file = section.file("secret_file");
     if inline.is_some() && file.is_some() {
-        section.mistake("secret", false, "either `secret` or `secret_file` is needed, not both");
+        section.mistake(
+            "secret",
+            false,
+            "either `secret` or `secret_file` is needed, not both",
+        );
     }
     let key = if inline.is_some() { "secret" } else { "secret_file" };
-    let secret = inline.or_else(|| file.and_then(|path| std::fs::read(path).ok()).map(Secret::of_file));
-    if secret.as_ref().is_some_and(|secret| !secret.expose().iter().all(u8::is_ascii_graphic)) {
+    let secret = inline.or_else(|| {
+        file.and_then(|path| std::fs::read(path).ok())
+            .map(Secret::of_file)
+    });
+    if secret
+        .as_ref()
+        .is_some_and(|secret| !secret.expose().iter().all(u8::is_ascii_graphic))
+    {
         section.mistake(key, false, "the secret must be visible ASCII");
     }
     let timeout_ms = section.integer("timeout_ms", 1..=REVIEW_MS_MAX).unwrap_or(1_000);
-    let questions_max = section.integer("questions_max", 1..=QUESTIONS_MAX).unwrap_or(QUESTIONS);
+    let questions_max = section
+        .integer("questions_max", 1..=QUESTIONS_MAX)
+        .unwrap_or(QUESTIONS);
     let on_fault = section.text("on_fault", |text| {
         word(text, &["open", "closed"], |text| match text {
             "open" => Some(true),
@@ -122,5 +168,11 @@ pub(super) fn review(section: Section<'_, '_>) -> Option<ReviewSettings> {
     });
     section.close();
     let questions_max = usize::try_from(questions_max).unwrap_or(usize::MAX);
-    Some(ReviewSettings { url: url?, secret, timeout_ms, pass_unasked: on_fault.unwrap_or(true), questions_max })
+    Some(ReviewSettings {
+        url: url?,
+        secret,
+        timeout_ms,
+        pass_unasked: on_fault.unwrap_or(true),
+        questions_max,
+    })
 }

@@ -37,7 +37,12 @@ impl fmt::Display for Mistakes {
             writeln!(f, "{}", mistake.wrong)?;
         }
         let many = self.found.len();
-        write!(f, "{many} {} in {}", if many == 1 { "mistake" } else { "mistakes" }, self.file.display())
+        write!(
+            f,
+            "{many} {} in {}",
+            if many == 1 { "mistake" } else { "mistakes" },
+            self.file.display()
+        )
     }
 }
 
@@ -45,7 +50,10 @@ impl std::error::Error for Mistakes {}
 
 /// The known name that is meant by `name`, if one is near enough to guess.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = known.into_iter().map(|it| (distance(name, it), it)).min_by_key(|(distance, _)| *distance)?;
+    let near = known
+        .into_iter()
+        .map(|it| (distance(name, it), it))
+        .min_by_key(|(distance, _)| *distance)?;
     (near.0 <= (name.len() / 3).max(2)).then_some(near.1)
 }
 
@@ -75,6 +83,13 @@ mod tests {
         assert_eq!(nearest("idel_ms", known), Some("idle_ms"));
         assert_eq!(nearest("signin_ms", known), Some("sign_in_ms"));
         assert_eq!(nearest("colour", known), None);
-        assert_eq!((distance("", "abc"), distance("abc", "abc"), distance("봉수", "봉화")), (3, 0, 1));
+        assert_eq!(
+            (
+                distance("", "abc"),
+                distance("abc", "abc"),
+                distance("봉수", "봉화")
+            ),
+            (3, 0, 1)
+        );
     }
 }

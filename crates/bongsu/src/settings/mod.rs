@@ -44,12 +44,18 @@ impl Settings {
     /// # Errors
     /// A file that cannot be read, or [`Mistakes`].
     pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(file) = file else { return Ok(Self::default()) };
-        let bytes = std::fs::read(file).with_context(|| format!("cannot read {} (--config)", file.display()))?;
+        let Some(file) = file else {
+            return Ok(Self::default());
+        };
+        let bytes =
+            std::fs::read(file).with_context(|| format!("cannot read {} (--config)", file.display()))?;
         let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))?;
         // What the file names is looked for beside it.
         let base = file.parent().unwrap_or(Path::new(""));
-        Ok(Self::parse(&text, base).map_err(|found| Mistakes { file: PathBuf::from(file), found })?)
+        Ok(Self::parse(&text, base).map_err(|found| Mistakes {
+            file: PathBuf::from(file),
+            found,
+        })?)
     }
 
     /// The defaults with what a text says put over them; paths in it are relative to `base`.
@@ -70,23 +76,29 @@ impl Settings {
         };
         root.close();
         let mistakes = source.into_mistakes();
-        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+        if mistakes.is_empty() {
+            Ok(settings)
+        } else {
+            Err(mistakes)
+        }
     }
 }
 
 fn limits(section: Section<'_, '_>) -> Limits {
     let mut limits = Limits::DEFAULT;
     for (name, _) in Limits::DEFAULT.entries() {
-        if let Some(value) = section.integer(name, 0..=Limits::CEILING) {
-            if !limits.set(name, value) {
-                section.mistake(name, true, format!("a whole number from 0 to {} is needed", u32::MAX));
-            }
+        let value = section.integer(name, 0..=Limits::CEILING);
+        if value.is_some_and(|value| !limits.set(name, value)) {
+            let wrong = format!("a whole number from 0 to {} is needed", u32::MAX);
+            section.mistake(name, true, wrong);
         }
     }
     for broken in limits.broken() {
         let names = broken.names();
         // Of limits that do not go together, the defaults are not the ones to blame.
-        let Some(blamed) = names.iter().find(|name| section.has(name)) else { continue };
+        let Some(blamed) = names.iter().find(|name| section.has(name)) else {
+            continue;
+        };
         let wrong = match &broken {
             Broken::Zero(_) | Broken::TooLarge(_) => broken.to_string(),
             Broken::Relation { says, .. } => format!("{says}; {}", values(&limits, &names)),
@@ -98,8 +110,14 @@ fn limits(section: Section<'_, '_>) -> Limits {
 }
 
 fn values(limits: &Limits, names: &[&str]) -> String {
-    let entries = limits.entries().into_iter().filter(|(name, _)| names.contains(name));
-    entries.map(|(name, value)| format!("{name} is {value}")).collect::<Vec<_>>().join(", ")
+    let entries = limits
+        .entries()
+        .into_iter()
+        .filter(|(name, _)| names.contains(name));
+    entries
+        .map(|(name, value)| format!("{name} is {value}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// One of some words, or what would be right.

@@ -28,7 +28,11 @@ type Entry<'a, 'i> = (&'a Spanned<toml::de::DeString<'i>>, &'a Spanned<DeValue<'
 
 impl<'i> Source<'i> {
     pub(super) fn new(text: &'i str, base: &'i Path) -> Self {
-        Self { text, base, mistakes: RefCell::default() }
+        Self {
+            text,
+            base,
+            mistakes: RefCell::default(),
+        }
     }
 
     /// Everything in the file that is TOML; what is not is a mistake.
@@ -49,7 +53,12 @@ impl<'i> Source<'i> {
     }
 
     fn note(&self, line: usize, key: String, value: Option<String>, wrong: String) {
-        self.mistakes.borrow_mut().push(Mistake { line, key, value, wrong });
+        self.mistakes.borrow_mut().push(Mistake {
+            line,
+            key,
+            value,
+            wrong,
+        });
     }
 
     fn line(&self, at: usize) -> usize {
@@ -59,7 +68,11 @@ impl<'i> Source<'i> {
 
     fn quote(&self, value: &Spanned<DeValue<'i>>) -> Option<String> {
         let text = self.text.get(value.span())?;
-        let mut quoted: String = text.chars().take(QUOTED_CHARS).collect::<String>().replace('\n', " ");
+        let mut quoted: String = text
+            .chars()
+            .take(QUOTED_CHARS)
+            .collect::<String>()
+            .replace('\n', " ");
         if quoted.len() < text.len() {
             quoted.push('…');
         }
@@ -79,7 +92,13 @@ pub(super) struct Section<'a, 'i> {
 
 impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn root(source: &'a Source<'i>, table: &'a DeTable<'i>) -> Self {
-        Self { source, table: Some(table), prefix: String::new(), line: 1, known: RefCell::default() }
+        Self {
+            source,
+            table: Some(table),
+            prefix: String::new(),
+            line: 1,
+            known: RefCell::default(),
+        }
     }
 
     fn entry(&self, key: &'static str) -> Option<Entry<'a, 'i>> {
@@ -90,7 +109,8 @@ impl<'a, 'i> Section<'a, 'i> {
     fn wrong(&self, entry: Entry<'a, 'i>, shown: bool, wrong: impl Into<String>) {
         let key = format!("{}{}", self.prefix, entry.0.get_ref());
         let value = if shown { self.source.quote(entry.1) } else { None };
-        self.source.note(self.source.line(entry.0.span().start), key, value, wrong.into());
+        self.source
+            .note(self.source.line(entry.0.span().start), key, value, wrong.into());
     }
 
     /// A table in this one.
@@ -101,18 +121,32 @@ impl<'a, 'i> Section<'a, 'i> {
             self.wrong(entry, true, format!("a table is needed: [{}{key}]", self.prefix));
         }
         let line = entry.map_or(self.line, |entry| self.source.line(entry.0.span().start));
-        Self { source: self.source, table, prefix: format!("{}{key}.", self.prefix), line, known: RefCell::default() }
+        Self {
+            source: self.source,
+            table,
+            prefix: format!("{}{key}.", self.prefix),
+            line,
+            known: RefCell::default(),
+        }
     }
 
     /// The tables of an array in this one.
     pub(super) fn each(&self, key: &'static str) -> Vec<Self> {
-        let Some(entry) = self.entry(key) else { return Vec::new() };
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
         let tables = entry.1.get_ref().as_array().map(|array| {
-            let tables = array.iter().map(|value| Some((value.span().start, value.get_ref().as_table()?)));
+            let tables = array
+                .iter()
+                .map(|value| Some((value.span().start, value.get_ref().as_table()?)));
             tables.collect::<Option<Vec<_>>>()
         });
         let Some(Some(tables)) = tables else {
-            self.wrong(entry, false, format!("an array of tables is needed: [[{}{key}]]", self.prefix));
+            self.wrong(
+                entry,
+                false,
+                format!("an array of tables is needed: [[{}{key}]]", self.prefix),
+            );
             return Vec::new();
         };
         let section = |(index, (at, table))| Self {
@@ -126,7 +160,11 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     /// A text, as whatever it is read as.
-    pub(super) fn text<T>(&self, key: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn text<T>(
+        &self,
+        key: &'static str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let entry = self.entry(key)?;
         let read = match entry.1.get_ref().as_str() {
             Some(text) => read(text),
@@ -152,7 +190,9 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// A path, whatever is there.
     pub(super) fn path(&self, key: &'static str) -> Option<PathBuf> {
-        self.text(key, |text| non_empty(text).map(|text| self.source.base.join(text)))
+        self.text(key, |text| {
+            non_empty(text).map(|text| self.source.base.join(text))
+        })
     }
 
     fn readable(&self, text: &str) -> Result<PathBuf, String> {
@@ -166,10 +206,18 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     /// A list of texts, each as whatever it is read as.
-    pub(super) fn texts<T>(&self, key: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+    pub(super) fn texts<T>(
+        &self,
+        key: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
         let entry = self.entry(key)?;
         let Some(array) = entry.1.get_ref().as_array() else {
-            self.wrong(entry, true, "a list of texts is needed, such as [\"one\", \"two\"]");
+            self.wrong(
+                entry,
+                true,
+                "a list of texts is needed, such as [\"one\", \"two\"]",
+            );
             return None;
         };
         let mut taken = Vec::with_capacity(array.len());
@@ -186,13 +234,22 @@ impl<'a, 'i> Section<'a, 'i> {
     }
 
     /// The same for files that must be there to be read.
-    pub(super) fn files<T>(&self, key: &'static str, read: impl Fn(PathBuf) -> Result<T, String>) -> Option<Vec<T>> {
+    pub(super) fn files<T>(
+        &self,
+        key: &'static str,
+        read: impl Fn(PathBuf) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
         self.texts(key, |text| self.readable(text).and_then(&read))
     }
 
     fn wrong_at(&self, value: &Spanned<DeValue<'i>>, key: &str, wrong: String) {
         let line = self.source.line(value.span().start);
-        self.source.note(line, format!("{}{key}", self.prefix), self.source.quote(value), wrong);
+        self.source.note(
+            line,
+            format!("{}{key}", self.prefix),
+            self.source.quote(value),
+            wrong,
+        );
     }
 
     /// A whole number.
@@ -201,7 +258,11 @@ impl<'a, 'i> Section<'a, 'i> {
         let value = whole(entry.1.get_ref()).filter(|value| range.contains(value));
         if value.is_none() {
             let (least, most) = range.into_inner();
-            self.wrong(entry, true, format!("a whole number from {least} to {most} is needed"));
+            self.wrong(
+                entry,
+                true,
+                format!("a whole number from {least} to {most} is needed"),
+            );
         }
         value
     }
@@ -225,7 +286,9 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(super) fn mistake(&self, key: &'static str, shown: bool, wrong: impl Into<String>) {
         match self.entry(key) {
             Some(entry) => self.wrong(entry, shown, wrong),
-            None => self.source.note(self.line, format!("{}{key}", self.prefix), None, wrong.into()),
+            None => self
+                .source
+                .note(self.line, format!("{}{key}", self.prefix), None, wrong.into()),
         }
     }
 
@@ -237,7 +300,11 @@ impl<'a, 'i> Section<'a, 'i> {
             if known.iter().any(|known| known == name) {
                 continue;
             }
-            let what = if entry.1.get_ref().is_table() { "table" } else { "setting" };
+            let what = if entry.1.get_ref().is_table() {
+                "table"
+            } else {
+                "setting"
+            };
             let advice = match nearest(name, known.iter().copied()) {
                 Some(near) => format!("there is no such {what}; `{}{near}` is near", self.prefix),
                 None => format!("there is no such {what}; `bongsu config default` lists all there are"),
@@ -248,7 +315,11 @@ impl<'a, 'i> Section<'a, 'i> {
 }
 
 fn non_empty(text: &str) -> Result<&str, String> {
-    if text.is_empty() { Err("a path is needed".to_owned()) } else { Ok(text) }
+    if text.is_empty() {
+        Err("a path is needed".to_owned())
+    } else {
+        Ok(text)
+    }
 }
 
 /// A whole number from 0 up.

@@ -82,7 +82,12 @@ impl Default for ServerSettings {
 pub(super) fn read(section: Section<'_, '_>) -> ServerSettings {
     let usual = ServerSettings::default();
     // 0 stands for as many as there are cores.
-    let count = |key, max| section.integer(key, 0..=max).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
+    let count = |key, max| {
+        section
+            .integer(key, 0..=max)
+            .and_then(|n| usize::try_from(n).ok())
+            .filter(|n| *n > 0)
+    };
     let settings = ServerSettings {
         data_dir: section.path("data_dir").unwrap_or(usual.data_dir),
         http: section.text("http", address).unwrap_or(usual.http),
@@ -90,25 +95,38 @@ pub(super) fn read(section: Section<'_, '_>) -> ServerSettings {
         node_id: section.text("node_id", node_id),
         locale: section.text("locale", locale).unwrap_or(usual.locale),
         log: section.text("log", log_filter).unwrap_or(usual.log),
-        log_format: section.text("log_format", LogFormat::parse).unwrap_or(usual.log_format),
+        log_format: section
+            .text("log_format", LogFormat::parse)
+            .unwrap_or(usual.log_format),
         durability: section.text("durability", durability).unwrap_or(usual.durability),
         shards: count("shards", SHARDS_MAX),
         threads: count("threads", THREADS_MAX),
         dev: section.flag("dev").unwrap_or(usual.dev),
-        cors_origins: section.texts("cors_origins", origin).unwrap_or(usual.cors_origins),
+        cors_origins: section
+            .texts("cors_origins", origin)
+            .unwrap_or(usual.cors_origins),
     };
     section.close();
     settings
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "an IP address and a port are needed, such as 127.0.0.1:8000 or [::1]:8000".to_owned())
+    text.parse()
+        .map_err(|_| "an IP address and a port are needed, such as 127.0.0.1:8000 or [::1]:8000".to_owned())
 }
 
 pub(crate) fn node_id(text: &str) -> Result<Arc<str>, String> {
     let fits = (1..=NODE_ID_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if fits { Ok(text.into()) } else { Err(format!("1 to {NODE_ID_BYTES_MAX} of A-Z a-z 0-9 . _ - are needed")) }
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if fits {
+        Ok(text.into())
+    } else {
+        Err(format!(
+            "1 to {NODE_ID_BYTES_MAX} of A-Z a-z 0-9 . _ - are needed"
+        ))
+    }
 }
 
 pub(crate) fn locale(text: &str) -> Result<Locale, String> {
@@ -136,7 +154,14 @@ pub(crate) fn log_filter(text: &str) -> Result<String, String> {
 }
 
 fn origin(text: &str) -> Result<Arc<str>, String> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or("");
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"))
+        .unwrap_or("");
     let fits = text == "*" || (!host.is_empty() && !host.contains('/'));
-    if fits { Ok(text.into()) } else { Err("an origin is needed, such as https://chat.example, or * for all".to_owned()) }
+    if fits {
+        Ok(text.into())
+    } else {
+        Err("an origin is needed, such as https://chat.example, or * for all".to_owned())
+    }
 }

@@ -25,12 +25,17 @@ fn an_empty_file_says_the_defaults() {
 fn every_setting_of_the_default_configuration_is_read() {
     // A value of another type is a mistake at each key, so that none can be passed over.
     for (index, line) in default_toml().lines().enumerate() {
-        let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) else { continue };
+        let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) else {
+            continue;
+        };
         let text = default_toml();
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines[index] = format!("{key} = 1979-05-27");
         let found = mistakes(&lines.join("\n"));
-        assert!(found.iter().any(|it| it.0 == index + 1 && it.1.ends_with(key)), "{key}: {found:?}");
+        assert!(
+            found.iter().any(|it| it.0 == index + 1 && it.1.ends_with(key)),
+            "{key}: {found:?}"
+        );
     }
 }
 
@@ -58,7 +63,10 @@ fn all_mistakes_are_found_at_once_with_their_lines() {
 fn what_is_no_toml_is_told_beside_the_rest() {
     let found = mistakes("[server]\nhttp = \n[limits]\nidle_ms = 0\n");
     assert!(found.iter().any(|it| it.0 == 2), "{found:?}");
-    assert!(found.iter().any(|it| it.1 == "limits.idle_ms" && it.0 == 4), "{found:?}");
+    assert!(
+        found.iter().any(|it| it.1 == "limits.idle_ms" && it.0 == 4),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -108,7 +116,10 @@ fn values_of_every_kind_are_taken_over() {
     assert_eq!((read.server.shards, read.server.threads), (Some(3), None));
     assert_eq!(read.limits.idle_ms, 0x2_0000);
     assert!(!read.policy.create_users);
-    assert!(read.review.is_some_and(|review| !review.pass_unasked && review.timeout_ms == 1_000));
+    assert!(
+        read.review
+            .is_some_and(|review| !review.pass_unasked && review.timeout_ms == 1_000)
+    );
     assert_eq!(read.ice.urls.len(), 2);
     assert_eq!(read.api_keys.len(), 1);
 }
@@ -118,7 +129,11 @@ fn secrets_are_not_shown() {
     let text = "[ice]\nsecret = \"hunter2hunter2\"\nsecret_file = \"/none\"\n[[api_keys]]\nname = \"a\"\nkey = \"hunter2\"\n\
                 [[tokens.secrets]]\nsecret = \"hunter2\"\n";
     let found = Settings::parse(text, Path::new("")).unwrap_err();
-    let shown = Mistakes { file: "x.toml".into(), found }.to_string();
+    let shown = Mistakes {
+        file: "x.toml".into(),
+        found,
+    }
+    .to_string();
     assert!(!shown.contains("hunter2"), "{shown}");
     for key in ["ice.secret_file", "api_keys[0].key", "tokens.secrets[0].secret"] {
         assert!(shown.contains(key), "{key}: {shown}");
@@ -135,20 +150,39 @@ fn files_that_are_named_are_read() {
     let text = "[moderation]\nblocklist = \"list.txt\"\n[tokens]\njwks_files = [\"jwks.json\",\n\"missing.json\"]\n\
                 jwks_urls = [\"ftp://x/\"]\n[[tokens.public_keys]]\nfile = \"key.pem\"\n[[api_keys]]\nrole = \"user\"\n";
     let found = Settings::parse(text, folder.path()).unwrap_err();
-    let shown = Mistakes { file: "x.toml".into(), found }.to_string();
-    for part in
-        ["x.toml:2: moderation.blocklist", "list.txt:2", "list.txt:3", "x.toml:4: tokens.jwks_files", "x.toml:5: ", "missing.json"]
-    {
+    let shown = Mistakes {
+        file: "x.toml".into(),
+        found,
+    }
+    .to_string();
+    for part in [
+        "x.toml:2: moderation.blocklist",
+        "list.txt:2",
+        "list.txt:3",
+        "x.toml:4: tokens.jwks_files",
+        "x.toml:5: ",
+        "missing.json",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    for part in ["x.toml:6: tokens.jwks_urls", "x.toml:8: tokens.public_keys[0].file", "api_keys[0].name", "x.toml:10: api_keys[0].role"] {
+    for part in [
+        "x.toml:6: tokens.jwks_urls",
+        "x.toml:8: tokens.public_keys[0].file",
+        "api_keys[0].name",
+        "x.toml:10: api_keys[0].role",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
 }
 
 #[test]
 fn two_api_keys_do_not_share_a_name() {
-    let key = |name: &str, key: &str| format!("[[api_keys]]\nname = \"{name}\"\nkey = \"{}\"\n", key.repeat(24));
+    let key =
+        |name: &str, key: &str| format!("[[api_keys]]\nname = \"{name}\"\nkey = \"{}\"\n", key.repeat(24));
     let found = mistakes(&[key("a", "x"), key("a", "y")].concat());
-    assert_eq!((found[0].0, found[0].1.as_str()), (6, "api_keys[1].key"), "{found:?}");
+    assert_eq!(
+        (found[0].0, found[0].1.as_str()),
+        (6, "api_keys[1].key"),
+        "{found:?}"
+    );
 }

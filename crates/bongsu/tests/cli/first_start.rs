@@ -36,7 +36,11 @@ fn everything_is_made_for_its_owner_alone() {
 fn a_token_is_alone_on_one_line_and_wants_no_server() {
     let (_home, data) = folder();
     let token = run(&["token", "--sub", "123", "--data-dir", data.to_str().unwrap()]).good();
-    assert_eq!((token.matches('\n').count(), token.matches('.').count()), (1, 2), "{token}");
+    assert_eq!(
+        (token.matches('\n').count(), token.matches('.').count()),
+        (1, 2),
+        "{token}"
+    );
     assert_eq!(mode(&data.join("signing-key.pem")), 0o600);
 }
 
@@ -46,7 +50,10 @@ fn a_key_that_others_can_read_is_not_used() {
     run(&["token", "--sub", "1", "--data-dir", data.to_str().unwrap()]).good();
     fs::set_permissions(data.join("signing-key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     let err = refused(&data);
-    assert!(err.contains("signing-key.pem") && err.contains("chmod 600"), "{err}");
+    assert!(
+        err.contains("signing-key.pem") && err.contains("chmod 600"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -60,7 +67,10 @@ fn a_database_of_a_newer_version_is_left_alone() {
     file.write_all(&99_u32.to_be_bytes()).unwrap();
     drop(file);
     let before = fs::read(&path).unwrap();
-    for err in [refused(&data), run(&["migrate", "--data-dir", data.to_str().unwrap()]).bad(1)] {
+    for err in [
+        refused(&data),
+        run(&["migrate", "--data-dir", data.to_str().unwrap()]).bad(1),
+    ] {
         assert!(err.contains("99") && err.contains("newer"), "{err}");
     }
     assert_eq!(fs::read(&path).unwrap()[..100], before[..100]);
@@ -73,15 +83,26 @@ fn demo_data_is_made_once_and_shown_with_a_token() {
     first.running.err.wait_for("DEMO");
     first.running.err.wait_for("nc 127.0.0.1");
     let shown = first.running.err.wait_for(r#""jwt_token":"eyJ"#);
-    assert!(shown.starts_with('{') && shown.ends_with('}'), "ready to paste: {shown}");
+    assert!(
+        shown.starts_with('{') && shown.ends_with('}'),
+        "ready to paste: {shown}"
+    );
     let rooms = first.ask(&data, &["room", "list"]);
-    assert_eq!((rooms[0]["room_id"].as_i64(), rooms[0]["name"].as_str()), (Some(1), Some("general")));
+    assert_eq!(
+        (rooms[0]["room_id"].as_i64(), rooms[0]["name"].as_str()),
+        (Some(1), Some("general"))
+    );
     first.running.err.wait_for(rooms[0]["token"].as_str().unwrap());
     first.call(&data, &["room", "remove", "1", "3"]).good();
     assert_eq!(first.stop().0, Some(0));
     let second = Server::start(&data, &["--dev"]);
     let users = second.ask(&data, &["user", "list"]);
-    let names: Vec<_> = users.as_array().unwrap().iter().map(|user| user["nickname"].as_str().unwrap()).collect();
+    let names: Vec<_> = users
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["nickname"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["하나", "두리", "세나"]);
     let rooms = second.ask(&data, &["room", "list"]);
     assert_eq!(rooms.as_array().unwrap().len(), 2);

@@ -1,5 +1,7 @@
 //! The built binary, driven as people and scripts drive it: what it prints where, its exit codes, its files, its signals.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod check;
 mod commands;
 mod first_start;

@@ -12,11 +12,17 @@ fn the_ready_line_is_all_of_stdout_and_sigterm_ends_well() {
     let (_home, data) = folder();
     let server = Server::start(&data, &[]);
     let pid = server.running.id();
-    let (http, tcp) = (server.address("http").to_owned(), server.address("tcp").to_owned());
+    let (http, tcp) = (
+        server.address("http").to_owned(),
+        server.address("tcp").to_owned(),
+    );
     let node = server.address("node_id").to_owned();
     let want = format!(r#"{{"ready":true,"node_id":"{node}","http":"{http}","tcp":"{tcp}","pid":{pid}}}"#);
     assert_eq!(server.line, want);
-    assert!(!tcp.ends_with(":0") && !http.ends_with(":0"), "the ports that were taken");
+    assert!(
+        !tcp.ends_with(":0") && !http.ends_with(":0"),
+        "the ports that were taken"
+    );
     assert_eq!(server.stop(), (Some(0), vec![want]));
 }
 
@@ -33,9 +39,16 @@ fn sign_in(server: &Server, data: &std::path::Path) -> TcpStream {
     let token = run(&["token", "--sub", "7", "--data-dir", data.to_str().unwrap()]).good();
     let mut stream = TcpStream::connect(server.address("tcp")).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    writeln!(stream, r#"{{"action":"CONNECT","data":{{"jwt_token":"{}"}},"seq_id":"1"}}"#, token.trim()).unwrap();
+    writeln!(
+        stream,
+        r#"{{"action":"CONNECT","data":{{"jwt_token":"{}"}},"seq_id":"1"}}"#,
+        token.trim()
+    )
+    .unwrap();
     let mut line = String::new();
-    BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(stream.try_clone().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     assert!(line.contains("CONNECT_SUCCESS"), "{line}");
     stream
 }
@@ -80,9 +93,20 @@ fn an_address_in_use_is_named_with_its_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for (flag, other) in [("--tcp", "--http"), ("--http", "--tcp")] {
-        let args = ["serve", flag, &address, other, "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+        let args = [
+            "serve",
+            flag,
+            &address,
+            other,
+            "127.0.0.1:0",
+            "--data-dir",
+            data.to_str().unwrap(),
+        ];
         let err = run(&args).bad(1);
-        assert!(err.contains(&format!("{flag} {address}")) && err.contains("port 0"), "{err}");
+        assert!(
+            err.contains(&format!("{flag} {address}")) && err.contains("port 0"),
+            "{err}"
+        );
     }
     assert!(!data.exists(), "a slip in an address leaves nothing behind");
 }
@@ -91,9 +115,21 @@ fn an_address_in_use_is_named_with_its_flag() {
 fn a_demo_stays_at_home() {
     let (_home, data) = folder();
     for (flag, other) in [("--tcp", "--http"), ("--http", "--tcp")] {
-        let args = ["serve", "--dev", flag, "0.0.0.0:0", other, "127.0.0.1:0", "--data-dir", data.to_str().unwrap()];
+        let args = [
+            "serve",
+            "--dev",
+            flag,
+            "0.0.0.0:0",
+            other,
+            "127.0.0.1:0",
+            "--data-dir",
+            data.to_str().unwrap(),
+        ];
         let err = run(&args).bad(1);
-        assert!(err.contains(&format!("{flag} 0.0.0.0:0")) && err.contains("loopback"), "{err}");
+        assert!(
+            err.contains(&format!("{flag} 0.0.0.0:0")) && err.contains("loopback"),
+            "{err}"
+        );
     }
 }
 
@@ -124,7 +160,9 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
         command.env("BONGSU_CONFIG", &config);
         command.envs(env.map(|name| ("BONGSU_NODE_ID", name)));
         command.args(flag.iter().flat_map(|name| ["--node-id", name]));
-        Server::start_command(&data, command).address("node_id").to_owned()
+        Server::start_command(&data, command)
+            .address("node_id")
+            .to_owned()
     };
     assert_eq!(name(None, None), "of-file");
     assert_eq!(name(Some("of-env"), None), "of-env");

@@ -35,7 +35,10 @@ fn mistakes_in_the_environment_name_the_flag_too() {
 #[test]
 fn help_lists_every_command() {
     let help = run(&["--help"]).good();
-    for name in ["serve", "token", "user", "room", "send", "announce", "tail", "check", "config", "migrate", "openapi", "bench"] {
+    for name in [
+        "serve", "token", "user", "room", "send", "announce", "tail", "check", "config", "migrate",
+        "openapi", "bench",
+    ] {
         assert!(help.contains(&format!("\n  {name} ")), "{name}");
     }
     assert!(!help.contains("bench-floor"));

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -32,7 +32,11 @@ pub(crate) struct Said {
 impl Said {
     fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        Self {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 
     /// The output of a command that must have worked.
@@ -54,38 +58,56 @@ pub(crate) fn run(args: &[&str]) -> Said {
 
 /// Lines that a process writes, as they come.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<(Mutex<(Vec<String>, bool)>, Condvar)>);
+pub(crate) struct Lines(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    heard: Mutex<Heard>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Heard {
+    lines: Vec<String>,
+    closed: bool,
+}
 
 impl Lines {
     pub(crate) fn of(stream: impl Read + Send + 'static) -> Self {
         let lines = Self::default();
-        let own = lines.clone();
+        let shared = Arc::clone(&lines.0);
         std::thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                own.0.0.lock().unwrap().0.push(line);
-                own.0.1.notify_all();
+                shared.heard.lock().unwrap().lines.push(line);
+                shared.more.notify_all();
             }
-            own.0.0.lock().unwrap().1 = true;
-            own.0.1.notify_all();
+            shared.heard.lock().unwrap().closed = true;
+            shared.more.notify_all();
         });
         lines
     }
 
+    fn wait(&self, waiting: impl FnMut(&mut Heard) -> bool) -> MutexGuard<'_, Heard> {
+        let heard = self.0.heard.lock().unwrap();
+        self.0
+            .more
+            .wait_timeout_while(heard, PATIENCE, waiting)
+            .unwrap()
+            .0
+    }
+
     /// Waits for a line that has this in it.
     pub(crate) fn wait_for(&self, what: &str) -> String {
-        let found = |lines: &[String]| lines.iter().find(|line| line.contains(what)).cloned();
-        let guard = self.0.0.lock().unwrap();
-        let waiting = |state: &mut (Vec<String>, bool)| found(&state.0).is_none() && !state.1;
-        let (guard, _) = self.0.1.wait_timeout_while(guard, PATIENCE, waiting).unwrap();
-        found(&guard.0).unwrap_or_else(|| panic!("no line with {what:?} among {:#?}", guard.0))
+        let find = |heard: &Heard| heard.lines.iter().find(|line| line.contains(what)).cloned();
+        let heard = self.wait(|heard| find(heard).is_none() && !heard.closed);
+        find(&heard).unwrap_or_else(|| panic!("no line with {what:?} among {:#?}", heard.lines))
     }
 
     /// All lines, once the process has closed its end.
     pub(crate) fn all(&self) -> Vec<String> {
-        let guard = self.0.0.lock().unwrap();
-        let (guard, waited) = self.0.1.wait_timeout_while(guard, PATIENCE, |state| !state.1).unwrap();
-        assert!(!waited.timed_out(), "still open: {:#?}", guard.0);
-        guard.0.clone()
+        let heard = self.wait(|heard| !heard.closed);
+        assert!(heard.closed, "still open: {:#?}", heard.lines);
+        heard.lines.clone()
     }
 }
 
@@ -97,7 +119,11 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(mut command: Command) -> (Self, ChildStdout) {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let err = Lines::of(process.stderr.take().unwrap());
         let out = process.stdout.take().unwrap();
         (Self { process, err }, out)
@@ -151,7 +177,12 @@ impl Server {
         let out = Lines::of(out);
         let line = out.wait_for("{");
         let ready = serde_json::from_str(&line).unwrap();
-        Self { running, ready, line, out }
+        Self {
+            running,
+            ready,
+            line,
+            out,
+        }
     }
 
     pub(crate) fn address(&self, of: &str) -> &str {
@@ -165,7 +196,9 @@ impl Server {
     /// A command that calls this server.
     pub(crate) fn call(&self, folder: &Path, args: &[&str]) -> Said {
         let mut command = bongsu(args);
-        command.env("BONGSU_URL", self.url()).env("BONGSU_DATA_DIR", folder);
+        command
+            .env("BONGSU_URL", self.url())
+            .env("BONGSU_DATA_DIR", folder);
         Said::of(command.output().unwrap())
     }
 

@@ -14,7 +14,9 @@ fn tail(server: &Server, data: &Path, args: &[&str]) -> (Running, Lines) {
 }
 
 fn send(server: &Server, data: &Path, text: &str) {
-    server.call(data, &["send", "--room", "1", "--as", "1", text]).good();
+    server
+        .call(data, &["send", "--room", "1", "--as", "1", text])
+        .good();
 }
 
 #[test]
@@ -22,7 +24,11 @@ fn messages_are_shown_as_they_come_and_control_c_ends_it() {
     let (_home, data) = folder();
     let server = Server::start(&data, &["--dev"]);
     send(&server, &data, "첫째");
-    let (mut running, out) = tail(&server, &data, &["--room", "general", "--as", "2", "--after", "0"]);
+    let (mut running, out) = tail(
+        &server,
+        &data,
+        &["--room", "general", "--as", "2", "--after", "0"],
+    );
     let line = out.wait_for("첫째");
     assert!(line.contains("#1 하나: 첫째"), "{line}");
     send(&server, &data, "둘째");
@@ -37,7 +43,11 @@ fn after_a_crash_of_the_server_it_goes_on_without_hole_or_repeat() {
     let (_home, data) = folder();
     let first = Server::start(&data, &["--dev"]);
     let (http, tcp) = (first.address("http").to_owned(), first.address("tcp").to_owned());
-    let (mut running, out) = tail(&first, &data, &["--room", "1", "--as", "2", "--after", "0", "--json"]);
+    let (mut running, out) = tail(
+        &first,
+        &data,
+        &["--room", "1", "--as", "2", "--after", "0", "--json"],
+    );
     send(&first, &data, "before");
     out.wait_for("before");
     first.running.signal(Signal::KILL);
@@ -50,7 +60,11 @@ fn after_a_crash_of_the_server_it_goes_on_without_hole_or_repeat() {
     out.wait_for("later");
     running.signal(Signal::INT);
     assert_eq!(running.wait(), Some(0));
-    let lines: Vec<serde_json::Value> = out.all().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = out
+        .all()
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let seqs: Vec<_> = lines.iter().filter_map(|line| line["seq"].as_i64()).collect();
     assert_eq!(seqs, [1, 2, 3]);
 }
@@ -59,7 +73,9 @@ fn after_a_crash_of_the_server_it_goes_on_without_hole_or_repeat() {
 fn who_may_not_is_told_and_not_tried_again() {
     let (_home, data) = folder();
     let server = Server::start(&data, &["--dev"]);
-    server.call(&data, &["room", "create", "--id", "9", "--member", "1"]).good();
+    server
+        .call(&data, &["room", "create", "--id", "9", "--member", "1"])
+        .good();
     let (mut running, _) = tail(&server, &data, &["--room", "9", "--as", "2"]);
     assert_eq!(running.wait(), Some(1));
     running.err.wait_for("ROOM_NOT_FOUND");
