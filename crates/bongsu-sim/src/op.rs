@@ -60,28 +60,26 @@ pub(crate) enum Op {
     FailWrites {
         count: usize,
     },
-    Kick {
+    /// Everything but the last so many messages of each room is deleted.
+    Retain {
+        keep: u64,
+    },
+    Operate {
         node: usize,
         user: i64,
         room: i64,
+        deed: Deed,
     },
-    Add {
-        node: usize,
-        user: i64,
-        room: i64,
-    },
-    Ban {
-        node: usize,
-        user: i64,
-    },
-    Unban {
-        node: usize,
-        user: i64,
-    },
-    Disconnect {
-        node: usize,
-        user: i64,
-    },
+}
+
+/// What an operator does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deed {
+    Kick,
+    Add,
+    Ban,
+    Unban,
+    Disconnect,
 }
 
 impl Op {
@@ -102,11 +100,14 @@ impl Op {
             Self::Bus(_) => "bus",
             Self::FailAppends { .. } => "fail appends",
             Self::FailWrites { .. } => "fail writes",
-            Self::Kick { .. } => "kick",
-            Self::Add { .. } => "add",
-            Self::Ban { .. } => "ban",
-            Self::Unban { .. } => "unban",
-            Self::Disconnect { .. } => "disconnect",
+            Self::Retain { .. } => "retain",
+            Self::Operate { deed, .. } => match deed {
+                Deed::Kick => "kick",
+                Deed::Add => "add",
+                Deed::Ban => "ban",
+                Deed::Unban => "unban",
+                Deed::Disconnect => "disconnect",
+            },
         }
     }
 }
@@ -133,6 +134,9 @@ pub(crate) fn choose(world: &World) -> Op {
         }
         930..940 => Op::FailWrites {
             count: small(random.within(1..3)),
+        },
+        940..960 if world.retains => Op::Retain {
+            keep: random.within(3..20),
         },
         _ => Op::Wait {
             ms: random.within(0..100),
@@ -188,7 +192,8 @@ fn of_client(world: &World) -> Op {
         55..62 => Op::Retry { client },
         62..70 => {
             let after = random.often(300).then(|| random.within(0..30));
-            let known = it.rooms().contains(&any);
+            // What was deleted cannot be had, and a join does not say so.
+            let known = it.rooms().contains(&any) || world.retains;
             Op::Join {
                 client,
                 room: any,
@@ -217,12 +222,18 @@ fn of_operator(world: &World) -> Op {
         random.within(1..USERS + 1).cast_signed(),
         random.within(1..ROOMS + 1).cast_signed(),
     );
-    match random.within(0..10) {
-        0..4 => Op::Kick { node, user, room },
-        4..6 => Op::Add { node, user, room },
-        6 => Op::Ban { node, user },
-        7..9 => Op::Unban { node, user },
-        _ => Op::Disconnect { node, user },
+    let deed = match random.within(0..10) {
+        0..4 => Deed::Kick,
+        4..6 => Deed::Add,
+        6 => Deed::Ban,
+        7..9 => Deed::Unban,
+        _ => Deed::Disconnect,
+    };
+    Op::Operate {
+        node,
+        user,
+        room,
+        deed,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::client::{Client, Fate, Link};
 use crate::conn;
 use crate::history::{History, Saw, Standing};
 use crate::line::Pipe;
-use crate::op::{self, Op};
+use crate::op::{self, Deed, Op};
 use crate::ports::{self, SimClock};
 use crate::random::Random;
 use crate::truth::Truth;
@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) nodes: Vec<Place>,
     pub(crate) clients: Vec<Client>,
+    /// Whether old messages are deleted now and then.
+    pub(crate) retains: bool,
     clock: SimClock,
     limits: Arc<Limits>,
     store: Memory,
@@ -104,6 +106,7 @@ impl World {
         Self {
             nodes: nodes.collect(),
             clients: clients.collect(),
+            retains: random.often(300),
             clock: SimClock::new(),
             limits,
             store,
@@ -260,17 +263,6 @@ impl World {
         );
     }
 
-    /// What an operator does, on a node, in its own time.
-    fn operate<F>(&self, node: usize, deed: impl FnOnce(Arc<Node>, Operator) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        if let Some(node) = self.nodes[node].node.clone() {
-            let by = Operator::api_key("sim".into(), Role::Admin);
-            tokio::spawn(deed(node, by));
-        }
-    }
-
     async fn happen(&mut self, op: Op) {
         let text = format!("{op:?}");
         self.note(&text);
@@ -329,47 +321,46 @@ impl World {
             Op::Bus(faults) => self.backplane.set_faults(faults),
             Op::FailAppends { count, injected } => self.store.fail_appends(count, injected),
             Op::FailWrites { count } => self.store.fail_writes(count, Injected::Broken),
-            Op::Kick { .. } | Op::Add { .. } | Op::Ban { .. } | Op::Unban { .. } | Op::Disconnect { .. } => {
-                self.operated(op);
+            Op::Retain { keep } => {
+                let store = self.store.view();
+                tokio::spawn(async move {
+                    // A store that fails keeps more.
+                    let _ = store.retain(keep, None).await;
+                });
             }
+            Op::Operate {
+                node,
+                user,
+                room,
+                deed,
+            } => self.operate(node, user, room, deed),
         }
     }
 
-    fn operated(&mut self, op: Op) {
-        match op {
-            Op::Kick { node, user, room } => self.operate(node, async move |node, by| {
-                let _ = node
-                    .remove_member(&by, &RoomRef::Id(RoomId(room)), UserId(user))
-                    .await;
-            }),
-            Op::Add { node, user, room } => self.operate(node, async move |node, by| {
-                let _ = node
-                    .add_member(&by, &RoomRef::Id(RoomId(room)), UserId(user))
-                    .await;
-            }),
-            Op::Ban { node, user } => {
-                self.clients
-                    .iter_mut()
-                    .filter(|it| it.user == user)
-                    .for_each(|it| it.banned = true);
-                self.operate(node, async move |node, by| {
-                    let _ = node.ban(&by, UserId(user), "sim".into()).await;
-                });
+    /// What an operator does, on a node, in its own time.
+    fn operate(&mut self, node: usize, user: i64, room: i64, deed: Deed) {
+        for client in self.clients.iter_mut().filter(|it| it.user == user) {
+            match deed {
+                Deed::Ban => client.banned = true,
+                Deed::Unban => client.banned = false,
+                Deed::Kick | Deed::Add | Deed::Disconnect => {}
             }
-            Op::Unban { node, user } => {
-                self.clients
-                    .iter_mut()
-                    .filter(|it| it.user == user)
-                    .for_each(|it| it.banned = false);
-                self.operate(node, async move |node, by| {
-                    let _ = node.unban(&by, UserId(user)).await;
-                });
-            }
-            Op::Disconnect { node, user } => self.operate(node, async move |node, by| {
-                let _ = node.disconnect(&by, UserId(user)).await;
-            }),
-            _ => {}
         }
+        let Some(node) = self.nodes[node].node.clone() else {
+            return;
+        };
+        let by = Operator::api_key("sim".into(), Role::Admin);
+        tokio::spawn(async move {
+            let (user, room) = (UserId(user), RoomRef::Id(RoomId(room)));
+            // Whether it succeeds is not the question; what follows from it is.
+            let _ = match deed {
+                Deed::Kick => node.remove_member(&by, &room, user).await,
+                Deed::Add => node.add_member(&by, &room, user).await,
+                Deed::Ban => node.ban(&by, user, "sim".into()).await,
+                Deed::Unban => node.unban(&by, user).await,
+                Deed::Disconnect => node.disconnect(&by, user).await,
+            };
+        });
     }
 
     /// The last fault is over: everybody comes back, and after a while all must be well.

@@ -25,9 +25,12 @@ fn found(history: &History) -> Violation {
 /// Where a session was given two messages of one room, one right after the other.
 fn pair(history: &History) -> (usize, usize) {
     let records = &history.records;
-    let place = |index: usize| match &records[index].saw {
-        Saw::Message { room, seq, .. } => Some((records[index].client, records[index].session, *room, *seq)),
-        _ => None,
+    let place = |index: usize| {
+        let record = &records[index];
+        let Saw::Message { room, seq, .. } = record.saw else {
+            return None;
+        };
+        Some((record.client, record.session, room, seq))
     };
     let pairs = (0..records.len()).filter_map(|first| {
         let (client, session, room, seq) = place(first)?;
@@ -37,7 +40,7 @@ fn pair(history: &History) -> (usize, usize) {
         (second + 1..records.len()).find(|it| place(*it) == Some((client, session, room, seq + 2)))?;
         Some((first, second))
     });
-    pairs.last().expect("somebody hears three messages in a row")
+    pairs.max().expect("somebody hears three messages in a row")
 }
 
 #[test]
@@ -128,9 +131,11 @@ fn an_acknowledged_post_that_was_lost() {
 
 fn acknowledged(history: &History) -> (i64, String) {
     let all = history.records.iter().rev();
-    let mut all = all.filter_map(|record| match &record.saw {
-        Saw::Acknowledged { room, content, .. } => Some((*room, content.clone())),
-        _ => None,
+    let mut all = all.filter_map(|record| {
+        let Saw::Acknowledged { room, content, .. } = &record.saw else {
+            return None;
+        };
+        Some((*room, content.clone()))
     });
     all.next().expect("something was acknowledged")
 }
@@ -165,13 +170,16 @@ fn a_text_that_was_changed_on_its_way() {
 #[test]
 fn a_post_that_is_stored_twice() {
     let mut history = clean();
-    let named = history.records.iter().find_map(|record| match &record.saw {
-        Saw::Sent {
+    let named = history.records.iter().find_map(|record| {
+        let Saw::Sent {
             content,
             client_id: Some(_),
             ..
-        } => Some(content.clone()),
-        _ => None,
+        } = &record.saw
+        else {
+            return None;
+        };
+        Some(content.clone())
     });
     let content = named.expect("somebody names its post");
     let (_, messages) = &mut history.stored[0];
