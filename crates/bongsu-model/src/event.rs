@@ -65,7 +65,9 @@ impl Priority {
     /// The priority of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Low, Self::Normal, Self::High].into_iter().find(|it| it.name() == name)
+        [Self::Low, Self::Normal, Self::High]
+            .into_iter()
+            .find(|it| it.name() == name)
     }
 }
 
@@ -95,7 +97,9 @@ impl AnnouncementKind {
     /// The kind of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Maintenance, Self::Notice, Self::Update, Self::Emergency].into_iter().find(|it| it.name() == name)
+        [Self::Maintenance, Self::Notice, Self::Update, Self::Emergency]
+            .into_iter()
+            .find(|it| it.name() == name)
     }
 }
 

@@ -107,7 +107,8 @@ fn hex_128(text: &str) -> Option<u128> {
 }
 
 fn is_lower_hex(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    text.bytes()
+        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 impl fmt::Display for MessageId {
@@ -215,7 +216,8 @@ impl UserRef {
     /// Reads what stands in a `sub` claim, a path or on a command line: a number, or else a handle.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        text.parse().map_or_else(|_| Self::Handle(text.into()), |id| Self::Id(UserId(id)))
+        text.parse()
+            .map_or_else(|_| Self::Handle(text.into()), |id| Self::Id(UserId(id)))
     }
 }
 
@@ -245,7 +247,10 @@ mod tests {
     fn a_reference_says_what_it_is() {
         assert_eq!(RoomRef::parse("12"), RoomRef::Id(RoomId(12)));
         assert_eq!(RoomRef::parse("general"), RoomRef::Name("general".into()));
-        assert_eq!(RoomRef::parse(&RoomToken([1; 24]).to_string()), RoomRef::Token(RoomToken([1; 24])));
+        assert_eq!(
+            RoomRef::parse(&RoomToken([1; 24]).to_string()),
+            RoomRef::Token(RoomToken([1; 24]))
+        );
         assert_eq!(UserRef::parse("abc123"), UserRef::Handle("abc123".into()));
     }
 }

@@ -22,7 +22,8 @@ pub mod time;
 pub use event::{Audience, Event, EventBody};
 pub use history::{HistoryPage, PageFrom, ResumePoint};
 pub use ids::{
-    CallId, Epoch, Jti, MembersVersion, MessageId, RoomId, RoomToken, Seq, SessionId, UserId, UserRef, RoomRef,
+    CallId, Epoch, Jti, MembersVersion, MessageId, RoomId, RoomRef, RoomToken, Seq, SessionId, UserId,
+    UserRef,
 };
 pub use json::RawJson;
 pub use limits::Limits;

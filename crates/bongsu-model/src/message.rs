@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Epoch, MessageId, MembersVersion, RawJson, RoomId, Seq, Timestamp, UserId};
+use crate::{Epoch, MembersVersion, MessageId, RawJson, RoomId, Seq, Timestamp, UserId};
 
 /// What a message carries; names as on every wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -25,8 +25,15 @@ pub enum MessageKind {
 
 impl MessageKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 7] =
-        [Self::Text, Self::Image, Self::File, Self::Audio, Self::Video, Self::Location, Self::Custom];
+    pub const ALL: [Self; 7] = [
+        Self::Text,
+        Self::Image,
+        Self::File,
+        Self::Audio,
+        Self::Video,
+        Self::Location,
+        Self::Custom,
+    ];
     /// The names of [`Self::ALL`], for error texts.
     pub const NAMES: [&'static str; 7] = ["text", "image", "file", "audio", "video", "location", "custom"];
 
@@ -55,7 +62,9 @@ impl ClientMessageId {
     /// Accepts 1 to 64 bytes.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        (1..=Self::BYTES_MAX).contains(&text.len()).then(|| Self(text.into()))
+        (1..=Self::BYTES_MAX)
+            .contains(&text.len())
+            .then(|| Self(text.into()))
     }
 
     /// The text.

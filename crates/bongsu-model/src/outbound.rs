@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{Event, Message, Seq};
 use crate::event::EventBody;
+use crate::{Event, Message, Seq};
 
 /// Which of the encodings of an event is meant; one per wire format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +36,10 @@ impl Outbound {
     /// An event that nobody has encoded yet.
     #[must_use]
     pub fn new(event: Event) -> Arc<Self> {
-        Arc::new(Self { event, encodings: [const { OnceLock::new() }; SLOTS] })
+        Arc::new(Self {
+            event,
+            encodings: [const { OnceLock::new() }; SLOTS],
+        })
     }
 
     /// What happened.
@@ -48,7 +51,11 @@ impl Outbound {
     /// The message, if the event is one, which then has a place in its room's order.
     #[must_use]
     pub fn message(&self) -> Option<&Arc<Message>> {
-        if let EventBody::Posted(message) = &self.event.body { Some(message) } else { None }
+        if let EventBody::Posted(message) = &self.event.body {
+            Some(message)
+        } else {
+            None
+        }
     }
 
     /// The event in one wire format.
@@ -71,7 +78,10 @@ impl Run {
     #[must_use]
     pub fn new(events: Vec<Arc<Outbound>>) -> Arc<Self> {
         debug_assert!(!events.is_empty());
-        Arc::new(Self { events, joined: [const { OnceLock::new() }; SLOTS] })
+        Arc::new(Self {
+            events,
+            joined: [const { OnceLock::new() }; SLOTS],
+        })
     }
 
     /// The events, in order.
@@ -83,7 +93,10 @@ impl Run {
     /// The number of the last message in it, if there is one.
     #[must_use]
     pub fn last_seq(&self) -> Option<Seq> {
-        self.events.iter().rev().find_map(|event| event.message().map(|message| message.seq))
+        self.events
+            .iter()
+            .rev()
+            .find_map(|event| event.message().map(|message| message.seq))
     }
 
     /// All frames in one wire format, one after the other, in one piece of memory: made once, whatever the number of
@@ -106,8 +119,8 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{AnnouncementKind, Audience, Priority};
     use crate::Timestamp;
+    use crate::event::{AnnouncementKind, Audience, Priority};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     struct Counting(AtomicUsize);
@@ -129,7 +142,14 @@ mod tests {
             kind: AnnouncementKind::Notice,
             priority: Priority::Low,
         };
-        Outbound::new(Event { id, at: Timestamp(0), cause: None, audience: Audience::All, actor: None, body })
+        Outbound::new(Event {
+            id,
+            at: Timestamp(0),
+            cause: None,
+            audience: Audience::All,
+            actor: None,
+            body,
+        })
     }
 
     #[test]

@@ -201,37 +201,61 @@ impl Refusal {
     /// A refusal that the code says all about.
     #[must_use]
     pub const fn new(code: Code) -> Self {
-        Self { code, why: Why::Code, retry_after_ms: None }
+        Self {
+            code,
+            why: Why::Code,
+            retry_after_ms: None,
+        }
     }
 
     /// A field that is missing or wrong.
     #[must_use]
     pub const fn field(name: &'static str, want: Want) -> Self {
-        Self { code: Code::InvalidData, why: Why::Field { name, want }, retry_after_ms: None }
+        Self {
+            code: Code::InvalidData,
+            why: Why::Field { name, want },
+            retry_after_ms: None,
+        }
     }
 
     /// Something over its limit.
     #[must_use]
     pub const fn too_large(what: &'static str, bytes_max: u64) -> Self {
-        Self { code: Code::MessageTooLarge, why: Why::TooLarge { what, bytes_max }, retry_after_ms: None }
+        Self {
+            code: Code::MessageTooLarge,
+            why: Why::TooLarge { what, bytes_max },
+            retry_after_ms: None,
+        }
     }
 
     /// A refusal with a one-word reason that is part of the contract.
     #[must_use]
     pub const fn because(code: Code, reason: &'static str) -> Self {
-        Self { code, why: Why::Reason(reason), retry_after_ms: None }
+        Self {
+            code,
+            why: Why::Reason(reason),
+            retry_after_ms: None,
+        }
     }
 
     /// A refusal that time heals.
     #[must_use]
     pub const fn retry(code: Code, retry_after_ms: u64) -> Self {
-        Self { code, why: Why::Code, retry_after_ms: Some(retry_after_ms) }
+        Self {
+            code,
+            why: Why::Code,
+            retry_after_ms: Some(retry_after_ms),
+        }
     }
 
     /// The server broke; the log has the rest under the same number.
     #[must_use]
     pub const fn incident(incident: Incident) -> Self {
-        Self { code: Code::InternalError, why: Why::Incident(incident), retry_after_ms: None }
+        Self {
+            code: Code::InternalError,
+            why: Why::Incident(incident),
+            retry_after_ms: None,
+        }
     }
 }
 
@@ -298,7 +322,9 @@ impl Closing {
     pub fn new(cause: CloseCause) -> Self {
         let reconnect = match &cause {
             CloseCause::Refused(refusal) => match refusal.code {
-                Code::RateLimited | Code::Overloaded | Code::ShuttingDown | Code::InternalError => Reconnect::Later,
+                Code::RateLimited | Code::Overloaded | Code::ShuttingDown | Code::InternalError => {
+                    Reconnect::Later
+                }
                 Code::InvalidToken
                 | Code::NotAuthenticated
                 | Code::InvalidAction
@@ -314,7 +340,9 @@ impl Closing {
                 | Code::VideoRoomFull => Reconnect::Never,
             },
             CloseCause::Idle | CloseCause::Slow | CloseCause::Disconnected => Reconnect::Now,
-            CloseCause::SignInTimeout | CloseCause::FrameTimeout | CloseCause::ShuttingDown => Reconnect::Later,
+            CloseCause::SignInTimeout | CloseCause::FrameTimeout | CloseCause::ShuttingDown => {
+                Reconnect::Later
+            }
             CloseCause::TokenExpired | CloseCause::TokenRevoked | CloseCause::Banned => Reconnect::Never,
         };
         Self { cause, reconnect }

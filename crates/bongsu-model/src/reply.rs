@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::media::{IceServer, Participant};
-use crate::{CallId, ClientMessageId, Epoch, HistoryPage, Message, RoomId, Seq, SessionId, Timestamp, UserId};
+use crate::{
+    CallId, ClientMessageId, Epoch, HistoryPage, Message, RoomId, Seq, SessionId, Timestamp, UserId,
+};
 
 /// The one answer to a request.
 #[derive(Clone, Debug)]

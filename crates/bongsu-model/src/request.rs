@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::media::{MediaStatus, Signal};
 use crate::{
-    CallId, ClientMessageId, Locale, MessageId, MessageKind, PageFrom, RawJson, ResumePoint, RoomRef, Seq, UserId,
+    CallId, ClientMessageId, Locale, MessageId, MessageKind, PageFrom, RawJson, ResumePoint, RoomRef, Seq,
+    UserId,
 };
 
 /// A request with what is needed to answer it.
