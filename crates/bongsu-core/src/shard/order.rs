@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bongsu_model::records::RoomHead;
+use bongsu_model::refusal::CloseCause;
 use bongsu_model::{HistoryPage, MembersVersion, Outbound, RoomId, Seq, Timestamp, UserId};
 
 use super::room::{self, Room};
@@ -241,7 +242,15 @@ impl Shard {
         if let Some(page) = page.filter(|page| room.epoch.is_none_or(|epoch| epoch == page.epoch)) {
             let before = room.last;
             let (has_more, head) = (page.has_more, page.head);
-            room.fill(page);
+            if room.fill(page) {
+                // Who hears the room live lacks what was deleted: it must be told, by a resume, not given the rest.
+                for place in room.places().iter().filter(|place| !place.behind) {
+                    out.push(Effect::Close {
+                        slot: place.slot,
+                        cause: CloseCause::Slow,
+                    });
+                }
+            }
             // What was said to exist and does not was never committed.
             room.known = head
                 .max(room.last)

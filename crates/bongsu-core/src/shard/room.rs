@@ -201,8 +201,8 @@ impl Room {
     }
 
     /// Parks what the store has after `last`; a message that is parked already keeps its cause, which the store does
-    /// not know. What retention has deleted will never come: the order goes on after it.
-    pub(super) fn fill(&mut self, page: HistoryPage) {
+    /// not know. What retention has deleted will never come: the order goes on after it, and true is returned.
+    pub(super) fn fill(&mut self, page: HistoryPage) -> bool {
         let kept = page
             .messages
             .first()
@@ -211,7 +211,8 @@ impl Room {
             .parked
             .first_key_value()
             .map_or(kept, |(seq, _)| kept.min(*seq));
-        if first > self.last.next() {
+        let deleted = first > self.last.next();
+        if deleted {
             self.last = Seq(first.0 - 1);
         }
         for message in page.messages {
@@ -230,6 +231,7 @@ impl Room {
                 })
             });
         }
+        deleted
     }
 
     /// Takes a message into the order; it is the next one.

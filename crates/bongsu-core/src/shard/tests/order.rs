@@ -202,22 +202,24 @@ fn what_retention_took_does_not_hold_up_the_rest() {
         post seq=31
     ",
         expect![[r#"
-        open 0 u=1
-        attach 0 r=1 head=5
-          want r1
-          check r1
-        post seq=20
-        wait 50
-          backfill r1 after 5
-        backfilled seqs=18..20
-          0 <- 18 19 20
-        heads seq=30
-        wait 50
-          backfill r1 after 20
-        backfilled head=30
-        post seq=31
-          0 <- 31
-    "#]],
+            open 0 u=1
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            post seq=20
+            wait 50
+              backfill r1 after 5
+            backfilled seqs=18..20
+              close 0
+              0 <- 18 19 20
+            heads seq=30
+            wait 50
+              backfill r1 after 20
+            backfilled head=30
+              close 0
+            post seq=31
+              0 <- 31
+        "#]],
     );
 }
 
@@ -233,17 +235,18 @@ fn a_parked_message_that_the_store_has_deleted_is_still_given() {
         wait 1000
     ",
         expect![[r#"
-        open 0 u=1
-        attach 0 r=1 head=5
-          want r1
-          check r1
-        post seq=8
-        wait 50
-          backfill r1 after 5
-        backfilled seqs=9..10
-          0 <- 8 9 10
-        wait 1000
-    "#]],
+            open 0 u=1
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            post seq=8
+            wait 50
+              backfill r1 after 5
+            backfilled seqs=9..10
+              close 0
+              0 <- 8 9 10
+            wait 1000
+        "#]],
     );
 }
 
