@@ -30,7 +30,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
-        parts.extensions.get().cloned().ok_or_else(|| missing().into())
+        parts.extensions.get().cloned().ok_or_else(missing)
     }
 }
 

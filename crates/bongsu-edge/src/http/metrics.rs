@@ -25,9 +25,12 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
     Ok(([(CONTENT_TYPE, meters::CONTENT_TYPE)], text).into_response())
 }
 
+/// A gauge's name, its help and where it is read.
+type NodeGauge = (&'static str, &'static str, fn(&Node) -> usize);
+
 /// Shows how full the node is.
 pub(super) fn follow(meters: &Meters, node: &Arc<Node>) {
-    let gauges: [(&'static str, &'static str, fn(&Node) -> usize); 4] = [
+    let gauges: [NodeGauge; 4] = [
         ("bongsu_sessions", "Signed-in sessions", Node::sessions_count),
         ("bongsu_rooms", "Rooms with a live member here", Node::rooms_count),
         ("bongsu_users_online", "Users with a session here", |node| {

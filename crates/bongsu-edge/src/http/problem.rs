@@ -240,9 +240,9 @@ fn status(refusal: &Refusal) -> StatusCode {
             Why::Malformed { .. } => StatusCode::BAD_REQUEST,
             // One client id, two messages.
             Why::Field {
-                name,
+                name: "client_message_id",
                 want: Want::Other,
-            } if name == "client_message_id" => StatusCode::CONFLICT,
+            } => StatusCode::CONFLICT,
             Why::Code | Why::Field { .. } | Why::TooLarge { .. } | Why::Reason(_) | Why::Incident(_) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }

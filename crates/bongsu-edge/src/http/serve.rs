@@ -90,14 +90,16 @@ fn admit(service: &HttpService, stream: &TcpStream, peer: SocketAddr) -> Option<
 }
 
 async fn refused_by_machine(app: &App, fault: &io::Error) {
-    match fault.kind() {
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
-        _ => {
-            app.meters.turned_away(TurnedAway::Descriptors);
-            tracing::warn!(%fault, "an HTTP connection could not be accepted; the next try is in a moment");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-        }
+    // Who has gone before it was accepted is nobody's trouble.
+    if matches!(
+        fault.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    ) {
+        return;
     }
+    app.meters.turned_away(TurnedAway::Descriptors);
+    tracing::warn!(%fault, "an HTTP connection could not be accepted; the next try is in a moment");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
 /// Counts a connection while it is open.

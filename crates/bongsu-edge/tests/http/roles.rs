@@ -20,8 +20,13 @@ enum For {
 }
 
 /// All routes that can be called without harm to the calls after them, and what an operator is answered.
-fn routes(room: i64) -> Vec<(&'static str, String, Option<Value>, For, u16)> {
-    let room = |rest: &str| format!("/api/v1/rooms/{room}{rest}");
+type Route = (&'static str, String, Option<Value>, For, u16);
+
+fn routes(room: i64) -> Vec<Route> {
+    [of_users(), of_the_rest(room)].concat()
+}
+
+fn of_users() -> Vec<Route> {
     let user = |rest: &str| format!("/api/v1/users/1{rest}");
     vec![
         (
@@ -62,6 +67,12 @@ fn routes(room: i64) -> Vec<(&'static str, String, Option<Value>, For, u16)> {
             For::Operators,
             204,
         ),
+    ]
+}
+
+fn of_the_rest(room: i64) -> Vec<Route> {
+    let room = |rest: &str| format!("/api/v1/rooms/{room}{rest}");
+    vec![
         (
             "POST",
             "/api/v1/rooms".into(),

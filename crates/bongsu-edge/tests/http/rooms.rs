@@ -281,6 +281,10 @@ async fn posts_are_refused_as_those_of_sessions_are() {
         let problem = post(1, body.clone()).await.refused(422, "INVALID_DATA");
         assert_eq!(problem["field"], field, "{body}");
     }
+    let refused = post(1, json!({ "content": "refuse me" }))
+        .await
+        .refused(422, "MESSAGE_REJECTED");
+    assert_eq!(refused["reason"], "review", "the reviewer has the last word");
     let nobody = server
         .service("POST", &path, Some(json!({ "content": "x" })))
         .await

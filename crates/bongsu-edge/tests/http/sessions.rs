@@ -8,6 +8,9 @@ use bongsu_model::{
 };
 use bongsu_node::{Arrival, Dialect, Line, Mailbox, Session, Wrote};
 use bongsu_wire::action::ActionEvents;
+
+static EVENTS: ActionEvents = ActionEvents::plain();
+
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use parking_lot::Mutex;
@@ -38,7 +41,7 @@ impl Dialect for TestDialect {
         "test"
     }
     fn events(&self) -> &dyn Encode {
-        &ActionEvents
+        &EVENTS
     }
     fn notice(&self, notice: &Notice, _: Locale, _: Timestamp, _: u64, _: &Limits) -> Bytes {
         Bytes::from(format!("{notice:?}\n"))

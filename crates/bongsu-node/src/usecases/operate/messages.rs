@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bongsu_core::moderation::reason;
 use bongsu_core::policy;
 use bongsu_model::event::{AnnouncementKind, Priority};
 use bongsu_model::{
@@ -74,6 +75,14 @@ impl Node {
                 .request(bongsu_model::SessionId(0), &asked, sender, now)?;
             self.rates
                 .flood(sender, cleared.fingerprint, new.client_id.as_ref(), now)?;
+        }
+        if let Some(reviewer) = &self.ports.reviewer {
+            let passes = reviewer
+                .may_pass(sender, &RoomRef::Id(room.id), &cleared.content)
+                .await;
+            if !passes {
+                return Err(Refusal::because(Code::MessageRejected, reason::REVIEW));
+            }
         }
         let message = NewMessage {
             id: MessageId(self.ports.uuid(now)),
