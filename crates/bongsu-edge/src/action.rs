@@ -1,5 +1,7 @@
 //! The action protocol's two dialects: for clients that accept compression, and for the others.
 
+use std::sync::OnceLock;
+
 use bongsu_model::{Encode, Limits, Locale, Notice, Timestamp};
 use bongsu_node::Dialect;
 use bongsu_wire::action::{ActionEvents, Voice};
@@ -8,23 +10,25 @@ use bytes::Bytes;
 /// How one kind of client of the action protocol is spoken to.
 pub(crate) struct ActionDialect {
     voice: Voice,
+    events: ActionEvents,
 }
 
 static PLAIN: ActionDialect = ActionDialect {
     voice: Voice::new(false),
+    events: ActionEvents::plain(),
 };
-static COMPRESSED: ActionDialect = ActionDialect {
-    voice: Voice::new(true),
-};
-static EVENTS: ActionEvents = ActionEvents;
+/// Made when the first client accepts compression; its threshold stays as it was then.
+static PACKED: OnceLock<ActionDialect> = OnceLock::new();
 
 /// The dialect for a voice.
-pub(crate) fn dialect(voice: Voice) -> &'static dyn Dialect {
-    if voice.accepts_compression() {
-        &COMPRESSED
-    } else {
-        &PLAIN
+pub(crate) fn dialect(voice: Voice, limits: &Limits) -> &'static dyn Dialect {
+    if !voice.accepts_compression() {
+        return &PLAIN;
     }
+    PACKED.get_or_init(|| ActionDialect {
+        voice: Voice::new(true),
+        events: ActionEvents::packed(limits.compress_over_bytes),
+    })
 }
 
 impl Dialect for ActionDialect {
@@ -33,7 +37,7 @@ impl Dialect for ActionDialect {
     }
 
     fn events(&self) -> &dyn Encode {
-        &EVENTS
+        &self.events
     }
 
     fn notice(&self, notice: &Notice, locale: Locale, now: Timestamp, id: u64, limits: &Limits) -> Bytes {

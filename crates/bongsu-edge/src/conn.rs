@@ -67,13 +67,28 @@ impl Conn {
                 Err(()) => break,
                 Ok(None) => {}
                 // Boxed, so that an idle connection does not keep room for what a request needs.
-                Ok(Some(read)) => Box::pin(self.carry_out(read)).await,
+                Ok(Some(read)) => {
+                    self.socket.busy();
+                    Box::pin(self.carry_out(read)).await;
+                    let now = self.node.ports.clock.now();
+                    self.socket.reads_on(now, self.codec.in_frame());
+                }
             }
         }
+        // Who has finished sending may still wait for answers.
+        Box::pin(self.say_all()).await;
         if let Some(session) = self.session.take() {
             Box::pin(self.node.sign_out(&session)).await;
         }
         self.mailbox.abort();
+    }
+
+    /// Lets what is owed be written, if anyone still reads it.
+    async fn say_all(&mut self) {
+        if !self.mailbox.is_closed() {
+            self.settle().await;
+            self.mailbox.relief(0).await;
+        }
     }
 
     /// Reads what is there; `None` if that completed nothing, `Err` if the connection is gone.
@@ -119,6 +134,9 @@ impl Conn {
                 Incoming::Refused { tag, refusal } => {
                     self.post(&mut posts).await;
                     self.settle().await;
+                    self.mailbox
+                        .relief(self.node.ports.limits.mailbox_bytes_max / 2)
+                        .await;
                     self.refuse(&tag, &refusal);
                 }
             }
@@ -200,7 +218,7 @@ impl Conn {
         self.locale = connect.locale.unwrap_or(self.locale);
         let arrival = Arrival {
             mailbox: Arc::clone(&self.mailbox),
-            dialect: dialect(self.codec.voice()),
+            dialect: dialect(self.codec.voice(), &self.node.ports.limits),
             address: self.socket.address,
             locale: self.locale,
             claimed_user,
@@ -265,7 +283,6 @@ impl Conn {
                 .notice(&notice, self.locale, now, self.number(), &self.node.ports.limits)
         });
         self.mailbox.close(last.as_ref());
-        self.socket.finished(now);
     }
 
     fn push(&self, lane: Lane, bytes: &Bytes) {

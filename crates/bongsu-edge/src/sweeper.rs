@@ -52,13 +52,18 @@ impl Sweeper {
         open.free.push(index);
     }
 
+    /// Ends every connection, once what waits for it is written.
+    pub(crate) fn close_all(&self) {
+        self.all().iter().for_each(|watched| watched.mailbox.close(None));
+    }
+
     /// Ends every connection, whatever it does.
-    pub(crate) fn close_all(&self, now: Timestamp) {
-        let all: Vec<_> = self.open.lock().watched.iter().flatten().cloned().collect();
-        for watched in all {
-            watched.mailbox.close(None);
-            watched.socket.finished(now);
-        }
+    pub(crate) fn abort_all(&self) {
+        self.all().iter().for_each(|watched| watched.mailbox.abort());
+    }
+
+    fn all(&self) -> Vec<Watched> {
+        self.open.lock().watched.iter().flatten().cloned().collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -87,6 +92,11 @@ pub(crate) async fn run(sweeper: Weak<Sweeper>, node: Weak<Node>, locale: Locale
         };
         let now = node.ports.clock.now();
         for (watched, what) in sweeper.ran_out(now, &node.ports.limits) {
+            if watched.mailbox.is_closed() {
+                // It was told, and has taken its time to read it.
+                watched.mailbox.abort();
+                continue;
+            }
             let cause = match what {
                 RanOut::Linger => {
                     watched.mailbox.abort();
@@ -99,9 +109,8 @@ pub(crate) async fn run(sweeper: Weak<Sweeper>, node: Weak<Node>, locale: Locale
             let notice = Notice::Closed(Closing::new(cause));
             let voice = Voice::new(watched.socket.compresses());
             let id = u64::try_from(node.ports.chance.bits() >> 64).unwrap_or(0);
-            let bytes = dialect(voice).notice(&notice, locale, now, id, &node.ports.limits);
+            let bytes = dialect(voice, &node.ports.limits).notice(&notice, locale, now, id, &node.ports.limits);
             watched.mailbox.close(Some(&bytes));
-            watched.socket.finished(now);
         }
     }
 }

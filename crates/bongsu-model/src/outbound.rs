@@ -12,9 +12,11 @@ use crate::{Event, Message, Seq};
 pub enum Slot {
     /// The action protocol's JSON on a byte stream, one line.
     ActionLine,
+    /// The same, with large `data` compressed.
+    ActionPacked,
 }
 
-const SLOTS: usize = 1;
+const SLOTS: usize = 2;
 
 /// A wire format's way to say an event. Knows nothing of receivers.
 pub trait Encode: Send + Sync {

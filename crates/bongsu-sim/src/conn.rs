@@ -21,7 +21,7 @@ use crate::line::{Pipe, SimLine};
 struct SimDialect;
 
 static DIALECT: SimDialect = SimDialect;
-static EVENTS: ActionEvents = ActionEvents;
+static EVENTS: ActionEvents = ActionEvents::plain();
 
 impl Dialect for SimDialect {
     fn protocol(&self) -> &'static str {

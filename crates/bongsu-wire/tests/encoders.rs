@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use bongsu_model::event::{Audience, Priority};
+use bongsu_model::event::{AnnouncementKind, Audience, Priority};
 use bongsu_model::reply::OnlineMember;
 use bongsu_model::{
     Encode, Epoch, Event, EventBody, HistoryPage, Limits, Locale, MembersVersion, Message, MessageId,
@@ -96,7 +96,7 @@ proptest! {
             actor: None,
             body: EventBody::Posted(message(&content, &nickname, Some(&metadata))),
         };
-        let line = ActionEvents.encode(&event);
+        let line = ActionEvents::plain().encode(&event);
         prop_assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
         let parsed: Value = serde_json::from_slice(&line).unwrap();
         prop_assert_eq!(&parsed, &json!({
@@ -196,7 +196,7 @@ fn every_event_fits_one_line_without_waste() {
         actor: None,
         body,
     };
-    let line = ActionEvents.encode(&event);
+    let line = ActionEvents::plain().encode(&event);
     assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
     let bytes = line.len();
     let kept = Vec::<u8>::from(line).capacity();
@@ -216,4 +216,32 @@ fn an_idle_codec_owns_no_memory() {
         .handle_bytes(b"\"PING\"}\n", &Limits::DEFAULT, &mut out)
         .unwrap();
     assert_eq!((codec.in_frame(), codec.kept_bytes(), out.len()), (false, 0, 1));
+}
+
+/// Large `data` of an event is packed for clients that accept it, and for them alone; small data for nobody.
+#[test]
+fn large_events_are_packed_for_those_who_accept_it() {
+    let announced = |bytes: usize| Event {
+        id: 7,
+        at: Timestamp(0),
+        cause: None,
+        audience: Audience::All,
+        actor: None,
+        body: EventBody::Announced {
+            title: "t".into(),
+            message: "가".repeat(bytes / 3).into(),
+            kind: AnnouncementKind::Notice,
+            priority: Priority::Low,
+        },
+    };
+    let large = announced(3_000);
+    let plain = ActionEvents::plain().encode(&large);
+    let packed = ActionEvents::packed(1_024).encode(&large);
+    assert!(packed.len() < plain.len() / 4);
+    let heard = Heard::parse(&packed).unwrap();
+    assert!(heard.compressed);
+    assert_eq!(heard.object().unwrap(), Heard::parse(&plain).unwrap().object().unwrap());
+    let small = announced(30);
+    assert_eq!(ActionEvents::packed(1_024).encode(&small), ActionEvents::plain().encode(&small));
+    assert_ne!(ActionEvents::packed(1_024).slot(), ActionEvents::plain().slot(), "each has its own memory");
 }

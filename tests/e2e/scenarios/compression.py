@@ -16,6 +16,7 @@ def gzip_both_ways(server):
     assert plain["seq_id"] == squeezed["seq_id"] == seq_id, plain
     assert plain["data"] == squeezed["data"], "the same message"
     assert not plain.get("was_compressed"), "never for who did not ask for it"
+    assert squeezed.get("was_compressed"), "large data is packed for who accepts it"
     short = reader.request("GET_MESSAGES", {"chatroom_id": room, "after_seq": 1})
     answer = reader.take(lambda f: f["seq_id"] == short, "a short page")
     assert not answer.get("was_compressed"), "short data is not worth it"

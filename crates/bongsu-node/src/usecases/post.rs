@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bongsu_core::policy;
 use bongsu_model::records::RoomHead;
 use bongsu_model::{
     Asked, Audience, Code, Event, EventBody, Message, MessageId, Post, Refusal, Reply, Request, RoomId, Seq,
@@ -12,6 +13,7 @@ use futures_util::future::join_all;
 
 use crate::node::{Ask, Node};
 use crate::session::Session;
+use crate::usecases::rooms;
 
 /// Takes the outcome of one of several posts: `Ok(None)` if the announcement is the answer.
 pub type Outcome<'a> = &'a mut (dyn FnMut(&Tag, Result<Option<Reply>, Refusal>) + Send);
@@ -121,8 +123,17 @@ async fn accept(
         at: now,
         as_member: !who.is_operator(),
     };
-    let appended = append(node, message, now).await?;
-    Ok((appended, client_id))
+    let room = message.room.clone();
+    match append(node, message, now).await {
+        Ok(appended) => Ok((appended, client_id)),
+        // The store only knows that it is not allowed; policy knows what a stranger may be told of a closed room.
+        Err(refusal) if refusal.code == Code::PermissionDenied => {
+            let (_, _, view) = rooms::view(node, &who, &room).await?;
+            policy::may_post(&who, &view)?;
+            Err(refusal)
+        }
+        Err(refusal) => Err(refusal),
+    }
 }
 
 /// Makes a message durable.

@@ -1,7 +1,7 @@
 //! The action protocol: JSON objects on a byte stream, from bytes to requests and from answers and events to bytes.
 //!
-//! Events are encoded once for all receivers, so they are never compressed; what goes to one session alone is,
-//! where that session said that it accepts it.
+//! An event is encoded once for all sessions that accept compression and once for all others; large `data` is
+//! compressed for the first.
 
 pub mod client;
 mod codec;

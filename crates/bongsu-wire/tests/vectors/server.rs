@@ -48,7 +48,7 @@ pub(crate) fn vectors() -> Vec<(String, Sections)> {
         );
         vectors.push((
             format!("event_{name}"),
-            said(about, context, &event.body, &ActionEvents.encode(&event)),
+            said(about, context, &event.body, &ActionEvents::plain().encode(&event)),
         ));
     }
     for (name, about, verb, refusal) in refusals() {

@@ -1,4 +1,4 @@
-//! Every event as one line, made once and shared by all its receivers; never compressed.
+//! Every event as one line, made once for all receivers that accept compression, and once for all that do not.
 //!
 //! Perf: `encode_new_message`.
 
@@ -10,19 +10,35 @@ use super::line::{ENVELOPE_BYTES, Line, SeqId};
 use super::parts;
 use crate::json::write::{Json, key};
 
-/// The action protocol's encoder of events.
+/// The action protocol's encoder of events: one for the clients that accept compression, one for the others.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ActionEvents;
+pub struct ActionEvents {
+    compress_over: Option<usize>,
+}
+
+impl ActionEvents {
+    /// The encoder for clients that accept no compression.
+    #[must_use]
+    pub const fn plain() -> Self {
+        Self { compress_over: None }
+    }
+
+    /// The encoder for clients that accept compression: `data` over so many bytes is packed.
+    #[must_use]
+    pub const fn packed(compress_over: usize) -> Self {
+        Self { compress_over: Some(compress_over) }
+    }
+}
 
 impl Encode for ActionEvents {
     fn slot(&self) -> Slot {
-        Slot::ActionLine
+        if self.compress_over.is_some() { Slot::ActionPacked } else { Slot::ActionLine }
     }
 
     fn encode(&self, event: &Event) -> Bytes {
         let mut line = Line::begin(action(&event.body), ENVELOPE_BYTES + body_bytes(&event.body));
         body(&mut line.json, &event.body);
-        line.finish(None, event.at, seq_id(event))
+        line.finish(self.compress_over, event.at, seq_id(event))
     }
 }
 
