@@ -11,6 +11,7 @@ mod line;
 mod op;
 mod ports;
 mod random;
+mod slow;
 pub mod truth;
 mod world;
 

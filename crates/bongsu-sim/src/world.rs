@@ -25,6 +25,7 @@ use crate::line::Pipe;
 use crate::op::{self, Deed, Op};
 use crate::ports::{self, SimClock};
 use crate::random::Random;
+use crate::slow::Slow;
 use crate::truth::Truth;
 
 /// Users; some have two devices.
@@ -56,6 +57,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     /// Whether old messages are deleted now and then.
     pub(crate) retains: bool,
+    /// So many answers of the store in a thousand are late.
+    late: u64,
     clock: SimClock,
     limits: Arc<Limits>,
     store: Memory,
@@ -107,6 +110,11 @@ impl World {
             nodes: nodes.collect(),
             clients: clients.collect(),
             retains: random.often(300),
+            late: if random.often(700) {
+                random.within(0..500)
+            } else {
+                0
+            },
             clock: SimClock::new(),
             limits,
             store,
@@ -196,7 +204,8 @@ impl World {
     fn start(&mut self, node: usize) {
         let place = &mut self.nodes[node];
         place.view.restart();
-        let store: Arc<dyn Store> = Arc::clone(&place.view) as Arc<dyn Store>;
+        let slow = Slow::new(Arc::clone(&place.view), self.random.fork(), self.late);
+        let store: Arc<dyn Store> = Arc::new(slow);
         let bus = self.backplane.bus(node);
         let ports = ports::ports(store, bus, self.clock, self.random.fork(), &self.limits);
         let id = format!("node-{node}").into();
