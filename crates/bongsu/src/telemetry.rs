@@ -17,5 +17,11 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> anyhow::Result<()> {
         LogFormat::Text => log.with_ansi(stderr().is_terminal()).try_init(),
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
     };
-    started.map_err(|_| anyhow::anyhow!("the log was started twice"))
+    started.map_err(|_| anyhow::anyhow!("the log was started twice"))?;
+    // A part that breaks is in the log like all else, in its format.
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::capture();
+        tracing::error!(%panic, %backtrace, "a part of the server broke");
+    }));
+    Ok(())
 }

@@ -20,7 +20,7 @@ impl Config {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self.what {
             What::Default => super::say(default_toml().trim_end()),
-        }
+        };
         Ok(())
     }
 }

@@ -91,9 +91,8 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Says something on stdout: for what a command is asked to print, and nothing else.
-fn say(text: &str) {
+/// Says something on stdout: for what a command is asked to print, and nothing else. False if nobody listens any more.
+fn say(text: &str) -> bool {
     let mut stdout = std::io::stdout().lock();
-    // A reader that has gone has read what it wanted.
-    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_ok()
 }

@@ -54,6 +54,8 @@ enum Ended {
     Broken { wait_ms: u64 },
     /// To be left at that.
     Refused(String),
+    /// Nobody reads what is printed any more.
+    Unread,
 }
 
 /// What is known from one connection to the next.
@@ -64,6 +66,7 @@ struct Follower {
     last: Option<(u64, String)>,
     after: Option<u64>,
     joined: bool,
+    unread: bool,
     retry_ms: u64,
 }
 
@@ -97,11 +100,13 @@ impl Tail {
             last: None,
             after,
             joined: false,
+            unread: false,
             retry_ms: RETRY_MS_FIRST,
         };
         loop {
             let wait_ms = match follower.connection().await? {
                 Ended::Refused(why) => bail!("{why}"),
+                Ended::Unread => return Ok(()),
                 Ended::Broken { wait_ms } => wait_ms.max(follower.retry_ms),
             };
             eprintln!("bongsu: the connection ended; the next try is in {wait_ms} ms");
@@ -191,8 +196,17 @@ impl Follower {
                     let epoch = said.data["epoch"].as_str().unwrap_or_default().to_owned();
                     self.last = Some((at, epoch));
                 }
-                "PONG" => {}
+                "TOKEN_EXPIRING" if self.tail.access.token.is_none() => {
+                    let fresh = json!({ "jwt_token": self.tail.token()? }).to_string();
+                    stream
+                        .send(&wire::request("REFRESH_TOKEN", &fresh, "tail-refresh"))
+                        .await?;
+                }
+                "PONG" | "REFRESH_TOKEN_SUCCESS" => {}
                 _ => self.heard(&said),
+            }
+            if self.unread {
+                return Ok(Ended::Unread);
             }
         }
     }
@@ -242,7 +256,7 @@ impl Follower {
                 continue;
             }
             *last = seq;
-            super::say(&if self.tail.access.json {
+            self.unread |= !super::say(&if self.tail.access.json {
                 message.to_string()
             } else {
                 message_words(message)
@@ -250,8 +264,8 @@ impl Follower {
         }
     }
 
-    fn show(&self, said: &Said) {
-        super::say(&if self.tail.access.json {
+    fn show(&mut self, said: &Said) {
+        self.unread |= !super::say(&if self.tail.access.json {
             said.text.clone()
         } else {
             event_words(said)

@@ -50,7 +50,7 @@ impl Signals {
 pub(crate) async fn serve(
     mut settings: Settings,
     config: Option<PathBuf>,
-    ready: impl FnOnce(&str),
+    ready: impl FnOnce(&str) -> bool,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let starting = assemble::start(&settings);
@@ -59,7 +59,9 @@ pub(crate) async fn serve(
         running = starting => running?,
         () = signals.stop() => anyhow::bail!("stopped before the server was ready"),
     };
-    ready(&running.ready_line());
+    if !ready(&running.ready_line()) {
+        tracing::warn!("nobody reads the ready line: stdout is closed");
+    }
     tracing::info!(node = &*running.node.id, http = %running.http, tcp = %running.tcp, "ready");
     while let Told::Reload = signals.next().await {
         reload::reload(&running, &mut settings, config.as_deref());

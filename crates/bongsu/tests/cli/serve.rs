@@ -168,3 +168,15 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!(name(Some("of-env"), None), "of-env");
     assert_eq!(name(Some("of-env"), Some("of-flag")), "of-flag");
 }
+
+#[test]
+fn a_switch_in_the_environment_is_on_or_off() {
+    for (word, users) in [("1", 3), ("true", 3), ("0", 0), ("no", 0)] {
+        let (_home, data) = folder();
+        let mut command = bongsu(&[&["serve"], &ANY[..]].concat());
+        command.env("BONGSU_DEV", word);
+        let server = Server::start_command(&data, command);
+        let listed = server.ask(&data, &["user", "list"]);
+        assert_eq!(listed.as_array().unwrap().len(), users, "BONGSU_DEV={word}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Starts the built binary, waits for what it says, and ends it however a test ends.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -206,6 +207,17 @@ impl Server {
     pub(crate) fn ask(&self, folder: &Path, args: &[&str]) -> Value {
         let answer = self.call(folder, &[args, &["--json"]].concat()).good();
         serde_json::from_str(&answer).unwrap()
+    }
+
+    /// The body of what the HTTP API says to the holder of a token.
+    pub(crate) fn get(&self, token: &str, path: &str) -> Value {
+        let mut stream = TcpStream::connect(self.address("http")).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+        write!(stream, "{head}authorization: Bearer {token}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
     }
 
     /// Tells it to stop, and gives its exit code and all that it has printed on stdout.

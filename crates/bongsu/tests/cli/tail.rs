@@ -1,10 +1,11 @@
 //! `tail`: what a member hears, over a server's death and return.
 
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::support::{Lines, Running, Server, bongsu, folder};
+use crate::support::{Lines, PATIENCE, Running, Server, bongsu, folder, run, write};
 
 fn tail(server: &Server, data: &Path, args: &[&str]) -> (Running, Lines) {
     let mut command = bongsu(&["tail", "--tcp", server.address("tcp"), "--url", &server.url()]);
@@ -82,4 +83,49 @@ fn who_may_not_is_told_and_not_tried_again() {
     server.call(&data, &["user", "ban", "3"]).good();
     let (mut running, _) = tail(&server, &data, &["--room", "1", "--as", "3"]);
     assert_eq!(running.wait(), Some(1));
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the patience of a test is real time")]
+fn a_token_that_ends_is_replaced_in_time() {
+    let (home, data) = folder();
+    // The tokens of `tail` live five minutes, so that the first one is about to end almost at once.
+    let config = write(
+        home.path(),
+        "bongsu.toml",
+        "[limits]\ntoken_warning_ms = 298500\n",
+    );
+    let server = Server::start(&data, &["--dev", "--config", &config]);
+    let (_running, _out) = tail(&server, &data, &["--room", "1", "--as", "2"]);
+    let path = data.to_str().unwrap();
+    let service = ["token", "--sub", "test", "--role", "service", "--data-dir", path];
+    let service = run(&service).good();
+    let expiry = || {
+        let sessions = server.get(service.trim(), "/api/v1/sessions");
+        sessions["sessions"][0]["expires_at"].as_str().map(str::to_owned)
+    };
+    let until = Instant::now() + PATIENCE;
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        assert!(Instant::now() < until, "{seen:?}");
+        if let Some(at) = expiry().filter(|at| !seen.contains(at)) {
+            seen.push(at);
+        }
+    }
+    assert!(seen[0] < seen[1], "{seen:?}");
+}
+
+#[test]
+fn it_ends_when_nobody_reads_it() {
+    let (_home, data) = folder();
+    let server = Server::start(&data, &["--dev"]);
+    send(&server, &data, "one");
+    let mut command = bongsu(&["tail", "--room", "1", "--as", "2", "--after", "0"]);
+    command
+        .args(["--tcp", server.address("tcp")])
+        .arg("--data-dir")
+        .arg(&data);
+    let (mut running, out) = Running::start(command);
+    drop(out);
+    assert_eq!(running.wait(), Some(0));
 }
