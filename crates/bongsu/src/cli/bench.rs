@@ -31,6 +31,7 @@ Scenarios:
 Examples:
   bongsu bench fanout --members 1000 --in-flight 1,64
   bongsu bench idle --sessions 10000 --json
+  bongsu bench posts --work-dir /var/tmp -- --durability process
   bongsu bench echo --tcp 127.0.0.1:12345 --pid 4711 --data-dir bongsu-data")]
 pub(super) struct Bench {
     /// What is measured: fanout, rooms, echo, idle, connect or posts.
@@ -39,45 +40,54 @@ pub(super) struct Bench {
     /// What the simulated users speak.
     #[arg(long, default_value = "action", value_parser = |text: &str| text.parse::<Protocol>().map_err(|error| error.to_string()))]
     protocol: Protocol,
-    /// Members of each room.
-    #[arg(long)]
+    /// Members of each room [default: 1000 for fanout, else 10].
+    #[arg(long, value_name = "N")]
     members: Option<usize>,
-    /// Rooms.
-    #[arg(long)]
+    /// Rooms, for rooms [default: 1000].
+    #[arg(long, value_name = "N")]
     rooms: Option<usize>,
-    /// Sessions, for idle and connect.
-    #[arg(long)]
+    /// Sessions, for idle and connect [default: 5000].
+    #[arg(long, value_name = "N")]
     sessions: Option<usize>,
-    /// Bytes of a message's text.
-    #[arg(long)]
+    /// Bytes of a message's text [default: 300].
+    #[arg(long, value_name = "BYTES")]
     payload: Option<usize>,
-    /// Messages (or connections, or posters) in flight; several make several steps.
-    #[arg(long, value_delimiter = ',')]
+    /// Messages (or connections, or posters) in flight; several, with commas, make several steps.
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
     in_flight: Vec<usize>,
-    /// Seconds of each step.
+    /// Messages a second instead of as many as go, for delivery times below saturation.
+    #[arg(long, value_name = "PER_SECOND")]
+    rate: Option<f64>,
+    /// Seconds of each step [default: 3].
     #[arg(long)]
     seconds: Option<f64>,
-    /// How often all is repeated; medians are shown.
-    #[arg(long)]
+    /// Messages or requests of each step instead of seconds.
+    #[arg(long, value_name = "N")]
+    messages: Option<u64>,
+    /// How often server and floor take turns; medians are shown [default: 3].
+    #[arg(long, value_name = "N")]
     rounds: Option<usize>,
-    /// Where the servers' data goes.
-    #[arg(long)]
+    /// Where data goes: on the disk whose durability is measured [default: the system's folder for temporary files].
+    #[arg(long, value_name = "DIR")]
     work_dir: Option<PathBuf>,
-    /// A running server's TCP address, instead of a child of the bench.
-    #[arg(long, requires_all = ["pid", "data_dir"])]
+    /// A running server's TCP address, instead of a server of the bench's own.
+    #[arg(long, value_name = "ADDR", requires_all = ["pid", "data_dir"])]
     tcp: Option<SocketAddr>,
     /// That server's HTTP address.
-    #[arg(long)]
+    #[arg(long, value_name = "ADDR", requires = "tcp")]
     http: Option<SocketAddr>,
     /// That server's process.
-    #[arg(long)]
+    #[arg(long, requires = "tcp")]
     pid: Option<u32>,
     /// That server's data folder, for its key.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR", requires = "tcp")]
     data_dir: Option<PathBuf>,
     /// One JSON object instead of a table.
     #[arg(long)]
     json: bool,
+    /// Flags for the bench's own server, behind `--`.
+    #[arg(last = true, value_name = "SERVE FLAGS", conflicts_with = "tcp")]
+    serve: Vec<String>,
 }
 
 impl Bench {
@@ -91,7 +101,7 @@ impl Bench {
             },
             (Some(_) | None, _) => Target::Child {
                 exe: exe.clone(),
-                extra_args: Vec::new(),
+                extra_args: self.serve,
                 extra_config: String::new(),
             },
         };
@@ -106,6 +116,8 @@ impl Bench {
         set(&mut options.sessions, self.sessions);
         set(&mut options.payload_bytes, self.payload);
         set(&mut options.seconds, self.seconds);
+        options.rate = self.rate;
+        options.messages = self.messages;
         set(&mut options.rounds, self.rounds);
         set(&mut options.work_dir, self.work_dir);
         if !self.in_flight.is_empty() {

@@ -32,30 +32,20 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
+// What each is stands with its own type, where the long help is too.
 enum Command {
-    /// Run the server.
     Serve(serve::Serve),
-    /// Make an access token, signed by a data folder's key (the server need not run); or revoke one.
     Token(token::Token),
-    /// Make, list and look after users of a running server.
     User(user::User),
-    /// Make, list and look into rooms of a running server.
     Room(room::Room),
-    /// Post a message in a room of a running server.
     Send(send::Send),
-    /// Tell something to every live session.
     Announce(send::Announce),
-    /// Show what happens in a room, as it happens.
     Tail(tail::Tail),
-    /// Look for mistakes in a configuration, and for damage in a data folder.
     Check(check::Check),
     /// Show the configuration of a server that was told nothing.
     Config(config::Config),
-    /// Bring a data folder to this version, without starting a server.
     Migrate(migrate::Migrate),
-    /// Print the OpenAPI description of the HTTP API.
     Openapi(openapi::OpenApi),
-    /// Measure a server, beside a floor in the same run.
     Bench(bench::Bench),
     /// The floor that the bench measures against.
     #[command(hide = true, disable_help_flag = true)]

@@ -92,11 +92,13 @@ struct Create {
     /// The address of its picture.
     #[arg(long)]
     profile_img: Option<String>,
-    /// Its region, language and gender, as the application writes them.
+    /// Its region, as the application writes it.
     #[arg(long)]
     region: Option<String>,
+    /// Its language, likewise.
     #[arg(long)]
     language: Option<String>,
+    /// Its gender, likewise.
     #[arg(long)]
     gender: Option<String>,
 }
