@@ -1,7 +1,7 @@
-//! `Idempotency-Key`: a POST that is sent again is done once, and answered alike.
+//! Calls that change something: carried out to their end, and with an `Idempotency-Key` once.
 //!
-//! Invariant: of two calls with one key of one caller, the second waits for the first. A call that was begun ends even
-//! if its client leaves, so that its answer is kept. Refusals are not kept: they changed nothing.
+//! Invariant: a call that was begun ends even if its client leaves. Of two calls with one key of one caller, the second
+//! waits for the first and is answered alike. Refusals are not kept: they changed nothing.
 //! An answer that shows a secret is kept without its body, and its repeat is refused.
 
 use std::collections::HashMap;
@@ -78,53 +78,63 @@ impl Drop for Slot {
     }
 }
 
-/// Does a POST with a key once.
-pub(super) async fn once(
+/// Carries a call out: to its end once it was begun, and only once if it is a POST with a key.
+pub(super) async fn carry_out(
     State(app): State<App>,
     caller: Caller,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let Some(key) = key(request.headers())?.filter(|_| request.method() == Method::POST) else {
+    let key = key(request.headers())?.filter(|_| request.method() == Method::POST);
+    if request.method().is_safe() {
         return Ok(next.run(request).await);
-    };
+    }
     let (parts, body) = request.into_parts();
     let body = collect(&parts.headers, body, app.limits().http_body_bytes_max).await?;
-    let call = Call {
-        // Tokens and keys may have the same name; their calls are apart.
-        name: format!(
-            "{}:{}:{}:{key}",
-            if caller.by_key { "key" } else { "token" },
-            caller.by.principal.role.name(),
-            caller.by.name
-        )
-        .into(),
-        hash: hash(&parts, &body),
-        caller,
+    let Some(key) = key else {
+        return to_the_end(next.run(Request::from_parts(parts, Body::from(body)))).await;
     };
+    let call = Call::new(caller, &key, &parts, &body);
     let slot = Slot::enter(&app, Arc::clone(&call.name)).await;
-    if let Some(kept) = app
+    let kept = app
         .node
         .kept_answer(&call.caller.by, Arc::clone(&call.name))
-        .await?
-    {
+        .await?;
+    if let Some(kept) = kept {
         return replay(&kept, &call.hash);
     }
     let request = Request::from_parts(parts, Body::from(body));
-    // In a task of its own: whoever hangs up must find the kept answer when it asks again.
-    let done = tokio::spawn(async move {
+    to_the_end(async move {
         let response = next.run(request).await;
-        let response = keep(&slot.app, &call, response).await;
-        drop(slot);
-        response
-    });
-    done.await.map_err(|_| Refusal::new(Code::InternalError).into())
+        keep(&slot.app, &call, response).await
+    })
+    .await
+}
+
+/// Runs a call in a task of its own: it must not stop between what it did and what it has to tell the rooms because
+/// its client hung up or its time was over.
+async fn to_the_end(call: impl Future<Output = Response> + Send + 'static) -> Result<Response, Problem> {
+    let done = tokio::spawn(call).await;
+    done.map_err(|_| Refusal::new(Code::InternalError).into())
 }
 
 struct Call {
     name: Arc<str>,
     hash: [u8; 32],
     caller: Caller,
+}
+
+impl Call {
+    fn new(caller: Caller, key: &str, parts: &Parts, body: &Bytes) -> Self {
+        // A token's subject and an API key may have the same name; their calls are apart.
+        let by = if caller.by_key { "key" } else { "token" };
+        let role = caller.by.principal.role.name();
+        Self {
+            name: format!("{by}:{role}:{}:{key}", caller.by.name).into(),
+            hash: hash(parts, body),
+            caller,
+        }
+    }
 }
 
 async fn keep(app: &App, call: &Call, response: Response) -> Response {

@@ -30,7 +30,9 @@ pub(super) struct Paging {
 #[expect(dead_code, reason = "documents a header")]
 pub(super) struct IdempotencyKey {
     /// 1 to 255 visible ASCII characters, fresh for each call. The same call with the same key is done once and answered
-    /// alike, with `Idempotent-Replayed: true`; another call with it is refused.
+    /// alike, with `Idempotent-Replayed: true`; another call with it is refused. Answers are kept for a day; refusals and
+    /// secrets are not kept. A call that is cut off by a crash between its commit and the keeping of its answer is done
+    /// again: where that matters give a room or a user its own number, and a message its `client_message_id`.
     #[param(rename = "Idempotency-Key")]
     idempotency_key: Option<String>,
 }

@@ -4,6 +4,7 @@
 //! redirects are not followed, and contents are never logged.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -78,6 +79,8 @@ pub struct Webhook {
     timeout: Duration,
     pass_unasked: bool,
     places: Semaphore,
+    /// Whether the last question got no verdict.
+    silent: AtomicBool,
 }
 
 /// The question.
@@ -131,6 +134,7 @@ impl Webhook {
             authorization,
             timeout: Duration::from_millis(settings.timeout_ms),
             pass_unasked: settings.pass_unasked,
+            silent: AtomicBool::new(false),
             places: Semaphore::new(settings.questions_max.min(Semaphore::MAX_PERMITS)),
         })
     }
@@ -183,13 +187,18 @@ impl Reviewer for Webhook {
             })
             .await
         {
-            Ok(allow) => allow,
+            Ok(allow) => {
+                if self.silent.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the moderation webhook gives verdicts again");
+                }
+                allow
+            }
             Err(why) => {
-                tracing::warn!(
-                    ?why,
-                    passes = self.pass_unasked,
-                    "the moderation webhook gave no verdict"
-                );
+                // Once for each outage, not once for each message.
+                if !self.silent.swap(true, Ordering::Relaxed) {
+                    let passes = self.pass_unasked;
+                    tracing::warn!(?why, passes, "the moderation webhook gives no verdict");
+                }
                 self.pass_unasked
             }
         }

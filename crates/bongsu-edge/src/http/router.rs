@@ -54,7 +54,7 @@ pub(super) fn router(app: &App) -> Router {
         .route("/sessions", get(sessions::list))
         .route("/sessions/{session_id}", delete(sessions::end))
         .route("/audit", get(audit::list))
-        .route_layer(from_fn_with_state(Arc::clone(app), idempotency::once))
+        .route_layer(from_fn_with_state(Arc::clone(app), idempotency::carry_out))
         .route_layer(from_fn_with_state(Arc::clone(app), caller::authenticate));
     Router::new()
         .route("/healthz", get(probes::healthz))

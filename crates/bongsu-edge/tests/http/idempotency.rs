@@ -204,6 +204,33 @@ async fn a_call_whose_client_left_is_done_and_kept() {
     assert_eq!(answer.header("idempotent-replayed"), Some("true"));
 }
 
+#[tokio::test]
+async fn a_call_without_a_key_is_done_to_its_end_too() {
+    let server = Server::with(Wanted {
+        manual_store: true,
+        ..Wanted::default()
+    })
+    .await;
+    let headers = [
+        ("authorization", "Bearer ops/admin"),
+        ("content-type", "application/json"),
+    ];
+    let mut gone = server.line().await;
+    gone.send(request("POST", "/api/v1/rooms", &headers, Some(b"{}")))
+        .await;
+    server.writes_wait(1).await;
+    drop(gone);
+    while status(&server).await > 1 {
+        tokio::task::yield_now().await;
+    }
+    // The note in the audit is a second write, which only a call that goes on can ask for.
+    server.store.sync();
+    server.writes_wait(1).await;
+    server.store.sync();
+    let audit = server.service("GET", "/api/v1/audit", None).await.is(200);
+    assert_eq!(audit["entries"][0]["action"], "room.create");
+}
+
 async fn status(server: &Server) -> i64 {
     let answer = server.raw(request("GET", "/status", &[], None)).await.unwrap();
     answer.is(200)["http_connections"].as_i64().unwrap()

@@ -328,6 +328,26 @@ async fn a_request_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_come_is_given_up() {
+    let limits = Limits {
+        http_request_ms: 50,
+        ..Limits::DEFAULT
+    };
+    let server = Server::limited(limits).await;
+    let bytes = request(
+        "POST",
+        "/api/v1/rooms",
+        &[AUTH, JSON],
+        Some(b"{\"kind\":\"group\"}"),
+    );
+    let mut line = server.line().await;
+    line.send(&bytes[..bytes.len() - 5]).await;
+    let answer = line.read().await.unwrap();
+    assert_eq!(answer.refused(503, "OVERLOADED")["reason"], "timeout");
+    line.ended().await;
+}
+
+#[tokio::test]
 async fn a_fault_of_ours_shows_an_incident_and_nothing_else() {
     let server = Server::start().await;
     server
