@@ -45,6 +45,12 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     if server.dev {
         demo::only_at_home(server)?;
     }
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data_dir = %server.data_dir.display(),
+        durability = ?server.durability,
+        "starting"
+    );
     files::raise(settings.limits.connections_max);
     // Addresses come first, so that a slip in one leaves nothing behind.
     let tcp = bind("--tcp", server.tcp)?;

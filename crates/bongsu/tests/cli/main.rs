@@ -4,8 +4,10 @@
 
 mod check;
 mod commands;
+mod files;
 mod first_start;
 mod reload;
+mod review;
 mod serve;
 mod settings;
 mod support;
