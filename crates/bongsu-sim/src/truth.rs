@@ -144,6 +144,16 @@ impl Truth {
         stays
     }
 
+    /// Whether a user's membership ended after its post was kept: then its answer, the room's event, may have found
+    /// it gone.
+    pub(crate) fn left_after(&self, room: i64, user: i64, content: &str) -> bool {
+        let kept =
+            |commit: &Commit| matches!(commit, Commit::Posted { content: text, .. } if text == content);
+        let later = self.commits.iter().skip_while(|commit| !kept(commit));
+        let left = |commit: &Commit| matches!(commit, Commit::Left { room: r, user: u, .. } if (*r, *u) == (room, user));
+        later.into_iter().any(left)
+    }
+
     /// The last message of a room.
     #[must_use]
     pub fn head(&self, room: i64) -> u64 {

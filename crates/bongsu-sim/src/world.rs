@@ -445,9 +445,14 @@ impl World {
             self.look();
             for client in &self.clients {
                 let waits = client.sent.iter().filter(|sent| sent.fate == Fate::Waits);
-                self.history
-                    .unanswered
-                    .extend(waits.map(|sent| sent.content.clone()));
+                let due = waits.filter(|sent| {
+                    !self
+                        .history
+                        .truth
+                        .left_after(sent.room, client.user, &sent.content)
+                });
+                let due: Vec<_> = due.map(|sent| sent.content.clone()).collect();
+                self.history.unanswered.extend(due);
             }
         }
         (0..self.nodes.len()).for_each(|node| self.count(node));
