@@ -329,4 +329,18 @@ mod tests {
             }
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_break_the_reader(noise: Vec<u8>, text in "[\\[\\]{}:,\"a0.e\\\\u-]{0,64}") {
+            for body in [noise, text.into_bytes()] {
+                if let Ok(fields) = Fields::read(&body, 4) {
+                    let name = "a";
+                    let _ = (fields.integer(name), fields.text(name), fields.carried(name, 8));
+                    let _ = fields.array(name, 2, |raw| Fields::entry(name, raw).map(|_| ()));
+                    let _ = fields.object(name).map(|inner| inner.is_some_and(|inner| inner.raw("b").is_some()));
+                }
+            }
+        }
+    }
 }

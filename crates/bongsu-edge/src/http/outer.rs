@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bongsu_model::{Code, Locale, Refusal};
@@ -76,6 +76,11 @@ async fn bounded(app: &App, request: Request, next: Next, api: bool) -> Response
     let limits = app.limits();
     if header_bytes(request.headers()) > limits.http_header_bytes_max {
         return Problem::headers_too_large(limits.http_header_bytes_max).into_response();
+    }
+    // HTTP/1.1 has it in a header, HTTP/2 in the address.
+    let hosts = request.headers().get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Problem::new(StatusCode::BAD_REQUEST, Code::InvalidData, "host", Says::Host).into_response();
     }
     // Probes must answer also when all places are taken.
     let _place = if api {

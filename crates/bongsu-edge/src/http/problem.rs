@@ -29,6 +29,7 @@ pub(super) struct Problem {
 pub(super) enum Says {
     /// What the refusal says.
     Refusal,
+    Host,
     NoRoute,
     Method,
     MediaType,
@@ -176,6 +177,10 @@ impl Problem {
                 | Why::Reason(_)
                 | Why::Incident(_) => Cow::Owned(refusal_text(&self.refusal, locale)),
             },
+            Says::Host => own(
+                "The request must have one Host header.",
+                "요청에는 Host 헤더가 하나 있어야 합니다.",
+            ),
             Says::NoRoute => own(
                 "There is nothing at this path. /openapi.json lists all paths.",
                 "이 경로에는 아무것도 없습니다. 모든 경로는 /openapi.json에 있습니다.",

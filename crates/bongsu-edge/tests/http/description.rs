@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use bongsu_edge::http::{openapi, openapi_yaml};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::request;
 use crate::server::Server;
@@ -107,6 +107,122 @@ fn operations_have_names_of_their_own_and_say_what_they_do() {
                 operation["summary"].as_str().is_some_and(|text| !text.is_empty()),
                 "{method} {path}"
             );
+        }
+    }
+}
+
+/// The schema that a reference leads to.
+fn resolved<'a>(description: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => description.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    }
+}
+
+/// Fields are read by hand, so this proves that each described one is read, under its described name.
+#[tokio::test]
+async fn every_described_field_of_a_body_is_read() {
+    let server = Server::start().await;
+    server.users(1..=3).await;
+    server.room(json!({ "members": [1] })).await;
+    let description = description();
+    let mut fields = 0;
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            // A body that may be left out is one of nothing and its shape.
+            let shape = schema["oneOf"]
+                .as_array()
+                .map_or(schema, |two| two.last().unwrap());
+            let shape = resolved(&description, shape);
+            for name in shape["properties"]
+                .as_object()
+                .map(|it| it.keys())
+                .into_iter()
+                .flatten()
+            {
+                let path = path.replace("{user}", "3").replace("{room}", "1");
+                let mut body = shape["example"].clone();
+                if method == "patch" {
+                    // What must not be changed would be refused first.
+                    body = json!({});
+                }
+                body[name] = json!(true);
+                let answer = server
+                    .service(&method.to_ascii_uppercase(), &path, Some(body))
+                    .await;
+                let problem = answer.refused(422, "INVALID_DATA");
+                assert_eq!(problem["field"], name.as_str(), "{method} {path}");
+                fields += 1;
+            }
+        }
+    }
+    assert!(fields > 30, "only {fields} fields were found");
+}
+
+/// What is answered has the described fields, and no others.
+#[tokio::test]
+async fn answers_have_the_described_shape() {
+    let server = Server::start().await;
+    server.users(1..=2).await;
+    server.room(json!({ "members": [1, 2] })).await;
+    let post = json!({ "content": "x", "sender_id": 1 });
+    server
+        .service("POST", "/api/v1/rooms/1/messages", Some(post))
+        .await
+        .is(201);
+    let _session = crate::sessions::sign_in(&server, "1/user").await;
+    let description = description();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        let schema = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        if !schema.is_object() || path.contains("{video_room_id}") {
+            continue;
+        }
+        let path = path.replace("{user}", "1").replace("{room}", "1");
+        let answer = server.service("GET", &path, None).await.is(200);
+        fits(&description, schema, &answer, &path);
+    }
+}
+
+fn fits(description: &Value, schema: &Value, value: &Value, place: &str) {
+    let schema = resolved(description, schema);
+    match value {
+        Value::Object(fields) => {
+            let Some(described) = schema["properties"].as_object() else {
+                return;
+            };
+            for name in schema["required"].as_array().into_iter().flatten() {
+                assert!(
+                    fields.contains_key(name.as_str().unwrap()),
+                    "{place} lacks {name}"
+                );
+            }
+            for (name, value) in fields {
+                let schema = described
+                    .get(name)
+                    .unwrap_or_else(|| panic!("{place}.{name} is not described"));
+                fits(description, schema, value, &format!("{place}.{name}"));
+            }
+        }
+        Value::Array(entries) => {
+            assert_eq!(schema["type"], "array", "{place}");
+            entries
+                .iter()
+                .for_each(|entry| fits(description, &schema["items"], entry, place));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            let name = match value {
+                Value::Null => "null",
+                Value::Bool(_) => "boolean",
+                Value::Number(_) => "integer",
+                Value::String(_) | Value::Object(_) | Value::Array(_) => "string",
+            };
+            let types = &schema["type"];
+            let told = types == name
+                || types
+                    .as_array()
+                    .is_some_and(|types| types.iter().any(|it| it == name));
+            assert!(told, "{place} is {name}, described as {types}");
         }
     }
 }

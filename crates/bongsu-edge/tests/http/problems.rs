@@ -189,6 +189,24 @@ async fn a_body_has_its_limit_with_and_without_a_length() {
 }
 
 #[tokio::test]
+async fn a_request_has_one_host() {
+    let server = Server::start().await;
+    for head in [
+        "GET /healthz HTTP/1.1\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+    ] {
+        let problem = server.raw(head).await.unwrap().refused(400, "INVALID_DATA");
+        assert_eq!(problem["reason"], "host", "{head}");
+    }
+    let mut line = server.line().await;
+    line.send("GET /healthz HTTP/1.0\r\n\r\n").await;
+    assert!(
+        line.ended().await.starts_with(b"HTTP/1.0 200"),
+        "older clients name none"
+    );
+}
+
+#[tokio::test]
 async fn every_answer_has_its_id_and_its_guards() {
     let server = Server::start().await;
     for (path, status) in [("/healthz", 200), ("/nowhere", 404), ("/api/v1/rooms", 200)] {
