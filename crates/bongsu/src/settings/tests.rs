@@ -186,3 +186,70 @@ fn two_api_keys_do_not_share_a_name() {
         "{found:?}"
     );
 }
+
+#[test]
+fn every_spelling_of_toml_is_read() {
+    for text in [
+        "[limits]\nidle_ms = 131_072",
+        "limits.idle_ms = 0x20000",
+        "limits = { idle_ms = +131072 }",
+        "[limits]\r\n\"idle_ms\" = 0b10_0000_0000_0000_0000\r\n",
+    ] {
+        let read = Settings::parse(text, Path::new("")).unwrap_or_else(|found| panic!("{text}: {found:?}"));
+        assert_eq!(read.limits.idle_ms, 131_072, "{text}");
+    }
+    let key = "api_keys = [{ name = \"a\", key = \"0123456789abcdef01234567\" }]";
+    assert_eq!(Settings::parse(key, Path::new("")).unwrap().api_keys.len(), 1);
+}
+
+#[test]
+fn values_of_the_wrong_type_are_told_wherever_they_stand() {
+    let found = mistakes(
+        "server = 1\nlimits = [1]\napi_keys = \"x\"\n[tokens]\nissuers = [1, \"a\"]\nfetch = true\n[ice]\nurls = [\"http:x\"]\n",
+    );
+    let places: Vec<_> = found.iter().map(|it| (it.0, it.1.as_str())).collect();
+    let want = [
+        (1, "server"),
+        (2, "limits"),
+        (3, "api_keys"),
+        (5, "tokens.issuers"),
+        (6, "tokens.fetch"),
+        (8, "ice.urls"),
+    ];
+    assert_eq!(places, want);
+}
+
+#[test]
+fn a_broken_file_is_told_and_never_breaks_the_reader() {
+    let whole = default_toml();
+    let mut chance: u64 = 7;
+    let mut next = |below: usize| {
+        chance = chance
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(chance >> 33).unwrap() % below
+    };
+    let noise = [
+        '[', ']', '"', '\n', '=', '\u{0}', '봉', '{', '#', '9', '-', '.', '\'',
+    ];
+    for _ in 0..300 {
+        let mut chars: Vec<char> = whole.chars().collect();
+        for _ in 0..3 {
+            let at = next(chars.len());
+            match next(3) {
+                0 => chars.truncate(at.max(1)),
+                1 => chars.insert(at, noise[next(noise.len())]),
+                _ => chars[at] = noise[next(noise.len())],
+            }
+        }
+        let text: String = chars.into_iter().collect();
+        let lines = text.lines().count();
+        if let Err(found) = Settings::parse(&text, Path::new("")) {
+            assert!(!found.is_empty());
+            assert!(
+                found.iter().all(|it| (1..=lines + 1).contains(&it.line)),
+                "{found:?}"
+            );
+        }
+    }
+}
