@@ -367,6 +367,13 @@ impl Shard {
                 self.lose_place(*slot, change.room, out);
                 self.catch_up(*slot, out);
             }
+        } else if let Some(room) = self
+            .rooms
+            .get_mut(&change.room)
+            .filter(|room| room.version < change.version)
+        {
+            // Another change came before this one: until it is known who is a member, these hear nothing more.
+            slots.iter().for_each(|slot| room.doubt(*slot));
         }
         // The one who left hears of it as well, on all its sessions, unless it has a place (again).
         let gone: Vec<SlotNo> = slots
@@ -374,7 +381,7 @@ impl Shard {
             .filter(|slot| {
                 self.rooms
                     .get(&change.room)
-                    .is_none_or(|room| room.place(*slot).is_none())
+                    .is_none_or(|room| room.place(*slot).is_none_or(|place| place.doubted))
             })
             .collect();
         self.list_job(&gone, Arc::clone(outbound));

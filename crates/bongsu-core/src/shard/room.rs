@@ -135,6 +135,24 @@ impl Room {
         self.doubts = true;
     }
 
+    /// Gives a place nothing more until [`Self::confirm`]; it is caught up then from what it has been given so far.
+    pub(super) fn doubt(&mut self, slot: SlotNo) {
+        let passed = |running: &&Running| self.places[..running.at].iter().any(|place| place.slot == slot);
+        let upto = self
+            .running
+            .as_ref()
+            .filter(passed)
+            .map_or(Seq::ZERO, |running| running.upto);
+        let given = self.done.max(upto);
+        let Some(place) = self.place_mut(slot) else { return };
+        if !place.behind {
+            place.behind = true;
+            place.has = place.has.max(given);
+        }
+        place.doubted = true;
+        self.doubts = true;
+    }
+
     /// The places that are left are members' places; those that were in doubt, which must be caught up now.
     pub(super) fn confirm(&mut self) -> Vec<SlotNo> {
         if !std::mem::take(&mut self.doubts) {

@@ -736,3 +736,96 @@ fn a_membership_that_nobody_told_of_is_found() {
         "#]],
     );
 }
+
+#[test]
+fn who_is_said_to_have_left_hears_nothing_more_until_it_is_known() {
+    check(
+        "
+        open 0 u=1
+        open 1 u=2
+        attach 0 r=1 head=5
+        attach 1 r=1 head=5
+        post seq=6
+        post seq=8
+        leave u=2 v=3
+        post seq=7
+        members seq=8 v=3 u=1
+        post seq=9 v=3
+    ",
+        expect![[r#"
+            open 0 u=1
+            open 1 u=2
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            attach 1 r=1 head=5
+            post seq=6
+              0 <- 6
+              1 <- 6
+            post seq=8
+            leave u=2 v=3
+              reload r1
+              1 <- left(2)
+              0 <- left(2)
+            post seq=7
+              0 <- 7 8
+            members seq=8 v=3 u=1
+            post seq=9 v=3
+              0 <- 9
+        "#]],
+    );
+    check(
+        "
+        slices 1
+        open 0 u=1
+        open 1 u=2
+        attach 0 r=1 head=5
+        attach 1 r=1 head=5
+        post seq=6
+        step
+        leave u=1 v=3
+        leave u=2 v=5
+        step
+        step
+        step
+        step
+        step
+        members seq=7 v=6 u=1:6,2:7
+        replayed 0 after=6 seqs=7 v=2
+        replayed 1 after=5 seqs=6..7 v=2
+        post seq=8 v=6
+        step
+        step
+    ",
+        expect![[r#"
+            slices 1
+            open 0 u=1
+            open 1 u=2
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            attach 1 r=1 head=5
+            post seq=6
+            step
+              0 <- 6
+            leave u=1 v=3
+              reload r1
+            leave u=2 v=5
+            step
+            step
+              0 <- left(1)
+            step
+              1 <- left(2)
+            step
+            step
+            members seq=7 v=6 u=1:6,2:7
+              replay r1 after 5 for 1
+            replayed 0 after=6 seqs=7 v=2
+            replayed 1 after=5 seqs=6..7 v=2
+              1 <- missed 6 7
+            post seq=8 v=6
+            step
+            step
+        "#]],
+    );
+}
