@@ -57,7 +57,7 @@ fn below_dash(out: &mut String, depth: usize, value: &Value) -> fmt::Result {
     let Value::Object(map) = value else {
         return below(out, depth, value);
     };
-    let mut entries = map.iter();
+    let mut entries = sorted(map).into_iter();
     let Some((key, first)) = entries.next() else {
         return below(out, depth, value);
     };
@@ -69,8 +69,16 @@ fn below_dash(out: &mut String, depth: usize, value: &Value) -> fmt::Result {
 }
 
 fn object(out: &mut String, depth: usize, map: &Map<String, Value>) -> fmt::Result {
-    map.iter()
+    sorted(map)
+        .into_iter()
         .try_for_each(|(key, value)| entry(out, depth, key, value))
+}
+
+/// By key, whatever order the library keeps.
+fn sorted(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_by_key(|entry| entry.0);
+    entries
 }
 
 fn scalar(out: &mut String, value: &Value) -> fmt::Result {
@@ -116,8 +124,8 @@ mod tests {
             "a": { "b": [1, { "c": true, "d": [] }, ["x"]], "e": {} },
             "/path/{id}": "yes", "f": "two\nlines: \"q\"", "g": null, "200": "plain", "h": "3.1"
         });
-        let expected = r#""200": plain
-/path/{id}: "yes"
+        let expected = r#"/path/{id}: "yes"
+"200": plain
 a:
   b:
     - 1
@@ -132,7 +140,7 @@ h: "3.1"
 "#;
         let map = value.as_object().unwrap();
         assert_eq!(
-            document(map.iter().map(|(key, value)| (key.as_str(), value))),
+            document(sorted(map).into_iter().map(|(key, value)| (key.as_str(), value))),
             expected
         );
     }
