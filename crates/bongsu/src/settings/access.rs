@@ -243,23 +243,13 @@ pub(super) fn ice(section: Section<'_, '_>) -> IceSettings {
             .map_err(|fault| fault.to_string())
     };
     let urls = section.texts("urls", checked).unwrap_or(usual.urls);
-    let inline = section.secret("secret");
-    let file = section.file("secret_file");
-    if inline.is_some() && file.is_some() {
-        section.mistake(
-            "secret",
-            false,
-            "either `secret` or `secret_file` is needed, not both",
-        );
-    }
-    let key = if inline.is_some() { "secret" } else { "secret_file" };
-    let secret = inline.or_else(|| {
-        file.and_then(|path| std::fs::read(path).ok())
-            .map(Secret::of_file)
-    });
-    if secret.as_ref().is_some_and(|secret| secret.expose().is_empty()) {
+    let secret = section.secret_or_file("secret", "secret_file");
+    if let Some((key, secret)) = &secret
+        && secret.expose().is_empty()
+    {
         section.mistake(key, false, "the TURN secret is empty");
     }
+    let secret = secret.map(|(_, secret)| secret);
     let ttl_s = section.integer("ttl_s", 1..=86_400).unwrap_or(usual.ttl_s);
     section.close();
     IceSettings { urls, secret, ttl_s }

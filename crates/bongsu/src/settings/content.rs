@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use bongsu_edge::auth::Secret;
 use bongsu_edge::http::review::ReviewSettings;
 use bongsu_model::Limits;
 use bongsu_node::ports::{Blocklist, LinkPolicy, Moderation, ModerationSettings};
@@ -135,23 +134,9 @@ pub(super) fn review(section: Section<'_, '_>) -> Option<ReviewSettings> {
     let url = section.text("url", |text| {
         crate::client::check_url(text).map(|()| Arc::from(text))
     });
-    let inline = section.secret("secret");
-    let file = section.file("secret_file");
-    if inline.is_some() && file.is_some() {
-        section.mistake(
-            "secret",
-            false,
-            "either `secret` or `secret_file` is needed, not both",
-        );
-    }
-    let key = if inline.is_some() { "secret" } else { "secret_file" };
-    let secret = inline.or_else(|| {
-        file.and_then(|path| std::fs::read(path).ok())
-            .map(Secret::of_file)
-    });
-    if secret
-        .as_ref()
-        .is_some_and(|secret| !secret.expose().iter().all(u8::is_ascii_graphic))
+    let secret = section.secret_or_file("secret", "secret_file");
+    if let Some((key, secret)) = &secret
+        && !secret.expose().iter().all(u8::is_ascii_graphic)
     {
         section.mistake(key, false, "the secret must be visible ASCII");
     }
@@ -170,7 +155,7 @@ pub(super) fn review(section: Section<'_, '_>) -> Option<ReviewSettings> {
     let questions_max = usize::try_from(questions_max).unwrap_or(usize::MAX);
     Some(ReviewSettings {
         url: url?,
-        secret,
+        secret: secret.map(|(_, secret)| secret),
         timeout_ms,
         pass_unasked: on_fault.unwrap_or(true),
         questions_max,

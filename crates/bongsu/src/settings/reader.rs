@@ -183,6 +183,30 @@ impl<'a, 'i> Section<'a, 'i> {
         secret
     }
 
+    /// A secret, here or in a file; with the key that says it.
+    pub(super) fn secret_or_file(
+        &self,
+        here: &'static str,
+        in_file: &'static str,
+    ) -> Option<(&'static str, Secret)> {
+        match (self.secret(here), self.file(in_file)) {
+            (Some(_), Some(_)) => {
+                let wrong = format!("either `{here}` or `{in_file}` is needed, not both");
+                self.mistake(here, false, wrong);
+                None
+            }
+            (Some(secret), None) => Some((here, secret)),
+            (None, Some(path)) => match std::fs::read(&path) {
+                Ok(bytes) => Some((in_file, Secret::of_file(bytes))),
+                Err(fault) => {
+                    self.mistake(in_file, true, format!("cannot read {}: {fault}", path.display()));
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+
     /// The path of something that must be there to be read.
     pub(super) fn file(&self, key: &'static str) -> Option<PathBuf> {
         self.text(key, |text| self.readable(text))
