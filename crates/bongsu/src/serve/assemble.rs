@@ -185,7 +185,8 @@ pub(crate) fn refuse<T>(fault: OpenError, path: &Path) -> anyhow::Result<T> {
         OpenError::InUse { .. } => "; one server at a time: stop it, or name another folder with --data-dir",
         OpenError::Newer { .. } => "; run the newer version of bongsu, or restore a backup",
         OpenError::NotOurs => "; name another folder with --data-dir",
-        OpenError::Folder { .. } | OpenError::Sql(_) | OpenError::Thread(_) => "",
+        OpenError::Sql(_) => "; if it is damaged, restore a backup",
+        OpenError::Folder { .. } | OpenError::Thread(_) => "",
     };
     bail!(
         "the store at {} cannot be opened: {fault}{advice}",
