@@ -10,6 +10,7 @@ use bongsu_model::{Limits, Timestamp};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
 use crate::counters::Counters;
@@ -74,6 +75,17 @@ struct State {
     backlog: Option<Box<Backlog>>,
     owner: Option<Weak<dyn Drained>>,
     ending: Ending,
+    /// Told when nothing is taken any more.
+    ended: Option<Arc<Notify>>,
+}
+
+impl State {
+    fn end(&mut self, ending: Ending) {
+        self.ending = ending;
+        if let Some(ended) = self.ended.take() {
+            ended.notify_one();
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -152,7 +164,7 @@ impl Mailbox {
             Wrote::Bytes(written) => written,
             Wrote::Full => 0,
             Wrote::Gone => {
-                state.ending = Ending::Closed;
+                state.end(Ending::Closed);
                 return Pushed::Closed;
             }
         };
@@ -179,7 +191,7 @@ impl Mailbox {
         if state.ending != Ending::Open {
             return;
         }
-        state.ending = Ending::Closing;
+        state.end(Ending::Closing);
         if let Some(backlog) = &mut state.backlog {
             let before = backlog.bytes();
             if drop_waiting {
@@ -226,6 +238,18 @@ impl Mailbox {
         }
     }
 
+    /// Completes when the connection is closed or closing. One waiter at most.
+    pub(crate) async fn ended(&self) {
+        let ended = {
+            let mut state = self.state.lock();
+            if state.ending != Ending::Open {
+                return;
+            }
+            Arc::clone(state.ended.get_or_insert_default())
+        };
+        ended.notified().await;
+    }
+
     /// Whether the connection is closed or closing from this side.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -245,7 +269,7 @@ impl Mailbox {
     /// Ends the connection at once; what waits is dropped.
     pub fn abort(&self) {
         let mut state = self.state.lock();
-        state.ending = Ending::Closed;
+        state.end(Ending::Closed);
         self.drop_backlog(&mut state);
         self.line.abort();
     }
@@ -290,7 +314,7 @@ impl Mailbox {
                 }
                 Wrote::Gone => {
                     backlog.written(chunk, 0, Timestamp(i64::MIN));
-                    state.ending = Ending::Closed;
+                    state.end(Ending::Closed);
                     self.drop_backlog(state);
                     return Flushed::Gone;
                 }

@@ -185,7 +185,7 @@ impl Node {
         }
     }
 
-    /// Waits until a session has been given everything up to a place.
+    /// Waits until a session has been given everything up to a place, or is given nothing any more.
     pub(crate) async fn barrier(&self, session: &Session, upto: Option<(RoomId, Seq)>) {
         let shard = &self.shards[session.shard];
         let (ticket, passed) = shard.ticket();
@@ -199,8 +199,13 @@ impl Node {
             .await
             .is_ok()
         {
-            // A shard that is gone passes nobody; its node is going too.
-            let _ = passed.await;
+            tokio::select! {
+                biased;
+                // A shard that is gone passes nobody; its node is going too.
+                _ = passed => {}
+                // Who is behind and reads no more never catches up.
+                () = session.mailbox.ended() => {}
+            }
         }
     }
 
