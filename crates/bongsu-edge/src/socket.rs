@@ -24,8 +24,10 @@ pub(crate) struct Socket {
     heard_ms: AtomicI64,
     /// When the frame under way was begun; 0 for none.
     frame_ms: AtomicI64,
-    /// When this side finished; 0 while it has not.
+    /// When this side was seen to have finished; 0 while it has not, `FINISHED` until the sweeper has seen it.
     finished_ms: AtomicI64,
+    /// What was heard is being carried out, and nothing is read meanwhile.
+    busy: AtomicBool,
     signed_in: AtomicBool,
     compresses: AtomicBool,
 }
@@ -42,6 +44,8 @@ pub(crate) enum RanOut {
 
 /// How long the other side may take to finish after this one.
 const LINGER_MS: u64 = 2_000;
+/// This side has finished, at a time that nobody has looked at yet.
+const FINISHED: i64 = i64::MIN;
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, address: IpAddr, now: Timestamp) -> Self {
@@ -52,6 +56,7 @@ impl Socket {
             heard_ms: AtomicI64::new(now.0),
             frame_ms: AtomicI64::new(0),
             finished_ms: AtomicI64::new(0),
+            busy: AtomicBool::new(false),
             signed_in: AtomicBool::new(false),
             compresses: AtomicBool::new(false),
         }
@@ -112,16 +117,30 @@ impl Socket {
         self.compresses.load(Relaxed)
     }
 
-    pub(crate) fn finished(&self, now: Timestamp) {
-        self.finished_ms.store(now.0, Relaxed);
+    /// Nothing is read for a while because of us: no deadline of the other side runs.
+    pub(crate) fn busy(&self) {
+        self.busy.store(true, Relaxed);
+    }
+
+    /// Reading goes on; what was sent meanwhile counts as heard.
+    pub(crate) fn reads_on(&self, now: Timestamp, in_frame: bool) {
+        self.heard(now, in_frame, true);
+        self.busy.store(false, Relaxed);
     }
 
     /// What has run out by now, if anything.
     pub(crate) fn ran_out(&self, now: Timestamp, limits: &bongsu_model::Limits) -> Option<RanOut> {
         let since = |ms: i64| now.ms_since(Timestamp(ms));
         let finished = self.finished_ms.load(Relaxed);
+        if finished == FINISHED {
+            self.finished_ms.store(now.0, Relaxed);
+            return None;
+        }
         if finished != 0 {
             return (since(finished) >= LINGER_MS).then_some(RanOut::Linger);
+        }
+        if self.busy.load(Relaxed) {
+            return None;
         }
         if !self.signed_in.load(Relaxed) && since(self.opened_ms) >= limits.sign_in_ms {
             return Some(RanOut::SignIn);
@@ -159,6 +178,7 @@ impl Line for Socket {
     fn finish(&self) {
         // The other side still sends until it hears of it; closing at once would cost it what it was sent last.
         let _ = SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
+        self.finished_ms.store(FINISHED, Relaxed);
     }
 
     fn abort(&self) {

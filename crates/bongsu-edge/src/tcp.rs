@@ -10,6 +10,7 @@ use bongsu_model::refusal::Code;
 use bongsu_model::{Locale, Refusal, Tag, Timestamp};
 use bongsu_node::{Mailbox, Node};
 use bongsu_wire::action::Voice;
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -25,6 +26,10 @@ const BACKLOG: i32 = 4_096;
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// Unacknowledged bytes for this long mean that the peer is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long connections may take to end when the listener stops …
+const STOP_MS: u64 = 2_500;
+/// … and how long it waits in all.
+const ABORT_MS: u64 = 3_000;
 /// When to come back who was not admitted.
 const REFUSED_RETRY_MS: u64 = 5_000;
 
@@ -73,9 +78,13 @@ pub async fn serve(listener: TcpListener, service: TcpService, mut stop: watch::
         }
     }
     drop(listener);
-    let until = service.node.now().plus_ms(3_000);
-    while !sweeper.is_empty() && service.node.now() < until {
-        sweeper.close_all(service.node.now());
+    let told_at = service.node.now();
+    while !sweeper.is_empty() {
+        match service.node.now().ms_since(told_at) {
+            0..STOP_MS => sweeper.close_all(),
+            STOP_MS..ABORT_MS => sweeper.abort_all(),
+            ABORT_MS.. => return,
+        }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -139,5 +148,9 @@ fn refuse(service: &TcpService, stream: &TcpStream, now: Timestamp) {
     service.node.counters.refused(Code::Overloaded);
     let refusal = Refusal::retry(Code::Overloaded, REFUSED_RETRY_MS);
     let bytes = Voice::new(false).refusal(&Tag::default(), &refusal, service.locale, now, 0);
-    let _ = stream.try_write(&bytes);
+    // Past the runtime, which does not know yet that so new a socket takes bytes.
+    let _ = rustix::net::send(stream, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+    // What it has said already would, left unread, make the kernel take back what it was just told.
+    let _ = rustix::net::recv(stream, &mut [0; 2_048][..], RecvFlags::DONTWAIT);
 }
