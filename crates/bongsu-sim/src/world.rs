@@ -328,21 +328,30 @@ impl World {
             Op::Crash { node } => self.crash(node),
             Op::Start { node } => self.start(node),
             Op::Bus(faults) => self.backplane.set_faults(faults),
-            Op::FailAppends { count, injected } => self.store.fail_appends(count, injected),
-            Op::FailWrites { count } => self.store.fail_writes(count, Injected::Broken),
-            Op::Retain { keep } => {
-                let store = self.store.view();
-                tokio::spawn(async move {
-                    // A store that fails keeps more.
-                    let _ = store.retain(keep, None).await;
-                });
-            }
+            Op::FailAppends { .. } | Op::FailWrites { .. } | Op::Retain { .. } => self.strain(op),
             Op::Operate {
                 node,
                 user,
                 room,
                 deed,
             } => self.operate(node, user, room, deed),
+        }
+    }
+
+    /// The store fails, or forgets on purpose.
+    fn strain(&self, op: Op) {
+        if let Op::FailAppends { count, injected } = op {
+            self.store.fail_appends(count, injected);
+        }
+        if let Op::FailWrites { count } = op {
+            self.store.fail_writes(count, Injected::Broken);
+        }
+        if let Op::Retain { keep } = op {
+            let store = self.store.view();
+            tokio::spawn(async move {
+                // A store that fails keeps more.
+                let _ = store.retain(keep, None).await;
+            });
         }
     }
 

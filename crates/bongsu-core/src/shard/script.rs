@@ -339,6 +339,23 @@ impl Runner {
                 room,
                 page: words.page(),
             },
+            "members" => Input::Members {
+                head: words.head(),
+                members: words.members(),
+            },
+            "unknown" => Input::MembersUnknown { room },
+            "blocks" => Input::Blocks {
+                user: words.user("u", 1),
+                blocked: words.users("whom").into(),
+            },
+            _ => self.of_slot(verb, words),
+        }
+    }
+
+    /// What happens to the mailbox and the catch-up of one session.
+    fn of_slot(&self, verb: &str, words: &Words<'_>) -> Input {
+        let room = words.room();
+        match verb {
             "replayed" => {
                 let session = words.get("s").map_or_else(
                     || self.session(words),
@@ -352,15 +369,6 @@ impl Runner {
                     page: words.page(),
                 }
             }
-            "members" => Input::Members {
-                head: words.head(),
-                members: words.members(),
-            },
-            "unknown" => Input::MembersUnknown { room },
-            "blocks" => Input::Blocks {
-                user: words.user("u", 1),
-                blocked: words.users("whom").into(),
-            },
             "full" => {
                 let events = words.seqs().into_iter().map(|seq| words.posted(seq)).collect();
                 Input::Full {
