@@ -22,7 +22,8 @@ pub type Outcome<'a> = &'a mut (dyn FnMut(&Tag, Result<Option<Reply>, Refusal>) 
 ///
 /// A repeat of the same client id is answered with the first message and announces nothing.
 pub(crate) async fn post(ask: &mut Ask<'_>, post: Post) -> Result<(), Refusal> {
-    match accept(ask.node, ask.session, post, ask.now).await? {
+    let post = clear(ask.node, ask.session, post, ask.now).await?;
+    match keep(ask.node, ask.session, post, ask.now).await? {
         (Appended::New(message), _) => announce(ask.node, &message, ask.cause.clone()).await,
         (Appended::Repeat(message), client_id) => {
             let Some(client_id) = client_id else { return Ok(()) };
@@ -45,13 +46,22 @@ impl Node {
         outcome: Outcome<'_>,
     ) -> Option<(RoomId, Seq)> {
         let now = self.ports.clock.now();
-        let accepted = join_all(posts.into_iter().map(|asked| async move {
+        let cleared = join_all(posts.into_iter().map(|asked| async move {
             let admitted = self.admit(session, &asked, now);
             let Asked { tag, request, .. } = asked;
-            let accepted = match (admitted, request) {
-                (Ok(()), Request::Post(post)) => accept(self, session, post, now).await,
+            let cleared = match (admitted, request) {
+                (Ok(()), Request::Post(post)) => clear(self, session, post, now).await,
                 (Err(refusal), _) => Err(refusal),
                 (Ok(()), _) => Err(Refusal::new(Code::InvalidAction)),
+            };
+            (tag, cleared)
+        }))
+        .await;
+        // All are cleared before any is kept: a review that takes long must not let a later post pass an earlier one.
+        let accepted = join_all(cleared.into_iter().map(|(tag, cleared)| async move {
+            let accepted = match cleared {
+                Ok(post) => keep(self, session, post, now).await,
+                Err(refusal) => Err(refusal),
             };
             (tag, accepted)
         }))
@@ -87,14 +97,13 @@ impl Node {
 
 type Accepted = (Appended, Option<bongsu_model::ClientMessageId>);
 
-/// Allowed, then durable.
-async fn accept(
+/// Lets a post's content through, or not.
+async fn clear(
     node: &Arc<Node>,
     session: &Session,
-    post: Post,
+    mut post: Post,
     now: Timestamp,
-) -> Result<Accepted, Refusal> {
-    let who = session.principal();
+) -> Result<Post, Refusal> {
     let moderation = node.ports.moderation.current();
     let cleared = moderation.judge(&post.content, post.kind)?;
     node.rates
@@ -110,12 +119,24 @@ async fn accept(
             ));
         }
     }
+    post.content = cleared.content;
+    Ok(post)
+}
+
+/// Allowed, then durable.
+async fn keep(
+    node: &Arc<Node>,
+    session: &Session,
+    post: Post,
+    now: Timestamp,
+) -> Result<Accepted, Refusal> {
+    let who = session.principal();
     let client_id = post.client_id.clone();
     let message = NewMessage {
         id: MessageId(node.ports.uuid(now)),
         room: post.room,
         sender: session.user,
-        content: cleared.content,
+        content: post.content,
         kind: post.kind,
         client_id: post.client_id,
         reply_to: post.reply_to,

@@ -15,6 +15,10 @@ pub(crate) async fn refresh(ask: &mut Ask<'_>, token: &str) -> Result<(), Refusa
         return Err(Refusal::because(Code::PermissionDenied, "subject"));
     }
     ask.session.renew(&claims);
+    // Revoked just before the session could be cut for it.
+    if ask.node.revoked.contains(claims.jti.as_ref()) {
+        return Err(Refusal::because(Code::InvalidToken, "revoked"));
+    }
     (ask.answer)(Reply::TokenRefreshed {
         expires_at: claims.expires_at,
     });

@@ -8,6 +8,7 @@ use bongsu_core::policy::{self, Principal};
 use bongsu_core::roster::{RosterEffect, RosterInput};
 use bongsu_core::shard::{Hear, Input};
 use bongsu_model::records::MyRoom;
+use bongsu_model::refusal::CloseCause;
 use bongsu_model::reply::RoomStanding;
 use bongsu_model::{Code, Connect, Refusal, Reply, ResumePoint, SessionId, Timestamp};
 use bongsu_store::{SignIn, SignedIn};
@@ -49,6 +50,10 @@ impl Node {
             return Err(Refusal::because(Code::RateLimited, "sessions"));
         }
         let session = self.open(arrival, &claims, &signed, now).await;
+        // A token that was revoked while its session was not yet there to be cut.
+        if self.revoked.contains(claims.jti.as_ref()) {
+            session.end(&self.ports, CloseCause::TokenRevoked);
+        }
         // A membership that changed after it was read and was heard before the session was open was missed.
         let rooms = if self.memberships_heard.load(Ordering::Acquire) == heard {
             signed.rooms
