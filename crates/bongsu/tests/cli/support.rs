@@ -223,7 +223,11 @@ impl Server {
     /// Tells it to stop, and gives its exit code and all that it has printed on stdout.
     pub(crate) fn stop(mut self) -> (Option<i32>, Vec<String>) {
         self.running.signal(Signal::TERM);
-        (self.running.wait(), self.out.all())
+        let code = self.running.wait();
+        if code != Some(0) {
+            eprintln!("the server's log: {:#?}", self.running.err.all());
+        }
+        (code, self.out.all())
     }
 }
 
