@@ -297,3 +297,27 @@ impl Conn {
         u64::try_from(self.node.ports.chance.bits() >> 64).unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of the future that an async function returns.
+    fn returned<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// There are very many of each: whoever makes one larger changes this table, and says what for.
+    #[test]
+    fn what_every_idle_connection_costs_stays_small() {
+        for (what, bytes, most) in [
+            ("a connection", size_of::<Conn>(), 120),
+            ("its task's future", returned(Conn::run), 400),
+            ("its socket", size_of::<Socket>(), 96),
+            ("its mailbox", size_of::<Mailbox>(), 96),
+            ("its session", size_of::<Session>(), 192),
+        ] {
+            assert!(bytes <= most, "{what} takes {bytes} bytes, not {most}");
+        }
+    }
+}

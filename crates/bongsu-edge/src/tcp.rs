@@ -148,7 +148,7 @@ fn refuse(service: &TcpService, stream: &TcpStream, now: Timestamp) {
     service.node.counters.refused(Code::Overloaded);
     let refusal = Refusal::retry(Code::Overloaded, REFUSED_RETRY_MS);
     let bytes = Voice::new(false).refusal(&Tag::default(), &refusal, service.locale, now, 0);
-    // Past the runtime, which does not know yet that so new a socket takes bytes.
+    // Past the runtime: of so new a socket it may not know yet that it takes bytes.
     let _ = rustix::net::send(stream, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
     let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
     // What it has said already would, left unread, make the kernel take back what it was just told.
