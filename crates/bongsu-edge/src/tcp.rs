@@ -24,6 +24,9 @@ use crate::sweeper::{self, Sweeper};
 const BACKLOG: i32 = 4_096;
 /// Rest after an accept that failed for want of descriptors or memory.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// What the kernel takes for one connection beyond what is on its way. By its own measure, some megabytes, a client that
+/// never reads costs those too, and one that reads slowly seems to make no progress until a third of them is gone.
+const UNSENT_BYTES: u32 = 128 * 1024;
 /// Unacknowledged bytes for this long mean that the peer is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long connections may take to end when the listener stops …
@@ -99,6 +102,7 @@ fn accept(service: &TcpService, sweeper: &Arc<Sweeper>, stream: TcpStream, addre
     // Without them the connection still works, only less well.
     let _ = options.set_tcp_nodelay(true);
     let _ = options.set_tcp_user_timeout(Some(USER_TIMEOUT));
+    let _ = options.set_tcp_notsent_lowat(UNSENT_BYTES);
     let socket = Arc::new(Socket::new(stream, address.ip(), now));
     let ports = &service.node.ports;
     let line: Arc<Socket> = Arc::clone(&socket);
