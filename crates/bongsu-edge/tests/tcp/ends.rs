@@ -5,7 +5,7 @@ use bongsu_model::{Limits, UserId};
 use serde_json::json;
 
 use crate::client::{Client, post};
-use crate::server::Server;
+use crate::server::{Server, until};
 
 /// The clock jumps far, and nobody is closed for saying nothing meanwhile.
 fn patient() -> Limits {
@@ -98,27 +98,22 @@ async fn a_server_that_stops_says_so_and_ends() {
     server.until("both are in", |it| it.node.sessions_count() == 2).await;
     one.wait("USER_STATUS_CHANGED").await;
     let node = std::sync::Arc::clone(&server.node);
-    let stopping = tokio::spawn(async move { node.stop(300).await });
+    let stopping = tokio::spawn(async move { node.stop(2_000).await });
     let told = one.expect_data("SERVER_SHUTDOWN").await;
     assert!(told["reconnect_after_ms"].as_u64().unwrap() > 0);
     assert_eq!(told["resume"], true);
+    one.raw(post(1, "m", "the last word").to_string()).await;
+    assert_eq!(one.answer("NEW_MESSAGE", "m").await["content"], "the last word");
     let mut late = server.connect().await;
     late.connect(json!({ "jwt_token": "3" })).await;
     let told = late.answer("CONNECT_ERROR", "connect").await;
     assert_eq!(told["error_code"], "SHUTTING_DOWN");
     assert!(told["retry_after_ms"].as_u64().unwrap() > 0);
-    one.raw(post(1, "m", "the last word").to_string()).await;
-    assert_eq!(one.answer("NEW_MESSAGE", "m").await["content"], "the last word");
     one.closed("SHUTTING_DOWN", "later").await;
     stopping.await.unwrap();
     let (admission, address) = (std::sync::Arc::clone(&server.admission), server.address);
     server.tell_to_stop();
     server.stopped().await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens");
-    let gone = async {
-        while admission.counts().0 > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(crate::server::PATIENCE, gone).await.expect("all connections are gone");
+    until("all connections are gone", || admission.counts().0 == 0).await;
 }

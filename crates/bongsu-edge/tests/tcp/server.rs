@@ -3,7 +3,7 @@
 //! Tokens of these tests say what they are: `subject`, `subject/jti`, or `subject/jti/end in milliseconds of the clock`.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -29,13 +29,17 @@ use crate::client::Client;
 /// Far longer than anything takes: who waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The real time, and what tests put on top.
+/// The real time, or the moment at which a test stopped it, and what tests put on top.
 #[derive(Default)]
-pub(crate) struct MovedClock(AtomicI64);
+pub(crate) struct MovedClock {
+    moved_ms: AtomicI64,
+    stopped_at: OnceLock<Timestamp>,
+}
 
 impl Clock for MovedClock {
     fn now(&self) -> Timestamp {
-        Timestamp(SystemClock.now().0 + self.0.load(Ordering::SeqCst))
+        let at = self.stopped_at.get().copied().unwrap_or_else(|| SystemClock.now());
+        Timestamp(at.0 + self.moved_ms.load(Ordering::SeqCst))
     }
 }
 
@@ -98,6 +102,18 @@ impl Reviewer for HeldReviewer {
         }
         true
     }
+}
+
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(5));
+    let look = async {
+        while !holds() {
+            looks.tick().await;
+        }
+    };
+    let held = tokio::time::timeout(PATIENCE, look).await;
+    assert!(held.is_ok(), "never: {what}");
 }
 
 /// A running server; ends with the test.
@@ -201,7 +217,12 @@ impl Server {
 
     /// Lets time pass.
     pub(crate) fn pass_ms(&self, ms: i64) {
-        self.clock.0.fetch_add(ms, Ordering::SeqCst);
+        self.clock.moved_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// From now on time passes only as the test says.
+    pub(crate) fn stop_clock(&self) {
+        self.clock.stopped_at.get_or_init(|| SystemClock.now());
     }
 
     /// A connection that has said nothing yet.
@@ -222,13 +243,7 @@ impl Server {
 
     /// Waits until something holds.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let look = async {
-            while !holds(self) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let held = tokio::time::timeout(PATIENCE, look).await;
-        assert!(held.is_ok(), "never: {what}");
+        until(what, || holds(self)).await;
     }
 
     /// Waits until nobody is connected and nothing is kept of those who were.

