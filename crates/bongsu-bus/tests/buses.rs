@@ -1,5 +1,7 @@
 //! The buses of this crate against the contract, and the faulty one against its commands.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -31,8 +33,7 @@ async fn said(faults: Faults, count: i64) -> Vec<i64> {
             .unwrap();
     }
     bus.settle().await;
-    let heard = notes.0.lock().clone();
-    heard
+    std::mem::take(&mut *notes.0.lock())
 }
 
 #[tokio::test]

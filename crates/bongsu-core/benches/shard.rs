@@ -24,7 +24,10 @@ struct Bench {
 impl Bench {
     /// So many rooms, with so many members each; nobody is a member of two.
     fn new(rooms: u32, members: u32) -> Self {
-        let mut bench = Self { shard: Shard::new(Limits::DEFAULT), out: Vec::new() };
+        let mut bench = Self {
+            shard: Shard::new(Limits::DEFAULT),
+            out: Vec::new(),
+        };
         for slot in 0..rooms * members {
             bench.begin(slot, slot / members);
         }
@@ -46,7 +49,13 @@ impl Bench {
             after: Seq(0),
             asked: false,
         };
-        for input in [open, Input::Attach { slot, rooms: vec![hear] }] {
+        for input in [
+            open,
+            Input::Attach {
+                slot,
+                rooms: vec![hear],
+            },
+        ] {
             self.shard.handle(input, NOW, &mut self.out);
         }
         self.out.clear();
@@ -59,7 +68,11 @@ impl Bench {
         }
         let mut delivered = 0;
         while self.shard.step(&mut self.out) || !self.out.is_empty() {
-            delivered += self.out.iter().filter(|effect| matches!(effect, Effect::Deliver { .. })).count();
+            delivered += self
+                .out
+                .iter()
+                .filter(|effect| matches!(effect, Effect::Deliver { .. }))
+                .count();
             self.out.clear();
         }
         delivered
@@ -75,7 +88,11 @@ fn message(room: u32, seq: u64) -> Arc<Outbound> {
         seq: Seq(seq),
         epoch: Epoch(1),
         members: MembersVersion(1),
-        sender: Sender { user: sender, nickname: "하나".into(), profile_img: None },
+        sender: Sender {
+            user: sender,
+            nickname: "하나".into(),
+            profile_img: None,
+        },
         content: "x".repeat(300).into(),
         kind: MessageKind::Text,
         metadata: None,

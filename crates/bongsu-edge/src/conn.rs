@@ -14,7 +14,9 @@ use bongsu_wire::action::{ActionCodec, Fatal, Incoming};
 use bytes::Bytes;
 
 use crate::action::dialect;
-use crate::socket::Socket;
+use crate::meters::{Meters, Outcome, Verb};
+use crate::socket::{EndedBy, Socket};
+use crate::tcp::TcpService;
 
 /// What one read takes at most.
 const READ_BYTES: usize = 64 * 1024;
@@ -29,6 +31,7 @@ thread_local! {
 /// A connection's own state.
 pub(crate) struct Conn {
     node: Arc<Node>,
+    meters: Arc<Meters>,
     socket: Arc<Socket>,
     mailbox: Arc<Mailbox>,
     codec: ActionCodec,
@@ -45,13 +48,14 @@ struct Read {
 }
 
 impl Conn {
-    pub(crate) fn new(node: Arc<Node>, socket: Arc<Socket>, mailbox: Arc<Mailbox>, locale: Locale) -> Self {
+    pub(crate) fn new(service: &TcpService, socket: Arc<Socket>, mailbox: Arc<Mailbox>) -> Self {
         Self {
-            node,
+            node: Arc::clone(&service.node),
+            meters: Arc::clone(&service.meters),
             socket,
             mailbox,
             codec: ActionCodec::new(),
-            locale,
+            locale: service.locale,
             session: None,
             posted: None,
         }
@@ -78,6 +82,9 @@ impl Conn {
         // Who has finished sending may still wait for answers.
         Box::pin(self.say_all()).await;
         if let Some(session) = self.session.take() {
+            if session.is_cut() {
+                self.socket.ended_by(EndedBy::Node);
+            }
             Box::pin(self.node.sign_out(&session)).await;
         }
         self.mailbox.abort();
@@ -97,6 +104,7 @@ impl Conn {
             let Some(count) = self.socket.read(buffer)? else {
                 return Ok(None);
             };
+            self.meters.bytes_read.inc_by(count as u64);
             if self.mailbox.is_closed() {
                 return Ok(None);
             }
@@ -163,10 +171,13 @@ impl Conn {
         let node = Arc::clone(&self.node);
         let this = &*self;
         let last = node
-            .post_all(&session, posts, &mut |tag, outcome| match outcome {
-                Ok(Some(reply)) => this.reply(tag, &reply),
-                Ok(None) => {}
-                Err(refusal) => this.refuse(tag, &refusal),
+            .post_all(&session, posts, &mut |tag, outcome| {
+                this.count(Verb::POST, outcome.is_ok());
+                match outcome {
+                    Ok(Some(reply)) => this.reply(tag, &reply),
+                    Ok(None) => {}
+                    Err(refusal) => this.refuse(tag, &refusal),
+                }
             })
             .await;
         self.posted = last.or(self.posted);
@@ -195,11 +206,13 @@ impl Conn {
 
     async fn serve(&mut self, session: &Arc<Session>, asked: Asked) {
         let tag = asked.tag.clone();
+        let verb = Verb::of(&asked.request);
         let node = Arc::clone(&self.node);
         let this = &*self;
         let served = node
             .handle(session, asked, &mut |reply| this.reply(&tag, &reply))
             .await;
+        self.count(verb, served.is_ok());
         if let Err(refusal) = served {
             self.refuse(&tag, &refusal);
         }
@@ -211,7 +224,9 @@ impl Conn {
             claimed_user,
             request,
         } = asked;
+        let verb = Verb::of(&request);
         let Request::Connect(connect) = request else {
+            self.count(verb, false);
             self.refuse(&tag, &Refusal::new(Code::NotAuthenticated));
             return;
         };
@@ -235,6 +250,12 @@ impl Conn {
             }
             Err(refusal) => self.refuse(&tag, &refusal),
         }
+        self.count(verb, self.session.is_some());
+    }
+
+    fn count(&self, verb: Verb, done: bool) {
+        self.meters
+            .request(verb, if done { Outcome::Done } else { Outcome::Refused });
     }
 
     fn reply(&self, tag: &Tag, reply: &Reply) {
@@ -251,6 +272,7 @@ impl Conn {
     /// Answers with a refusal; closes where that is due: before sign-in, and when the token is no good any more.
     fn refuse(&self, tag: &Tag, refusal: &Refusal) {
         self.node.counters.refused(refusal.code);
+        self.meters.refused(refusal);
         let now = self.node.ports.clock.now();
         self.push(
             Lane::Message,
@@ -266,6 +288,7 @@ impl Conn {
     /// The stream makes no sense any more: says where, and closes.
     fn malformed(&self, refusal: &Refusal) {
         self.node.counters.refused(refusal.code);
+        self.meters.malformed.inc();
         let now = self.node.ports.clock.now();
         let bytes = self
             .codec
@@ -282,6 +305,7 @@ impl Conn {
             self.codec
                 .notice(&notice, self.locale, now, self.number(), &self.node.ports.limits)
         });
+        self.socket.ended_by(EndedBy::Refusal);
         self.mailbox.close(last.as_ref());
     }
 
@@ -311,7 +335,7 @@ mod tests {
     #[test]
     fn what_every_idle_connection_costs_stays_small() {
         for (what, bytes, most) in [
-            ("a connection", size_of::<Conn>(), 120),
+            ("a connection", size_of::<Conn>(), 128),
             ("its task's future", returned(Conn::run), 400),
             ("its socket", size_of::<Socket>(), 96),
             ("its mailbox", size_of::<Mailbox>(), 96),

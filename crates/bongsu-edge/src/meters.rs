@@ -68,6 +68,10 @@ impl TurnedAway {
     ];
 }
 
+/// What a request asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verb(usize);
+
 /// How a request ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
@@ -197,8 +201,8 @@ impl Meters {
     }
 
     /// A request was answered.
-    pub fn request(&self, request: &Request, outcome: Outcome) {
-        self.requests[verb(request)][outcome as usize].inc();
+    pub fn request(&self, verb: Verb, outcome: Outcome) {
+        self.requests[verb.0][outcome as usize].inc();
     }
 
     /// Something was refused: counts what the code alone does not tell.
@@ -290,25 +294,32 @@ const VERBS: [&str; 17] = [
     "unblock",
 ];
 
-const fn verb(request: &Request) -> usize {
-    match request {
-        Request::Connect(_) => 0,
-        Request::RefreshToken { .. } => 1,
-        Request::Ping => 2,
-        Request::Join { .. } => 3,
-        Request::Leave { .. } => 4,
-        Request::Post(_) => 5,
-        Request::Typing { .. } => 6,
-        Request::MarkRead { .. } => 7,
-        Request::History { .. } => 8,
-        Request::CreateCall { .. } => 9,
-        Request::JoinCall { .. } => 10,
-        Request::LeaveCall { .. } => 11,
-        Request::EndCall { .. } => 12,
-        Request::Signal { .. } => 13,
-        Request::SetMedia { .. } => 14,
-        Request::Block { .. } => 15,
-        Request::Unblock { .. } => 16,
+impl Verb {
+    /// To post a message.
+    pub const POST: Self = Self(5);
+
+    /// What a request asks for.
+    #[must_use]
+    pub const fn of(request: &Request) -> Self {
+        Self(match request {
+            Request::Connect(_) => 0,
+            Request::RefreshToken { .. } => 1,
+            Request::Ping => 2,
+            Request::Join { .. } => 3,
+            Request::Leave { .. } => 4,
+            Request::Post(_) => 5,
+            Request::Typing { .. } => 6,
+            Request::MarkRead { .. } => 7,
+            Request::History { .. } => 8,
+            Request::CreateCall { .. } => 9,
+            Request::JoinCall { .. } => 10,
+            Request::LeaveCall { .. } => 11,
+            Request::EndCall { .. } => 12,
+            Request::Signal { .. } => 13,
+            Request::SetMedia { .. } => 14,
+            Request::Block { .. } => 15,
+            Request::Unblock { .. } => 16,
+        })
     }
 }
 

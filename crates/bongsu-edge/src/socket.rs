@@ -4,9 +4,10 @@
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering::Relaxed};
 
-use bongsu_model::Timestamp;
+use bongsu_model::refusal::CloseCause;
+use bongsu_model::{Code, Refusal, Timestamp};
 use bongsu_node::{Line, Wrote};
 use futures_util::future::BoxFuture;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -30,6 +31,19 @@ pub(crate) struct Socket {
     busy: AtomicBool,
     signed_in: AtomicBool,
     compresses: AtomicBool,
+    ended_by: AtomicU8,
+}
+
+/// Who ended a connection, for the meters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum EndedBy {
+    Client,
+    SignInTimeout,
+    FrameTimeout,
+    Idle,
+    Refusal,
+    /// The node: an operator, the token's end, a ban, or because it stops.
+    Node,
 }
 
 /// What has run out.
@@ -59,6 +73,26 @@ impl Socket {
             busy: AtomicBool::new(false),
             signed_in: AtomicBool::new(false),
             compresses: AtomicBool::new(false),
+            ended_by: AtomicU8::new(0),
+        }
+    }
+
+    /// Notes who ends the connection; the first counts.
+    pub(crate) fn ended_by(&self, who: EndedBy) {
+        let _ = self
+            .ended_by
+            .compare_exchange(EndedBy::Client as u8, who as u8, Relaxed, Relaxed);
+    }
+
+    /// Why the connection ended; `None` if its client ended it.
+    pub(crate) fn cause(&self) -> Option<CloseCause> {
+        match self.ended_by.load(Relaxed) {
+            1 => Some(CloseCause::SignInTimeout),
+            2 => Some(CloseCause::FrameTimeout),
+            3 => Some(CloseCause::Idle),
+            4 => Some(CloseCause::Refused(Refusal::new(Code::InvalidData))),
+            5 => Some(CloseCause::Disconnected),
+            _ => None,
         }
     }
 

@@ -10,7 +10,7 @@ use bongsu_wire::action::Voice;
 use parking_lot::Mutex;
 
 use crate::action::dialect;
-use crate::socket::{RanOut, Socket};
+use crate::socket::{EndedBy, RanOut, Socket};
 
 /// The open connections of one listener.
 #[derive(Default)]
@@ -97,19 +97,21 @@ pub(crate) async fn run(sweeper: Weak<Sweeper>, node: Weak<Node>, locale: Locale
                 watched.mailbox.abort();
                 continue;
             }
-            let cause = match what {
+            let (who, cause) = match what {
                 RanOut::Linger => {
                     watched.mailbox.abort();
                     continue;
                 }
-                RanOut::SignIn => CloseCause::SignInTimeout,
-                RanOut::Frame => CloseCause::FrameTimeout,
-                RanOut::Idle => CloseCause::Idle,
+                RanOut::SignIn => (EndedBy::SignInTimeout, CloseCause::SignInTimeout),
+                RanOut::Frame => (EndedBy::FrameTimeout, CloseCause::FrameTimeout),
+                RanOut::Idle => (EndedBy::Idle, CloseCause::Idle),
             };
+            watched.socket.ended_by(who);
             let notice = Notice::Closed(Closing::new(cause));
             let voice = Voice::new(watched.socket.compresses());
             let id = u64::try_from(node.ports.chance.bits() >> 64).unwrap_or(0);
-            let bytes = dialect(voice, &node.ports.limits).notice(&notice, locale, now, id, &node.ports.limits);
+            let bytes =
+                dialect(voice, &node.ports.limits).notice(&notice, locale, now, id, &node.ports.limits);
             watched.mailbox.close(Some(&bytes));
         }
     }

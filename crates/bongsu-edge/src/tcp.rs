@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::admission::{Admission, Permit};
 use crate::conn::Conn;
+use crate::meters::{self, Meters, TurnedAway};
 use crate::socket::Socket;
 use crate::sweeper::{self, Sweeper};
 
@@ -55,6 +56,8 @@ pub struct TcpService {
     pub node: Arc<Node>,
     /// Who may connect.
     pub admission: Arc<Admission>,
+    /// Who counts.
+    pub meters: Arc<Meters>,
     /// The language of texts until a client names its own.
     pub locale: Locale,
 }
@@ -112,15 +115,13 @@ fn accept(service: &TcpService, sweeper: &Arc<Sweeper>, stream: TcpStream, addre
         Arc::clone(&ports.clock),
         Arc::clone(&service.node.counters),
     );
-    let conn = Conn::new(
-        Arc::clone(&service.node),
-        Arc::clone(&socket),
-        Arc::clone(&mailbox),
-        service.locale,
-    );
+    service.meters.connection_opened(meters::Protocol::Action);
+    let conn = Conn::new(service, Arc::clone(&socket), Arc::clone(&mailbox));
     let watched = Watch {
         index: sweeper.watch(&socket, &mailbox),
         sweeper: Arc::clone(sweeper),
+        meters: Arc::clone(&service.meters),
+        socket,
         _permit: permit,
     };
     tokio::spawn(async move {
@@ -138,18 +139,23 @@ async fn said(stop: &mut watch::Receiver<bool>) {
 struct Watch {
     sweeper: Arc<Sweeper>,
     index: usize,
+    meters: Arc<Meters>,
+    socket: Arc<Socket>,
     _permit: Permit,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         self.sweeper.forget(self.index);
+        self.meters
+            .connection_closed(meters::Protocol::Action, self.socket.cause().as_ref());
     }
 }
 
 /// Tells who is not admitted when to come back. One try, no waiting: there may be very many.
 fn refuse(service: &TcpService, stream: &TcpStream, now: Timestamp) {
     service.node.counters.refused(Code::Overloaded);
+    service.meters.turned_away(TurnedAway::NodeFull);
     let refusal = Refusal::retry(Code::Overloaded, REFUSED_RETRY_MS);
     let bytes = Voice::new(false).refusal(&Tag::default(), &refusal, service.locale, now, 0);
     // Past the runtime: of so new a socket it may not know yet that it takes bytes.

@@ -316,14 +316,29 @@ mod tests {
         assert!(at("shard_inbox_max", 0).contains(&Broken::Zero("shard_inbox_max")));
         assert_eq!(at("retention_s", 0), []);
         assert_eq!(at("retention_s", Limits::CEILING), []);
-        assert_eq!(at("retention_s", Limits::CEILING + 1), [Broken::TooLarge("retention_s")]);
+        assert_eq!(
+            at("retention_s", Limits::CEILING + 1),
+            [Broken::TooLarge("retention_s")]
+        );
     }
 
     #[test]
     fn every_limit_says_what_it_bounds() {
-        let names: Vec<_> = Limits::DEFAULT.entries().into_iter().map(|(name, _)| name).collect();
-        assert!(Limits::described().iter().map(|(name, _)| *name).eq(names.iter().copied()));
+        let names: Vec<_> = Limits::DEFAULT
+            .entries()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert!(
+            Limits::described()
+                .iter()
+                .map(|(name, _)| *name)
+                .eq(names.iter().copied())
+        );
         assert!(Limits::described().iter().all(|(_, doc)| !doc.is_empty()));
-        assert!(MAY_BE_ZERO.iter().all(|name| names.contains(name)), "a limit was renamed");
+        assert!(
+            MAY_BE_ZERO.iter().all(|name| names.contains(name)),
+            "a limit was renamed"
+        );
     }
 }

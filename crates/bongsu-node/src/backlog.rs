@@ -121,10 +121,10 @@ impl Backlog {
         if self.bytes - self.control_bytes + bytes.len() > budget {
             return false;
         }
-        if self.ephemeral.len() >= limits.mailbox_ephemeral_max {
-            if let Some((_, oldest)) = self.ephemeral.pop_front() {
-                self.bytes -= oldest.len();
-            }
+        if self.ephemeral.len() >= limits.mailbox_ephemeral_max
+            && let Some((_, oldest)) = self.ephemeral.pop_front()
+        {
+            self.bytes -= oldest.len();
         }
         self.bytes += bytes.len();
         self.ephemeral.push_back((key, bytes));
@@ -182,11 +182,11 @@ impl Backlog {
             self.control_bytes -= bytes.len();
             return Some(bytes);
         }
-        if self.since_ephemeral < FLOOR || self.ephemeral.is_empty() {
-            if let Some(bytes) = self.message.pop_front() {
-                self.since_ephemeral += 1;
-                return Some(bytes);
-            }
+        if (self.since_ephemeral < FLOOR || self.ephemeral.is_empty())
+            && let Some(bytes) = self.message.pop_front()
+        {
+            self.since_ephemeral += 1;
+            return Some(bytes);
         }
         self.since_ephemeral = 0;
         self.ephemeral

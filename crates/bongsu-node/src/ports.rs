@@ -33,7 +33,6 @@ pub trait Tokens: Send + Sync {
     /// Gets ready to verify a token: waits, if at all, only for a key that is not known yet and can be fetched.
     async fn ready_for(&self, _token: &str) {}
 
-
     /// Checks a token's signature, times and claims; nothing about its user or its revocation.
     ///
     /// # Errors
@@ -60,8 +59,10 @@ impl Moderated {
     /// The pipeline of a server that was told nothing.
     #[must_use]
     pub fn plain(limits: &Limits) -> Self {
-        let settings =
-            ModerationSettings { content_bytes_max: limits.content_bytes_max, ..ModerationSettings::default() };
+        let settings = ModerationSettings {
+            content_bytes_max: limits.content_bytes_max,
+            ..ModerationSettings::default()
+        };
         Self::new(Moderation::new(&settings, Blocklist::default()))
     }
 

@@ -86,12 +86,21 @@ struct Bench {
 fn bench(room: usize) -> Bench {
     let pipe = Arc::new(Pipe::default());
     pipe.give(room);
-    let limits = Limits { mailbox_bytes_max: 1_000, mailbox_control_bytes_max: 100, slow_ms: 10_000, ..Limits::DEFAULT };
+    let limits = Limits {
+        mailbox_bytes_max: 1_000,
+        mailbox_control_bytes_max: 100,
+        slow_ms: 10_000,
+        ..Limits::DEFAULT
+    };
     let counters = Arc::new(Counters::default());
     let line: Arc<dyn Line> = Arc::clone(&pipe) as Arc<dyn Line>;
     let clock = Arc::new(PausedClock(Instant::now()));
     let mailbox = Mailbox::new(line, Arc::new(limits), clock, Arc::clone(&counters));
-    Bench { pipe, mailbox, counters }
+    Bench {
+        pipe,
+        mailbox,
+        counters,
+    }
 }
 
 impl Bench {
@@ -111,14 +120,19 @@ impl Bench {
 async fn what_fits_is_written_at_once_and_costs_nothing() {
     let it = bench(100);
     assert_eq!(it.push(Lane::Message, "hello"), Pushed::Written);
-    assert_eq!((it.pipe.text().as_str(), it.mailbox.waiting_bytes()), ("hello", 0));
+    assert_eq!(
+        (it.pipe.text().as_str(), it.mailbox.waiting_bytes()),
+        ("hello", 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_byte_leaves_once_and_in_order_however_the_line_takes_them() {
     let mut chance = 7_u64;
     let mut next = |below: u64| {
-        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        chance = chance
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from((chance >> 33) % below).unwrap()
     };
     let it = bench(0);
@@ -154,7 +168,10 @@ async fn the_budget_is_for_what_waits_and_control_has_its_own() {
     assert_eq!(it.push(Lane::Message, "m"), Pushed::Full);
     assert_eq!(it.push(Lane::Control, &"c".repeat(100)), Pushed::Queued);
     assert_eq!(it.push(Lane::Control, "c"), Pushed::Full);
-    assert_eq!(it.mailbox.answer(Lane::Message, &Bytes::from_static(b"answer")), Pushed::Queued);
+    assert_eq!(
+        it.mailbox.answer(Lane::Message, &Bytes::from_static(b"answer")),
+        Pushed::Queued
+    );
     assert_eq!(it.counters.mailbox_bytes.get(), 1_106);
     it.pipe.give(10_000);
     it.until(|it| it.mailbox.waiting_bytes() == 0).await;
@@ -172,7 +189,10 @@ async fn a_full_mailbox_without_progress_ends_and_one_with_a_little_does_not() {
     assert!(!it.mailbox.is_closed(), "a byte is progress");
     it.until(|it| it.mailbox.is_closed()).await;
     assert!(it.pipe.aborted.load(SeqCst));
-    assert_eq!((it.counters.slow_closes.get(), it.counters.mailbox_bytes.get()), (1, 0));
+    assert_eq!(
+        (it.counters.slow_closes.get(), it.counters.mailbox_bytes.get()),
+        (1, 0)
+    );
     assert_eq!(it.push(Lane::Control, "c"), Pushed::Closed);
 }
 
@@ -183,7 +203,10 @@ async fn an_almost_empty_mailbox_has_patience_until_someone_waits_for_it() {
     tokio::time::sleep(Duration::from_secs(100)).await;
     assert!(!it.mailbox.is_closed(), "it costs next to nothing");
     it.mailbox.relief(0).await;
-    assert!(it.mailbox.is_closed(), "who waited was let go when the line was given up");
+    assert!(
+        it.mailbox.is_closed(),
+        "who waited was let go when the line was given up"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,7 +238,10 @@ async fn a_close_says_all_first_but_does_not_wait_for_ever() {
     it.mailbox.close(Some(&Bytes::from_static(b"bye")));
     it.until(|it| it.pipe.aborted.load(SeqCst)).await;
     assert_eq!(it.pipe.text(), "beg");
-    assert_eq!((it.counters.slow_closes.get(), it.counters.mailbox_bytes.get()), (0, 0));
+    assert_eq!(
+        (it.counters.slow_closes.get(), it.counters.mailbox_bytes.get()),
+        (0, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]

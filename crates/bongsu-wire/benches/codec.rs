@@ -92,7 +92,9 @@ fn encode(c: &mut Criterion) {
         ("encode_new_message_escapes_300", "line\n\"quoted\"\t".repeat(23)),
     ] {
         let event = new_message(&content);
-        c.bench_function(name, |b| b.iter(|| ActionEvents::plain().encode(black_box(&event))));
+        c.bench_function(name, |b| {
+            b.iter(|| ActionEvents::plain().encode(black_box(&event)))
+        });
     }
 }
 

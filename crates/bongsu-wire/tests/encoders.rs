@@ -240,8 +240,18 @@ fn large_events_are_packed_for_those_who_accept_it() {
     assert!(packed.len() < plain.len() / 4);
     let heard = Heard::parse(&packed).unwrap();
     assert!(heard.compressed);
-    assert_eq!(heard.object().unwrap(), Heard::parse(&plain).unwrap().object().unwrap());
+    assert_eq!(
+        heard.object().unwrap(),
+        Heard::parse(&plain).unwrap().object().unwrap()
+    );
     let small = announced(30);
-    assert_eq!(ActionEvents::packed(1_024).encode(&small), ActionEvents::plain().encode(&small));
-    assert_ne!(ActionEvents::packed(1_024).slot(), ActionEvents::plain().slot(), "each has its own memory");
+    assert_eq!(
+        ActionEvents::packed(1_024).encode(&small),
+        ActionEvents::plain().encode(&small)
+    );
+    assert_ne!(
+        ActionEvents::packed(1_024).slot(),
+        ActionEvents::plain().slot(),
+        "each has its own memory"
+    );
 }

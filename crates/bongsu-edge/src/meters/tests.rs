@@ -21,11 +21,11 @@ fn what_was_counted_is_shown() {
     meters.connection_closed(Protocol::Action, Some(&CloseCause::Idle));
     meters.turned_away(TurnedAway::AddressFull);
     meters.bytes_read.inc_by(300);
-    meters.request(&Request::Ping, Outcome::Done);
+    meters.request(Verb::of(&Request::Ping), Outcome::Done);
     meters.request(
-        &Request::Leave {
+        Verb::of(&Request::Leave {
             room: RoomRef::Id(RoomId(1)),
-        },
+        }),
         Outcome::Refused,
     );
     meters.refused(&Refusal::because(Code::InvalidToken, "expired"));

@@ -21,7 +21,10 @@ async fn a_room_is_joined_heard_and_left() {
     let mut four = server.session(4).await;
     four.send("JOIN_ROOM", "j", json!({ "chatroom_id": 1 })).await;
     let joined = four.answer("JOIN_ROOM_SUCCESS", "j").await;
-    assert_eq!((&joined["chatroom_id"], &joined["participants_count"]), (&json!(1), &json!(4)));
+    assert_eq!(
+        (&joined["chatroom_id"], &joined["participants_count"]),
+        (&json!(1), &json!(4))
+    );
     assert_eq!(joined["seq"], 2);
     let online = json!([
         { "user_id": 1, "nickname": "nick 1", "is_online": true },
@@ -30,19 +33,32 @@ async fn a_room_is_joined_heard_and_left() {
     assert_eq!(joined["online_participants"], online);
     let told = one.expect("USER_JOINED").await;
     assert!(told["seq_id"].as_str().unwrap().starts_with("broadcast_"));
-    assert_eq!(told["data"], json!({ "chatroom_id": 1, "user_id": 4, "nickname": "nick 4", "participants_count": 4 }));
+    assert_eq!(
+        told["data"],
+        json!({ "chatroom_id": 1, "user_id": 4, "nickname": "nick 4", "participants_count": 4 })
+    );
     // A second join is no second coming.
     four.send("JOIN_ROOM", "again", json!({ "chatroom_id": 1 })).await;
     four.answer("JOIN_ROOM_SUCCESS", "again").await;
     one.post(1, "hello").await;
     for client in [&mut one, &mut four] {
-        assert_eq!(client.answer("NEW_MESSAGE", "hello").await["seq"], 3, "nothing in between");
+        assert_eq!(
+            client.answer("NEW_MESSAGE", "hello").await["seq"],
+            3,
+            "nothing in between"
+        );
     }
     four.send("LEAVE_ROOM", "l", json!({ "chatroom_id": 1 })).await;
-    assert_eq!(four.answer("LEAVE_ROOM_SUCCESS", "l").await, json!({ "chatroom_id": 1 }));
+    assert_eq!(
+        four.answer("LEAVE_ROOM_SUCCESS", "l").await,
+        json!({ "chatroom_id": 1 })
+    );
     for client in [&mut one, &mut four] {
         let told = client.expect_data("USER_LEFT").await;
-        assert_eq!(told, json!({ "chatroom_id": 1, "user_id": 4, "nickname": "nick 4", "participants_count": 3 }));
+        assert_eq!(
+            told,
+            json!({ "chatroom_id": 1, "user_id": 4, "nickname": "nick 4", "participants_count": 3 })
+        );
     }
     one.post(1, "without you").await;
     one.answer("NEW_MESSAGE", "without you").await;
@@ -67,9 +83,16 @@ async fn a_message_carries_what_it_was_given() {
     let first = one.answer("NEW_MESSAGE", "m").await;
     assert_eq!(first["content"], "\u{e9}", "normalised");
     assert_eq!(first["sender"], json!({ "user_id": 1, "nickname": "nick 1" }));
-    assert_eq!((&first["message_type"], &first["metadata"]), (&json!("image"), &json!({ "w": 1 })));
+    assert_eq!(
+        (&first["message_type"], &first["metadata"]),
+        (&json!("image"), &json!({ "w": 1 }))
+    );
     assert_eq!(first["reply_to"], question);
-    assert_eq!(first.get("client_message_id"), None, "the shared event does not tell");
+    assert_eq!(
+        first.get("client_message_id"),
+        None,
+        "the shared event does not tell"
+    );
     assert_eq!(two.answer("NEW_MESSAGE", "m").await, first);
     // A repeat is answered to its sender alone.
     one.send("SEND_MESSAGE", "again", given).await;
@@ -86,19 +109,26 @@ async fn typing_and_marks_go_to_whom_they_concern() {
     server.history(1, 3, 5, 1).await;
     let (mut one, mut two) = (server.session(1).await, server.session(2).await);
     one.wait("USER_STATUS_CHANGED").await;
-    one.send("TYPING", "t", json!({ "chatroom_id": 1, "is_typing": true })).await;
+    one.send("TYPING", "t", json!({ "chatroom_id": 1, "is_typing": true }))
+        .await;
     let told = two.expect_data("TYPING").await;
     assert_eq!(told, json!({ "chatroom_id": 1, "user_id": 1, "is_typing": true }));
-    one.send("MARK_READ", "r", json!({ "chatroom_id": 1, "seq": 4 })).await;
-    assert_eq!(one.answer("MARK_READ_SUCCESS", "r").await, json!({ "chatroom_id": 1, "seq": 4 }));
+    one.send("MARK_READ", "r", json!({ "chatroom_id": 1, "seq": 4 }))
+        .await;
+    assert_eq!(
+        one.answer("MARK_READ_SUCCESS", "r").await,
+        json!({ "chatroom_id": 1, "seq": 4 })
+    );
     for client in [&mut one, &mut two] {
         let told = client.expect_data("MESSAGE_READ").await;
         assert_eq!(told, json!({ "chatroom_id": 1, "user_id": 1, "seq": 4 }));
     }
     // Back is no way, and beyond the last message is nothing.
-    one.send("MARK_READ", "back", json!({ "chatroom_id": 1, "seq": 2 })).await;
+    one.send("MARK_READ", "back", json!({ "chatroom_id": 1, "seq": 2 }))
+        .await;
     assert_eq!(one.answer("MARK_READ_SUCCESS", "back").await["seq"], 4);
-    one.send("MARK_READ", "far", json!({ "chatroom_id": 1, "seq": 99 })).await;
+    one.send("MARK_READ", "far", json!({ "chatroom_id": 1, "seq": 99 }))
+        .await;
     assert_eq!(one.answer("MARK_READ_SUCCESS", "far").await["seq"], 5);
     assert_eq!(one.expect_data("MESSAGE_READ").await["seq"], 5);
 }
@@ -109,20 +139,49 @@ async fn history_comes_in_pages_both_ways() {
     server.history(1, 2, 7, 1).await;
     let mut one = server.session(1).await;
     let pages = [
-        (json!({ "chatroom_id": 1, "after_seq": 2, "limit": 3 }), vec![3, 4, 5], true),
-        (json!({ "chatroom_id": 1, "after_seq": 5, "limit": 3 }), vec![6, 7], false),
-        (json!({ "chatroom_id": 1, "before_seq": 3, "limit": 3 }), vec![1, 2], false),
-        (json!({ "chatroom_id": 1, "before_seq": 8, "limit": 2 }), vec![6, 7], true),
+        (
+            json!({ "chatroom_id": 1, "after_seq": 2, "limit": 3 }),
+            vec![3, 4, 5],
+            true,
+        ),
+        (
+            json!({ "chatroom_id": 1, "after_seq": 5, "limit": 3 }),
+            vec![6, 7],
+            false,
+        ),
+        (
+            json!({ "chatroom_id": 1, "before_seq": 3, "limit": 3 }),
+            vec![1, 2],
+            false,
+        ),
+        (
+            json!({ "chatroom_id": 1, "before_seq": 8, "limit": 2 }),
+            vec![6, 7],
+            true,
+        ),
         (json!({ "chatroom_id": 1 }), vec![1, 2, 3, 4, 5, 6, 7], false),
     ];
     for (asked, seqs, has_more) in pages {
         one.send("GET_MESSAGES", "h", asked.clone()).await;
         let page = one.answer("BATCH_MESSAGES", "h").await;
-        let got: Vec<_> = page["messages"].as_array().unwrap().iter().map(|it| it["seq"].as_u64().unwrap()).collect();
-        assert_eq!((got, page["has_more"].as_bool().unwrap()), (seqs, has_more), "{asked}");
+        let got: Vec<_> = page["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["seq"].as_u64().unwrap())
+            .collect();
+        assert_eq!(
+            (got, page["has_more"].as_bool().unwrap()),
+            (seqs, has_more),
+            "{asked}"
+        );
         assert_eq!(page["epoch"].as_str().unwrap().len(), 16);
     }
-    for (field, wrong) in [("limit", json!(0)), ("limit", json!(201)), ("before_seq", json!(1))] {
+    for (field, wrong) in [
+        ("limit", json!(0)),
+        ("limit", json!(201)),
+        ("before_seq", json!(1)),
+    ] {
         let mut asked = json!({ "chatroom_id": 1, "after_seq": 1 });
         asked[field] = wrong;
         one.send("GET_MESSAGES", "h", asked).await;
@@ -134,9 +193,22 @@ async fn history_comes_in_pages_both_ways() {
 async fn strangers_find_nothing_and_may_nothing() {
     let server = Server::start().await;
     server.users([4]).await;
-    let closed = NewRoom { visibility: Visibility::Closed, ..NewRoom::default() };
+    let closed = NewRoom {
+        visibility: Visibility::Closed,
+        ..NewRoom::default()
+    };
     server.room_of(2, &[1], closed).await;
-    server.room_of(3, &[1, 4], NewRoom { max_members: Some(2), visibility: Visibility::Open, ..NewRoom::default() }).await;
+    server
+        .room_of(
+            3,
+            &[1, 4],
+            NewRoom {
+                max_members: Some(2),
+                visibility: Visibility::Open,
+                ..NewRoom::default()
+            },
+        )
+        .await;
     let mut three = server.session(3).await;
     for (action, mut fields) in [
         ("JOIN_ROOM", json!({})),
@@ -144,7 +216,10 @@ async fn strangers_find_nothing_and_may_nothing() {
         ("TYPING", json!({ "is_typing": true })),
         ("MARK_READ", json!({ "seq": 1 })),
         ("GET_MESSAGES", json!({})),
-        ("CREATE_VIDEO_ROOM", json!({ "video_room_name": "v", "max_participants": 2 })),
+        (
+            "CREATE_VIDEO_ROOM",
+            json!({ "video_room_name": "v", "max_participants": 2 }),
+        ),
         ("LEAVE_ROOM", json!({})),
     ] {
         fields["chatroom_id"] = json!(2);
@@ -179,17 +254,35 @@ async fn who_is_blocked_is_not_heard_and_cannot_write_to_the_other() {
     let (mut one, mut two) = (server.session(1).await, server.session(2).await);
     one.wait("USER_STATUS_CHANGED").await;
     one.send("BLOCK_USER", "b", json!({ "user_id": 2 })).await;
-    assert_eq!(one.answer("BLOCK_USER_SUCCESS", "b").await, json!({ "user_id": 2 }));
+    assert_eq!(
+        one.answer("BLOCK_USER_SUCCESS", "b").await,
+        json!({ "user_id": 2 })
+    );
     two.post(2, "direct").await;
     two.refused("USER_BLOCKED", "direct").await;
     two.post(1, "unheard").await;
     two.answer("NEW_MESSAGE", "unheard").await;
-    two.send("TYPING", "t", json!({ "chatroom_id": 1, "is_typing": true })).await;
+    two.send("TYPING", "t", json!({ "chatroom_id": 1, "is_typing": true }))
+        .await;
     one.post(1, "heard").await;
-    assert_eq!(one.answer("NEW_MESSAGE", "heard").await["seq"], 2, "nothing of the blocked user before");
-    assert_eq!(two.answer("NEW_MESSAGE", "heard").await["seq"], 2, "the other way nothing is blocked");
+    assert_eq!(
+        one.answer("NEW_MESSAGE", "heard").await["seq"],
+        2,
+        "nothing of the blocked user before"
+    );
+    assert_eq!(
+        two.answer("NEW_MESSAGE", "heard").await["seq"],
+        2,
+        "the other way nothing is blocked"
+    );
     one.send("GET_MESSAGES", "h", json!({ "chatroom_id": 1 })).await;
-    assert_eq!(one.answer("BATCH_MESSAGES", "h").await["messages"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        one.answer("BATCH_MESSAGES", "h").await["messages"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     one.send("UNBLOCK_USER", "u", json!({ "user_id": 2 })).await;
     one.answer("UNBLOCK_USER_SUCCESS", "u").await;
     two.post(2, "again").await;
@@ -204,7 +297,13 @@ async fn who_is_blocked_is_not_heard_and_cannot_write_to_the_other() {
 
 #[tokio::test]
 async fn too_much_too_fast_is_refused_with_a_time() {
-    let limits = Limits { posts_per_s: 1, posts_burst: 3, joins_per_s: 1, joins_burst: 2, ..Limits::DEFAULT };
+    let limits = Limits {
+        posts_per_s: 1,
+        posts_burst: 3,
+        joins_per_s: 1,
+        joins_burst: 2,
+        ..Limits::DEFAULT
+    };
     let server = Server::limited(limits).await;
     server.stop_clock();
     let mut one = server.session(1).await;
@@ -222,11 +321,17 @@ async fn too_much_too_fast_is_refused_with_a_time() {
     another_session.answer("NEW_MESSAGE", "now").await;
     one.answer("NEW_MESSAGE", "now").await;
     for n in 0..3 {
-        one.send("JOIN_ROOM", &format!("j{n}"), json!({ "chatroom_id": 1 })).await;
+        one.send("JOIN_ROOM", &format!("j{n}"), json!({ "chatroom_id": 1 }))
+            .await;
     }
     one.answer("JOIN_ROOM_SUCCESS", "j0").await;
     one.answer("JOIN_ROOM_SUCCESS", "j1").await;
-    assert!(one.refused("RATE_LIMITED", "j2").await["retry_after_ms"].as_u64().unwrap() > 0);
+    assert!(
+        one.refused("RATE_LIMITED", "j2").await["retry_after_ms"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
 }
 
 #[tokio::test]
@@ -242,7 +347,12 @@ async fn content_is_judged() {
     .enumerate()
     {
         let seq_id = format!("c{n}");
-        one.send("SEND_MESSAGE", &seq_id, json!({ "chatroom_id": 1, "content": content, "message_type": "text" })).await;
+        one.send(
+            "SEND_MESSAGE",
+            &seq_id,
+            json!({ "chatroom_id": 1, "content": content, "message_type": "text" }),
+        )
+        .await;
         let told = one.expect_data("ERROR").await;
         assert_eq!(told["original_seq_id"], seq_id.as_str());
         assert_eq!(told["error_code"], code, "{told}");
@@ -251,13 +361,20 @@ async fn content_is_judged() {
     one.post(1, &longest).await;
     // The reference is longer than references may be.
     one.expect("ERROR").await;
-    one.send("SEND_MESSAGE", "longest", json!({ "chatroom_id": 1, "content": longest, "message_type": "text" })).await;
+    one.send(
+        "SEND_MESSAGE",
+        "longest",
+        json!({ "chatroom_id": 1, "content": longest, "message_type": "text" }),
+    )
+    .await;
     one.answer("NEW_MESSAGE", "longest").await;
 }
 
 fn gzip(bytes: &[u8]) -> String {
     let mut packed = Vec::new();
-    GzEncoder::new(bytes, Compression::best()).read_to_end(&mut packed).unwrap();
+    GzEncoder::new(bytes, Compression::best())
+        .read_to_end(&mut packed)
+        .unwrap();
     STANDARD.encode(packed)
 }
 
@@ -267,11 +384,15 @@ async fn compression_goes_both_ways_for_those_who_ask() {
     server.history(1, 2, 20, 200).await;
     let mut one = server.connect().await;
     let connect = gzip(br#"{"jwt_token":"1","accept_compression":true}"#);
-    one.raw(json!({ "action": "CONNECT", "seq_id": "c", "compressed": true, "data": connect }).to_string()).await;
+    one.raw(json!({ "action": "CONNECT", "seq_id": "c", "compressed": true, "data": connect }).to_string())
+        .await;
     one.answer("CONNECT_SUCCESS", "c").await;
     one.send("GET_MESSAGES", "h", json!({ "chatroom_id": 1 })).await;
     let page = one.expect("BATCH_MESSAGES").await;
-    assert_eq!((&page["compressed"], &page["seq_id"]), (&json!(true), &json!("h")));
+    assert_eq!(
+        (&page["compressed"], &page["seq_id"]),
+        (&json!(true), &json!("h"))
+    );
     let packed = STANDARD.decode(page["data"].as_str().unwrap()).unwrap();
     let unpacked: Value = serde_json::from_reader(GzDecoder::new(packed.as_slice())).unwrap();
     assert_eq!(unpacked["messages"].as_array().unwrap().len(), 20);
@@ -287,9 +408,11 @@ async fn compression_goes_both_ways_for_those_who_ask() {
         (STANDARD.encode("not gzip"), "INVALID_DATA"),
         (gzip(b"\xff"), "INVALID_DATA"),
     ] {
-        one.raw(json!({ "action": "PING", "seq_id": "z", "compressed": true, "data": data }).to_string()).await;
+        one.raw(json!({ "action": "PING", "seq_id": "z", "compressed": true, "data": data }).to_string())
+            .await;
         one.refused(code, "z").await;
     }
-    one.raw(json!({ "action": "PING", "seq_id": "p", "compressed": true, "data": gzip(b"{}") }).to_string()).await;
+    one.raw(json!({ "action": "PING", "seq_id": "p", "compressed": true, "data": gzip(b"{}") }).to_string())
+        .await;
     one.answer("PONG", "p").await;
 }

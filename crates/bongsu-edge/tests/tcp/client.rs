@@ -21,7 +21,11 @@ pub(crate) fn ask(action: &str, seq_id: &str, fields: &Value) -> Value {
 }
 
 pub(crate) fn post(room: i64, seq_id: &str, content: &str) -> Value {
-    ask("SEND_MESSAGE", seq_id, &json!({ "chatroom_id": room, "content": content, "message_type": "text" }))
+    ask(
+        "SEND_MESSAGE",
+        seq_id,
+        &json!({ "chatroom_id": room, "content": content, "message_type": "text" }),
+    )
 }
 
 impl Client {
@@ -37,14 +41,23 @@ impl Client {
     }
 
     async fn over(socket: TcpSocket, address: SocketAddr) -> Self {
-        let stream = timeout(PATIENCE, socket.connect(address)).await.expect("in time").unwrap();
+        let stream = timeout(PATIENCE, socket.connect(address))
+            .await
+            .expect("in time")
+            .unwrap();
         stream.set_nodelay(true).unwrap();
         let (reader, writer) = stream.into_split();
-        Self { reader: BufReader::new(reader), writer }
+        Self {
+            reader: BufReader::new(reader),
+            writer,
+        }
     }
 
     pub(crate) async fn raw(&mut self, bytes: impl AsRef<[u8]>) {
-        timeout(PATIENCE, self.writer.write_all(bytes.as_ref())).await.expect("in time").unwrap();
+        timeout(PATIENCE, self.writer.write_all(bytes.as_ref()))
+            .await
+            .expect("in time")
+            .unwrap();
     }
 
     pub(crate) async fn send(&mut self, action: &str, seq_id: &str, fields: Value) {
@@ -58,7 +71,9 @@ impl Client {
     /// The next line; `None` at the end of the stream.
     pub(crate) async fn next_or_end(&mut self) -> Option<Value> {
         let mut line = String::new();
-        let read = timeout(PATIENCE, self.reader.read_line(&mut line)).await.expect("an answer in time");
+        let read = timeout(PATIENCE, self.reader.read_line(&mut line))
+            .await
+            .expect("an answer in time");
         if read.expect("no reset before the end") == 0 {
             return None;
         }
@@ -120,9 +135,15 @@ impl Client {
     /// The end of the stream comes next, without a reset.
     pub(crate) async fn end(&mut self) {
         let mut rest = Vec::new();
-        let read = timeout(PATIENCE, self.reader.read_to_end(&mut rest)).await.expect("the end in time");
+        let read = timeout(PATIENCE, self.reader.read_to_end(&mut rest))
+            .await
+            .expect("the end in time");
         read.expect("no reset before the end");
-        assert!(rest.is_empty(), "more after the end: {}", String::from_utf8_lossy(&rest));
+        assert!(
+            rest.is_empty(),
+            "more after the end: {}",
+            String::from_utf8_lossy(&rest)
+        );
     }
 
     /// Is closed with this code and advice, then the stream ends.
@@ -136,7 +157,8 @@ impl Client {
 
     /// All answers to what was asked before have come: nothing but them since. Returns what came.
     pub(crate) async fn settled(&mut self) -> Vec<Value> {
-        self.send("GET_MESSAGES", "settled", json!({ "chatroom_id": 0 })).await;
+        self.send("GET_MESSAGES", "settled", json!({ "chatroom_id": 0 }))
+            .await;
         let mut came = Vec::new();
         loop {
             let line = self.next().await;

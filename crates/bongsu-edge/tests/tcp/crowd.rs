@@ -9,7 +9,11 @@ const MANY: usize = 1_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_that_say_nothing_disturb_nobody() {
-    let limits = Limits { connections_per_address_max: MANY + 1, sign_in_ms: 1_000_000, ..Limits::DEFAULT };
+    let limits = Limits {
+        connections_per_address_max: MANY + 1,
+        sign_in_ms: 1_000_000,
+        ..Limits::DEFAULT
+    };
     let server = Server::limited(limits).await;
     let mut silent = Vec::new();
     for _ in 0..MANY {
@@ -34,12 +38,16 @@ async fn a_thousand_that_say_nothing_disturb_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_come_and_go_leave_nothing() {
-    let limits = Limits { presence_grace_ms: 0, ..Limits::DEFAULT };
+    let limits = Limits {
+        presence_grace_ms: 0,
+        ..Limits::DEFAULT
+    };
     let server = Server::limited(limits).await;
     for round in 0..100_i64 {
         let mut one = server.connect().await;
         if round % 4 > 0 {
-            one.connect(json!({ "jwt_token": (round % 3 + 1).to_string() })).await;
+            one.connect(json!({ "jwt_token": (round % 3 + 1).to_string() }))
+                .await;
         }
         if round % 4 > 1 {
             one.answer("CONNECT_SUCCESS", "connect").await;
@@ -49,8 +57,9 @@ async fn those_who_come_and_go_leave_nothing() {
         }
     }
     server.until_empty().await;
-    server.until("nobody is online, nothing is heard", |it| {
-        it.node.present() == (0, 0) && it.node.rooms_count() == 0
-    })
-    .await;
+    server
+        .until("nobody is online, nothing is heard", |it| {
+            it.node.present() == (0, 0) && it.node.rooms_count() == 0
+        })
+        .await;
 }

@@ -9,7 +9,13 @@ use crate::server::Server;
 
 /// The clock jumps over deadlines, so these are far beyond what any step of a test takes.
 fn limits() -> Limits {
-    Limits { sign_in_ms: 100_000, frame_ms: 200_000, idle_ms: 400_000, ping_interval_ms: 100_000, ..Limits::DEFAULT }
+    Limits {
+        sign_in_ms: 100_000,
+        frame_ms: 200_000,
+        idle_ms: 400_000,
+        ping_interval_ms: 100_000,
+        ..Limits::DEFAULT
+    }
 }
 
 #[tokio::test]
@@ -18,7 +24,9 @@ async fn nobody_connects_without_signing_in() {
     let mut silent = server.connect().await;
     let mut chatty = server.connect().await;
     chatty.raw("\n").await;
-    server.until("both are in", |it| it.admission.counts().0 == 2).await;
+    server
+        .until("both are in", |it| it.admission.counts().0 == 2)
+        .await;
     server.pass_ms(100_000);
     silent.closed("NOT_AUTHENTICATED", "later").await;
     chatty.closed("NOT_AUTHENTICATED", "later").await;
@@ -56,7 +64,9 @@ async fn silence_ends_a_session_and_a_ping_keeps_it() {
     }
     silent.closed("OVERLOADED", "now").await;
     // It does not hang up: its place is given back all the same.
-    server.until("its session is over", |it| it.node.sessions_count() == 1).await;
+    server
+        .until("its session is over", |it| it.node.sessions_count() == 1)
+        .await;
 }
 
 #[tokio::test]
@@ -67,7 +77,9 @@ async fn time_that_the_server_takes_does_not_run_against_the_client() {
     let next = post(1, "after", "after").to_string();
     let (first, rest) = next.split_at(20);
     one.raw(format!("{}{first}", post(1, "slow", "slow"))).await;
-    server.until("the post is under way", |it| it.node.counters.requests.get() == 1).await;
+    server
+        .until("the post is under way", |it| it.node.counters.requests.get() == 1)
+        .await;
     one.raw(rest).await;
     for _ in 0..3 {
         // When it is closed, the sweeper has looked at the other too.
@@ -86,7 +98,9 @@ async fn time_that_the_server_takes_does_not_run_against_the_client() {
 async fn who_has_finished_sending_is_still_answered() {
     let server = Server::start().await;
     let mut one = server.session(1).await;
-    let posts: String = (0..30).map(|n| post(1, &format!("m{n}"), &format!("post {n}")).to_string()).collect();
+    let posts: String = (0..30)
+        .map(|n| post(1, &format!("m{n}"), &format!("post {n}")).to_string())
+        .collect();
     one.raw(posts).await;
     one.writer.shutdown().await.unwrap();
     for n in 0..30 {

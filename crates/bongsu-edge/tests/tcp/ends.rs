@@ -9,7 +9,10 @@ use crate::server::{Server, until};
 
 /// The clock jumps far, and nobody is closed for saying nothing meanwhile.
 fn patient() -> Limits {
-    Limits { idle_ms: 10_000_000, ..Limits::DEFAULT }
+    Limits {
+        idle_ms: 10_000_000,
+        ..Limits::DEFAULT
+    }
 }
 
 #[tokio::test]
@@ -25,10 +28,17 @@ async fn bans_disconnects_and_revocations_cut_live_sessions() {
         client.closed("PERMISSION_DENIED", "never").await;
     }
     // They do not hang up, and still their sessions are over soon.
-    server.until("the sessions of the banned are over", |it| it.node.sessions_count() == 1).await;
+    server
+        .until("the sessions of the banned are over", |it| {
+            it.node.sessions_count() == 1
+        })
+        .await;
     let mut again = server.connect().await;
     again.connect(json!({ "jwt_token": "1" })).await;
-    assert_eq!(again.answer("CONNECT_ERROR", "connect").await["error_code"], "INVALID_TOKEN");
+    assert_eq!(
+        again.answer("CONNECT_ERROR", "connect").await["error_code"],
+        "INVALID_TOKEN"
+    );
     again.end().await;
 
     let mut two = server.session(2).await;
@@ -37,14 +47,22 @@ async fn bans_disconnects_and_revocations_cut_live_sessions() {
     let mut two = server.connect().await;
     two.connect(json!({ "jwt_token": "2/stolen" })).await;
     two.answer("CONNECT_SUCCESS", "connect").await;
-    let revocation = Revocation { jti: "stolen".into(), expires_at: server.node.now().plus_ms(3_600_000) };
+    let revocation = Revocation {
+        jti: "stolen".into(),
+        expires_at: server.node.now().plus_ms(3_600_000),
+    };
     node.revoke(&operator, revocation).await.unwrap();
     two.closed("INVALID_TOKEN", "never").await;
     let mut again = server.connect().await;
     again.connect(json!({ "jwt_token": "2/stolen" })).await;
-    assert_eq!(again.answer("CONNECT_ERROR", "connect").await["reason"], "revoked");
+    assert_eq!(
+        again.answer("CONNECT_ERROR", "connect").await["reason"],
+        "revoked"
+    );
     let mut third = server.session(2).await;
-    third.send("REFRESH_TOKEN", "r", json!({ "jwt_token": "2/stolen" })).await;
+    third
+        .send("REFRESH_TOKEN", "r", json!({ "jwt_token": "2/stolen" }))
+        .await;
     third.refused("INVALID_TOKEN", "r").await;
     bystander.post(1, "still here").await;
     bystander.wait("NEW_MESSAGE").await;
@@ -58,7 +76,9 @@ async fn a_token_is_warned_of_then_ends_its_session() {
     one.connect(json!({ "jwt_token": format!("1/t/{end}") })).await;
     one.answer("CONNECT_SUCCESS", "connect").await;
     let mut renewed = server.connect().await;
-    renewed.connect(json!({ "jwt_token": format!("2/t/{end}") })).await;
+    renewed
+        .connect(json!({ "jwt_token": format!("2/t/{end}") }))
+        .await;
     renewed.answer("CONNECT_SUCCESS", "connect").await;
     one.wait("USER_STATUS_CHANGED").await;
     server.pass_ms(500_000);
@@ -67,7 +87,9 @@ async fn a_token_is_warned_of_then_ends_its_session() {
     for client in [&mut one, &mut renewed] {
         assert!(client.expect_data("TOKEN_EXPIRING").await["expires_at"].is_string());
     }
-    renewed.send("REFRESH_TOKEN", "r", json!({ "jwt_token": "2" })).await;
+    renewed
+        .send("REFRESH_TOKEN", "r", json!({ "jwt_token": "2" }))
+        .await;
     renewed.answer("REFRESH_TOKEN_SUCCESS", "r").await;
     server.pass_ms(50_001);
     one.closed("INVALID_TOKEN", "never").await;
@@ -88,14 +110,20 @@ async fn an_expired_token_is_good_for_no_request_even_before_the_session_is_ende
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stops_says_so_and_ends() {
-    let limits = Limits { slow_ms: 60_000, mailbox_bytes_max: 1 << 20, ..Limits::DEFAULT };
+    let limits = Limits {
+        slow_ms: 60_000,
+        mailbox_bytes_max: 1 << 20,
+        ..Limits::DEFAULT
+    };
     let server = Server::limited(limits).await;
     let mut one = server.session(1).await;
     let _silent = server.connect().await;
     // Somebody who never reads must not keep it up.
     let mut never = Client::narrow(server.address).await;
     never.connect(json!({ "jwt_token": "2" })).await;
-    server.until("both are in", |it| it.node.sessions_count() == 2).await;
+    server
+        .until("both are in", |it| it.node.sessions_count() == 2)
+        .await;
     one.wait("USER_STATUS_CHANGED").await;
     let node = std::sync::Arc::clone(&server.node);
     let stopping = tokio::spawn(async move { node.stop(2_000).await });
@@ -114,6 +142,9 @@ async fn a_server_that_stops_says_so_and_ends() {
     let (admission, address) = (std::sync::Arc::clone(&server.admission), server.address);
     server.tell_to_stop();
     server.stopped().await;
-    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens");
+    assert!(
+        tokio::net::TcpStream::connect(address).await.is_err(),
+        "nobody listens"
+    );
     until("all connections are gone", || admission.counts().0 == 0).await;
 }

@@ -39,7 +39,12 @@ async fn malformed_streams_are_told_the_place_then_closed() {
 async fn what_came_before_the_fault_is_answered_first() {
     let server = Server::start().await;
     let mut one = server.session(1).await;
-    one.raw(format!("{}{}]", post(1, "m", "hello"), ask("PING", "p", &json!({})))).await;
+    one.raw(format!(
+        "{}{}]",
+        post(1, "m", "hello"),
+        ask("PING", "p", &json!({}))
+    ))
+    .await;
     assert_eq!(one.answer("NEW_MESSAGE", "m").await["content"], "hello");
     one.answer("PONG", "p").await;
     one.expect("ERROR").await;
@@ -65,7 +70,10 @@ async fn a_frame_may_be_as_long_as_the_limit_and_no_longer() {
     let server = Server::start().await;
     let frame = |len: usize| {
         let empty = r#"{"action":"PING","seq_id":"p","x":""}"#.len();
-        format!(r#"{{"action":"PING","seq_id":"p","x":"{}"}}"#, "y".repeat(len - empty))
+        format!(
+            r#"{{"action":"PING","seq_id":"p","x":"{}"}}"#,
+            "y".repeat(len - empty)
+        )
     };
     let mut one = server.session(1).await;
     for len in [max - 1, max] {
@@ -87,7 +95,11 @@ async fn nesting_has_a_depth() {
     let server = Server::start().await;
     let nested = |depth: usize| {
         let inner = depth - 1;
-        format!(r#"{{"action":"PING","seq_id":"p","x":{}{}}}"#, "[".repeat(inner), "]".repeat(inner))
+        format!(
+            r#"{{"action":"PING","seq_id":"p","x":{}{}}}"#,
+            "[".repeat(inner),
+            "]".repeat(inner)
+        )
     };
     let mut one = server.session(1).await;
     one.raw(nested(max)).await;
@@ -104,7 +116,12 @@ async fn nesting_has_a_depth() {
 async fn cuts_and_white_space_do_not_matter() {
     let server = Server::start().await;
     let mut one = server.session(1).await;
-    let stream = format!(" \n{}\r\n\t{}{}", post(1, "가", "안녕 {\"}"), post(1, "2", "둘"), ask("PING", "p", &json!({})));
+    let stream = format!(
+        " \n{}\r\n\t{}{}",
+        post(1, "가", "안녕 {\"}"),
+        post(1, "2", "둘"),
+        ask("PING", "p", &json!({}))
+    );
     for byte in stream.as_bytes() {
         one.raw([*byte]).await;
     }
@@ -121,9 +138,18 @@ async fn a_request_that_makes_no_sense_is_answered_and_the_session_goes_on() {
         (r#"{"seq_id":"a"}"#, "INVALID_DATA"),
         (r#"{"action":"PING","seq_id":"a","data":[]}"#, "INVALID_DATA"),
         (r#"{"action":"ping","seq_id":"a"}"#, "INVALID_ACTION"),
-        (r#"{"action":"JOIN_ROOM","seq_id":"a","data":{"chatroom_id":9223372036854775808}}"#, "INVALID_DATA"),
-        (r#"{"action":"JOIN_ROOM","seq_id":"a","data":{"chatroom_id":1.5}}"#, "INVALID_DATA"),
-        (r#"{"action":"PING","seq_id":"a","compressed":true,"data":"no"}"#, "INVALID_DATA"),
+        (
+            r#"{"action":"JOIN_ROOM","seq_id":"a","data":{"chatroom_id":9223372036854775808}}"#,
+            "INVALID_DATA",
+        ),
+        (
+            r#"{"action":"JOIN_ROOM","seq_id":"a","data":{"chatroom_id":1.5}}"#,
+            "INVALID_DATA",
+        ),
+        (
+            r#"{"action":"PING","seq_id":"a","compressed":true,"data":"no"}"#,
+            "INVALID_DATA",
+        ),
     ] {
         one.raw(frame).await;
         one.refused(code, "a").await;
@@ -139,7 +165,9 @@ async fn a_request_that_makes_no_sense_is_answered_and_the_session_goes_on() {
     });
     for _ in 0..count {
         let mut line = String::new();
-        tokio::io::AsyncBufReadExt::read_line(&mut reader, &mut line).await.unwrap();
+        tokio::io::AsyncBufReadExt::read_line(&mut reader, &mut line)
+            .await
+            .unwrap();
         assert!(line.contains("INVALID_DATA"), "{line}");
     }
     sent.await.unwrap();

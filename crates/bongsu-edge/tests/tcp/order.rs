@@ -20,14 +20,21 @@ async fn a_batch_is_answered_one_by_one_in_order() {
         ask("NO_SUCH", "8", &json!({})),
         ask("JOIN_ROOM", "9", &json!({ "chatroom_id": 1 })),
     ];
-    one.send("BATCH_MESSAGES", "all", json!({ "messages": entries })).await;
+    one.send("BATCH_MESSAGES", "all", json!({ "messages": entries }))
+        .await;
     assert_eq!(one.answer("NEW_MESSAGE", "1").await["seq"], 1);
     one.refused("ROOM_NOT_FOUND", "2").await;
     assert_eq!(one.answer("NEW_MESSAGE", "3").await["seq"], 2);
     one.refused("INVALID_DATA", "4").await;
     one.refused("ROOM_NOT_FOUND", "5").await;
     assert_eq!(one.answer("NEW_MESSAGE", "6").await["seq"], 3);
-    assert_eq!(one.answer("BATCH_MESSAGES", "7").await["messages"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        one.answer("BATCH_MESSAGES", "7").await["messages"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
     one.refused("INVALID_ACTION", "8").await;
     one.answer("JOIN_ROOM_SUCCESS", "9").await;
 }
@@ -42,7 +49,12 @@ async fn what_comes_in_one_segment_is_answered_in_order() {
         for n in 0..5 {
             segment += &post(1, &format!("{round}-{n}"), &format!("{round}-{n}")).to_string();
         }
-        segment += &ask("GET_MESSAGES", "page", &json!({ "chatroom_id": 1, "before_seq": 1_000, "limit": 5 })).to_string();
+        segment += &ask(
+            "GET_MESSAGES",
+            "page",
+            &json!({ "chatroom_id": 1, "before_seq": 1_000, "limit": 5 }),
+        )
+        .to_string();
         segment += &post(1, "last", &format!("last {round}")).to_string();
         segment += &ask("PING", "ping", &json!({})).to_string();
         one.raw(segment).await;
@@ -50,7 +62,12 @@ async fn what_comes_in_one_segment_is_answered_in_order() {
             one.answer("NEW_MESSAGE", &format!("{round}-{n}")).await;
         }
         let page = one.answer("BATCH_MESSAGES", "page").await;
-        let newest = page["messages"].as_array().unwrap().iter().map(|it| it["seq"].as_u64().unwrap()).max();
+        let newest = page["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["seq"].as_u64().unwrap())
+            .max();
         assert_eq!(newest, Some(round * 6 + 5));
         one.answer("NEW_MESSAGE", "last").await;
         one.answer("PONG", "ping").await;
@@ -61,8 +78,15 @@ async fn what_comes_in_one_segment_is_answered_in_order() {
 async fn a_post_that_is_looked_at_for_long_keeps_its_place() {
     let server = Server::start().await;
     let mut one = server.session(1).await;
-    one.raw(format!("{}{}", post(1, "a", "slow one"), post(1, "b", "quick one"))).await;
-    server.until("both are under way", |it| it.node.counters.requests.get() == 2).await;
+    one.raw(format!(
+        "{}{}",
+        post(1, "a", "slow one"),
+        post(1, "b", "quick one")
+    ))
+    .await;
+    server
+        .until("both are under way", |it| it.node.counters.requests.get() == 2)
+        .await;
     server.held.add_permits(1);
     assert_eq!(one.answer("NEW_MESSAGE", "a").await["seq"], 1);
     assert_eq!(one.answer("NEW_MESSAGE", "b").await["seq"], 2);
@@ -71,7 +95,11 @@ async fn a_post_that_is_looked_at_for_long_keeps_its_place() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everyone_hears_a_room_in_one_order_without_holes() {
     let server = Server::start().await;
-    let mut all = [server.session(1).await, server.session(2).await, server.session(3).await];
+    let mut all = [
+        server.session(1).await,
+        server.session(2).await,
+        server.session(3).await,
+    ];
     for n in 0..13 {
         for (who, client) in all.iter_mut().enumerate() {
             client.post(1, &format!("{who} {n}")).await;

@@ -11,7 +11,9 @@ use crate::server::Server;
 
 async fn resume(client: &mut Client, user: i64, room: i64, seq: u64, epoch: &Value) -> Value {
     let point = json!([{ "chatroom_id": room, "seq": seq, "epoch": epoch }]);
-    client.connect(json!({ "jwt_token": user.to_string(), "resume": point })).await;
+    client
+        .connect(json!({ "jwt_token": user.to_string(), "resume": point }))
+        .await;
     client.answer("CONNECT_SUCCESS", "connect").await["rooms"][0].take()
 }
 
@@ -20,7 +22,12 @@ pub(crate) fn seqs(line: &Value) -> Vec<u64> {
     let number = |it: &Value| it["seq"].as_u64().unwrap();
     match line["action"].as_str().unwrap() {
         "NEW_MESSAGE" => vec![number(&line["data"])],
-        "BATCH_MESSAGES" => line["data"]["messages"].as_array().unwrap().iter().map(number).collect(),
+        "BATCH_MESSAGES" => line["data"]["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(number)
+            .collect(),
         _ => vec![],
     }
 }
@@ -60,7 +67,12 @@ async fn a_resume_is_whole_or_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_missed_comes_before_what_is_live_while_others_post() {
-    let limits = Limits { posts_per_s: 100_000, posts_burst: 100_000, flood_repeats_max: 0, ..Limits::DEFAULT };
+    let limits = Limits {
+        posts_per_s: 100_000,
+        posts_burst: 100_000,
+        flood_repeats_max: 0,
+        ..Limits::DEFAULT
+    };
     let server = Arc::new(Server::limited(limits).await);
     server.history(1, 2, 500, 1).await;
     let mut reads = server.session(1).await;
@@ -74,7 +86,9 @@ async fn what_was_missed_comes_before_what_is_live_while_others_post() {
             let mut two = server.session(2).await;
             let mut count = 0;
             while !stop.load(Ordering::Relaxed) {
-                let burst: String = (0..20).map(|n| post(1, "m", &format!("{count} {n}")).to_string()).collect();
+                let burst: String = (0..20)
+                    .map(|n| post(1, "m", &format!("{count} {n}")).to_string())
+                    .collect();
                 two.raw(burst).await;
                 for _ in 0..20 {
                     two.wait("NEW_MESSAGE").await;
@@ -110,7 +124,8 @@ async fn a_join_may_ask_for_what_came_before() {
     server.users([4]).await;
     server.history(1, 2, 10, 1).await;
     let mut four = server.session(4).await;
-    four.send("JOIN_ROOM", "j", json!({ "chatroom_id": 1, "after_seq": 6 })).await;
+    four.send("JOIN_ROOM", "j", json!({ "chatroom_id": 1, "after_seq": 6 }))
+        .await;
     four.answer("JOIN_ROOM_SUCCESS", "j").await;
     assert_eq!(seqs(&four.expect("BATCH_MESSAGES").await), [7, 8, 9, 10]);
     four.post(1, "live").await;

@@ -3,14 +3,15 @@
 //! Tokens of these tests say what they are: `subject`, `subject/jti`, or `subject/jti/end in milliseconds of the clock`.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bongsu_bus::LocalBus;
 use bongsu_edge::admission::Admission;
 use bongsu_edge::clock::SystemClock;
+use bongsu_edge::meters::Meters;
 use bongsu_edge::tcp::{self, TcpService};
 use bongsu_model::media::IceServer;
 use bongsu_model::records::{MemberRole, NewRoom, NewUser, RoomKind, Visibility};
@@ -38,7 +39,11 @@ pub(crate) struct MovedClock {
 
 impl Clock for MovedClock {
     fn now(&self) -> Timestamp {
-        let at = self.stopped_at.get().copied().unwrap_or_else(|| SystemClock.now());
+        let at = self
+            .stopped_at
+            .get()
+            .copied()
+            .unwrap_or_else(|| SystemClock.now());
         Timestamp(at.0 + self.moved_ms.load(Ordering::SeqCst))
     }
 }
@@ -159,11 +164,21 @@ impl Server {
         let service = TcpService {
             node: Arc::clone(&node),
             admission: Arc::clone(&admission),
+            meters: Arc::new(Meters::new()),
             locale: Locale::En,
         };
         let (stop, stopped) = watch::channel(false);
         let served = tokio::spawn(tcp::serve(listener, service, stopped));
-        let server = Self { address, node, store, clock, admission, held, stop, served };
+        let server = Self {
+            address,
+            node,
+            store,
+            clock,
+            admission,
+            held,
+            stop,
+            served,
+        };
         server.users(1..=3).await;
         server.room(1, &[1, 2, 3]).await;
         server
@@ -181,18 +196,36 @@ impl Server {
     }
 
     pub(crate) async fn room(&self, id: i64, members: &[i64]) {
-        self.room_of(id, members, NewRoom { visibility: Visibility::Open, ..NewRoom::default() }).await;
+        self.room_of(
+            id,
+            members,
+            NewRoom {
+                visibility: Visibility::Open,
+                ..NewRoom::default()
+            },
+        )
+        .await;
     }
 
     /// A room of two.
     pub(crate) async fn direct(&self, id: i64, members: &[i64; 2]) {
-        let kind = NewRoom { kind: RoomKind::Direct, ..NewRoom::default() };
+        let kind = NewRoom {
+            kind: RoomKind::Direct,
+            ..NewRoom::default()
+        };
         self.room_of(id, members, kind).await;
     }
 
     pub(crate) async fn room_of(&self, id: i64, members: &[i64], like: NewRoom) {
-        let members = members.iter().map(|user| (UserId(*user), MemberRole::Member)).collect();
-        let new = NewRoom { id: Some(RoomId(id)), members, ..like };
+        let members = members
+            .iter()
+            .map(|user| (UserId(*user), MemberRole::Member))
+            .collect();
+        let new = NewRoom {
+            id: Some(RoomId(id)),
+            members,
+            ..like
+        };
         self.store.create_room(new, self.clock.now()).await.unwrap();
     }
 
@@ -263,6 +296,9 @@ impl Server {
 
     /// Waits until the listener and all its connections have ended.
     pub(crate) async fn stopped(self) {
-        tokio::time::timeout(PATIENCE, self.served).await.expect("the listener ends").unwrap();
+        tokio::time::timeout(PATIENCE, self.served)
+            .await
+            .expect("the listener ends")
+            .unwrap();
     }
 }

@@ -13,12 +13,18 @@ async fn a_session_is_told_who_it_is_and_where_its_rooms_are() {
     let told = one.sign_in(1).await;
     assert_eq!(told["user_id"], 1);
     let session = told["session_id"].as_str().unwrap();
-    assert!(session.starts_with("session_") && session.len() == 40, "{session}");
+    assert!(
+        session.starts_with("session_") && session.len() == 40,
+        "{session}"
+    );
     assert!(told["server_time"].as_str().unwrap().ends_with('Z'));
     assert_eq!(told["ping_interval_ms"], 30_000);
     let rooms = told["rooms"].as_array().unwrap();
     assert_eq!(rooms.len(), 1);
-    assert_eq!((&rooms[0]["chatroom_id"], &rooms[0]["seq"]), (&json!(1), &json!(3)));
+    assert_eq!(
+        (&rooms[0]["chatroom_id"], &rooms[0]["seq"]),
+        (&json!(1), &json!(3))
+    );
     assert_eq!(rooms[0]["epoch"].as_str().unwrap().len(), 16);
     assert_eq!(rooms[0].get("recovered"), None, "it did not resume");
 }
@@ -28,13 +34,19 @@ async fn whoever_asks_before_signing_in_is_refused_and_closed() {
     let server = Server::start().await;
     for action in ["PING", "JOIN_ROOM", "SEND_MESSAGE"] {
         let mut one = server.connect().await;
-        one.send(action, "a", json!({ "chatroom_id": 1, "content": "x", "message_type": "text" })).await;
+        one.send(
+            action,
+            "a",
+            json!({ "chatroom_id": 1, "content": "x", "message_type": "text" }),
+        )
+        .await;
         let told = one.refused("NOT_AUTHENTICATED", "a").await;
         assert_eq!(told["original_action"], action);
         one.end().await;
     }
     let mut one = server.connect().await;
-    one.raw(r#"{"action":"NO_SUCH","seq_id":"a"}{"action":"PING","seq_id":"b"}"#).await;
+    one.raw(r#"{"action":"NO_SUCH","seq_id":"a"}{"action":"PING","seq_id":"b"}"#)
+        .await;
     one.refused("INVALID_ACTION", "a").await;
     one.end().await;
     server.until_empty().await;
@@ -52,7 +64,10 @@ async fn a_token_that_is_no_good_is_refused_and_closes() {
     }
     let mut one = server.connect().await;
     one.connect(json!({})).await;
-    assert_eq!(one.answer("CONNECT_ERROR", "connect").await["error_code"], "INVALID_DATA");
+    assert_eq!(
+        one.answer("CONNECT_ERROR", "connect").await["error_code"],
+        "INVALID_DATA"
+    );
     one.end().await;
     server.until_empty().await;
 }
@@ -68,11 +83,13 @@ async fn a_second_connect_renews_the_token_of_the_same_subject_only() {
     assert_eq!(told["error_code"], "PERMISSION_DENIED");
     one.send("REFRESH_TOKEN", "r", json!({ "jwt_token": "2" })).await;
     one.refused("PERMISSION_DENIED", "r").await;
-    one.send("REFRESH_TOKEN", "r", json!({ "jwt_token": "1/third" })).await;
+    one.send("REFRESH_TOKEN", "r", json!({ "jwt_token": "1/third" }))
+        .await;
     one.answer("REFRESH_TOKEN_SUCCESS", "r").await;
     one.send("PING", "p", json!({})).await;
     one.answer("PONG", "p").await;
-    one.send("REFRESH_TOKEN", "r", json!({ "jwt_token": "bad" })).await;
+    one.send("REFRESH_TOKEN", "r", json!({ "jwt_token": "bad" }))
+        .await;
     one.refused("INVALID_TOKEN", "r").await;
     one.closed("INVALID_TOKEN", "never").await;
 }
@@ -81,13 +98,20 @@ async fn a_second_connect_renews_the_token_of_the_same_subject_only() {
 async fn an_envelope_may_not_name_another_user() {
     let server = Server::start().await;
     let mut one = server.connect().await;
-    one.raw(r#"{"action":"CONNECT","seq_id":"c","user_id":2,"data":{"jwt_token":"1"}}"#).await;
-    assert_eq!(one.answer("CONNECT_ERROR", "c").await["error_code"], "PERMISSION_DENIED");
+    one.raw(r#"{"action":"CONNECT","seq_id":"c","user_id":2,"data":{"jwt_token":"1"}}"#)
+        .await;
+    assert_eq!(
+        one.answer("CONNECT_ERROR", "c").await["error_code"],
+        "PERMISSION_DENIED"
+    );
     one.end().await;
     let mut one = server.session(1).await;
     for action in ["PING", "SEND_MESSAGE", "TYPING", "JOIN_ROOM"] {
         let data = r#"{"chatroom_id":1,"content":"x","message_type":"text","is_typing":true}"#;
-        one.raw(format!(r#"{{"action":"{action}","seq_id":"f","user_id":2,"data":{data}}}"#)).await;
+        one.raw(format!(
+            r#"{{"action":"{action}","seq_id":"f","user_id":2,"data":{data}}}"#
+        ))
+        .await;
         one.refused("PERMISSION_DENIED", "f").await;
     }
     one.raw(r#"{"action":"PING","seq_id":"p","user_id":1}"#).await;
@@ -107,7 +131,10 @@ async fn errors_are_in_the_language_of_the_session() {
 
 #[tokio::test]
 async fn a_connection_too_many_is_told_when_to_come_back() {
-    let limits = Limits { connections_per_address_max: 2, ..Limits::DEFAULT };
+    let limits = Limits {
+        connections_per_address_max: 2,
+        ..Limits::DEFAULT
+    };
     let server = Server::limited(limits).await;
     let mut one = server.session(1).await;
     let _two = server.session(2).await;
@@ -120,17 +147,25 @@ async fn a_connection_too_many_is_told_when_to_come_back() {
     drop(three);
     one.wait("USER_STATUS_CHANGED").await;
     drop(one);
-    server.until("a place is free", |it| it.admission.counts().0 == 1).await;
+    server
+        .until("a place is free", |it| it.admission.counts().0 == 1)
+        .await;
     server.session(3).await;
 }
 
 #[tokio::test]
 async fn a_user_has_so_many_sessions_and_no_more() {
-    let limits = Limits { sessions_per_user_max: 2, ..Limits::DEFAULT };
+    let limits = Limits {
+        sessions_per_user_max: 2,
+        ..Limits::DEFAULT
+    };
     let server = Server::limited(limits).await;
     let _both = (server.session(1).await, server.session(1).await);
     let mut third = server.connect().await;
     third.connect(json!({ "jwt_token": "1" })).await;
-    assert_eq!(third.answer("CONNECT_ERROR", "connect").await["error_code"], "RATE_LIMITED");
+    assert_eq!(
+        third.answer("CONNECT_ERROR", "connect").await["error_code"],
+        "RATE_LIMITED"
+    );
     third.end().await;
 }

@@ -51,9 +51,18 @@ async fn who_never_reads_costs_its_budget_and_is_closed() {
         assert!(waiting <= 2 * 128 * 1024 + 64 * 1024, "{waiting} bytes wait");
     }
     // The kernel holds little beside: its own measure would be megabytes.
-    assert!(posted * 4_200 < 1024 * 1024, "{posted} messages were taken for who reads nothing");
-    server.until("it is closed", |it| it.node.sessions_count() == 1).await;
-    server.until("its bytes are given back", |it| it.node.counters.mailbox_bytes.get() == 0).await;
+    assert!(
+        posted * 4_200 < 1024 * 1024,
+        "{posted} messages were taken for who reads nothing"
+    );
+    server
+        .until("it is closed", |it| it.node.sessions_count() == 1)
+        .await;
+    server
+        .until("its bytes are given back", |it| {
+            it.node.counters.mailbox_bytes.get() == 0
+        })
+        .await;
     assert_eq!(server.node.counters.slow_closes.get(), 1);
     one.post(1, "still here").await;
     one.wait("NEW_MESSAGE").await;
@@ -70,7 +79,9 @@ async fn who_posts_and_resumes_and_never_reads_is_closed_too() {
     // It waits to be level with its room, which it never will be.
     let mut resumes = Client::narrow(server.address).await;
     let point = json!([{ "chatroom_id": 1, "seq": 0, "epoch": epoch }]);
-    resumes.connect(json!({ "jwt_token": "2", "resume": point })).await;
+    resumes
+        .connect(json!({ "jwt_token": "2", "resume": point }))
+        .await;
     server.until("it is in", |it| it.node.sessions_count() == 2).await;
     // It waits to hear what it posted.
     let mut posts = Client::narrow(server.address).await;
@@ -79,15 +90,23 @@ async fn who_posts_and_resumes_and_never_reads_is_closed_too() {
     while server.node.counters.lags.get() == 0 && server.node.sessions_count() == 3 {
         fill(&mut one, 100).await;
     }
-    posts.raw(format!("{}{}", post(1, "p", "p"), post(9, "p", "p"))).await;
-    server.until("both are closed", |it| it.node.sessions_count() == 1).await;
+    posts
+        .raw(format!("{}{}", post(1, "p", "p"), post(9, "p", "p")))
+        .await;
+    server
+        .until("both are closed", |it| it.node.sessions_count() == 1)
+        .await;
     drop((resumes, posts, one));
     server.until_empty().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_slowly_but_steadily_gets_everything_in_order() {
-    let server = Server::limited(Limits { slow_ms: 60_000, ..limits() }).await;
+    let server = Server::limited(Limits {
+        slow_ms: 60_000,
+        ..limits()
+    })
+    .await;
     let mut slow = Client::narrow(server.address).await;
     slow.sign_in(2).await;
     let mut one = server.session(1).await;
@@ -135,12 +154,13 @@ async fn who_asks_much_and_reads_nothing_is_held_back() {
         use tokio::io::AsyncWriteExt;
         while writer.write_all(asks.as_bytes()).await.is_ok() {}
     });
-    server.until("it is closed", |it| {
-        let waiting = it.node.counters.mailbox_bytes.get();
-        assert!(waiting <= 2 * 128 * 1024, "{waiting} bytes wait");
-        it.node.sessions_count() == 0
-    })
-    .await;
+    server
+        .until("it is closed", |it| {
+            let waiting = it.node.counters.mailbox_bytes.get();
+            assert!(waiting <= 2 * 128 * 1024, "{waiting} bytes wait");
+            it.node.sessions_count() == 0
+        })
+        .await;
     sends.await.unwrap();
     let mut line = String::new();
     // Whatever was on its way, then the end or a reset.

@@ -22,9 +22,23 @@ pub(crate) async fn join_call(ask: &mut Ask<'_>, call: CallId, media: MediaStatu
     calls::ask_machine(ask, input).await?;
     // A membership that ended between the check and the join takes its user out again.
     let (node, user) = (ask.node, ask.session.user);
-    let member = node.ports.store.member(room, user).await.map_err(|fault| node.fault(&fault))?;
+    let member = node
+        .ports
+        .store
+        .member(room, user)
+        .await
+        .map_err(|fault| node.fault(&fault))?;
     if member.is_none() {
-        calls::happened(node, CallInput::LeftRoom { room, user, reason: LeaveReason::Removed }, ask.now).await?;
+        calls::happened(
+            node,
+            CallInput::LeftRoom {
+                room,
+                user,
+                reason: LeaveReason::Removed,
+            },
+            ask.now,
+        )
+        .await?;
     }
     Ok(())
 }

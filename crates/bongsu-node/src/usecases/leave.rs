@@ -51,7 +51,11 @@ pub(crate) async fn announce(
     now: Timestamp,
 ) {
     let room = &left.room;
-    let gone = CallInput::LeftRoom { room: room.id, user, reason };
+    let gone = CallInput::LeftRoom {
+        room: room.id,
+        user,
+        reason,
+    };
     // Nobody asked, so nobody is refused.
     let _ = calls::happened(node, gone, now).await;
     node.note_head(RoomHead {

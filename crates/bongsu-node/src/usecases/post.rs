@@ -98,38 +98,27 @@ impl Node {
 type Accepted = (Appended, Option<bongsu_model::ClientMessageId>);
 
 /// Lets a post's content through, or not.
-async fn clear(
-    node: &Arc<Node>,
-    session: &Session,
-    mut post: Post,
-    now: Timestamp,
-) -> Result<Post, Refusal> {
+async fn clear(node: &Arc<Node>, session: &Session, mut post: Post, now: Timestamp) -> Result<Post, Refusal> {
     let moderation = node.ports.moderation.current();
     let cleared = moderation.judge(&post.content, post.kind)?;
     node.rates
         .flood(session.user, cleared.fingerprint, post.client_id.as_ref(), now)?;
-    if let Some(reviewer) = &node.ports.reviewer {
-        if !reviewer
+    if let Some(reviewer) = &node.ports.reviewer
+        && !reviewer
             .may_pass(session.user, &post.room, &cleared.content)
             .await
-        {
-            return Err(Refusal::because(
-                Code::MessageRejected,
-                bongsu_core::moderation::reason::REVIEW,
-            ));
-        }
+    {
+        return Err(Refusal::because(
+            Code::MessageRejected,
+            bongsu_core::moderation::reason::REVIEW,
+        ));
     }
     post.content = cleared.content;
     Ok(post)
 }
 
 /// Allowed, then durable.
-async fn keep(
-    node: &Arc<Node>,
-    session: &Session,
-    post: Post,
-    now: Timestamp,
-) -> Result<Accepted, Refusal> {
+async fn keep(node: &Arc<Node>, session: &Session, post: Post, now: Timestamp) -> Result<Accepted, Refusal> {
     let who = session.principal();
     let client_id = post.client_id.clone();
     let message = NewMessage {

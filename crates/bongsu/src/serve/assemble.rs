@@ -114,7 +114,7 @@ fn listen(
         node: Arc::clone(&node),
         api_keys: Arc::new(ApiKeys::new(&settings.api_keys)?),
         admission: Arc::clone(&admission),
-        meters,
+        meters: Arc::clone(&meters),
         version: env!("CARGO_PKG_VERSION"),
         started_at: SystemClock.now(),
         locale: server.locale,
@@ -126,6 +126,7 @@ fn listen(
     let service = TcpService {
         node: Arc::clone(&node),
         admission,
+        meters,
         locale: server.locale,
     };
     let mut http_stopped = stopped.clone();

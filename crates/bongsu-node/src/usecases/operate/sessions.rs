@@ -172,7 +172,15 @@ impl Node {
     /// `PERMISSION_DENIED`, `VIDEO_ROOM_NOT_FOUND`.
     pub async fn end_call(self: &Arc<Self>, by: &Operator, call: CallId) -> Result<(), Refusal> {
         policy::may_operate(&by.principal)?;
-        calls::happened(self, CallInput::End { call, by: Ender::Operator }, self.now()).await?;
+        calls::happened(
+            self,
+            CallInput::End {
+                call,
+                by: Ender::Operator,
+            },
+            self.now(),
+        )
+        .await?;
         self.note(by, "video_room.end", format!("video_room:{call}"), None)
             .await;
         Ok(())

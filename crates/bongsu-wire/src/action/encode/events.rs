@@ -26,13 +26,19 @@ impl ActionEvents {
     /// The encoder for clients that accept compression: `data` over so many bytes is packed.
     #[must_use]
     pub const fn packed(compress_over: usize) -> Self {
-        Self { compress_over: Some(compress_over) }
+        Self {
+            compress_over: Some(compress_over),
+        }
     }
 }
 
 impl Encode for ActionEvents {
     fn slot(&self) -> Slot {
-        if self.compress_over.is_some() { Slot::ActionPacked } else { Slot::ActionLine }
+        if self.compress_over.is_some() {
+            Slot::ActionPacked
+        } else {
+            Slot::ActionLine
+        }
     }
 
     fn encode(&self, event: &Event) -> Bytes {
