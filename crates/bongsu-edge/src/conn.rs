@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bongsu_model::event::Lane;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Asked, Closing, Code, Locale, Notice, Refusal, Reply, Request, RoomId, Seq, Tag};
-use bongsu_node::{Arrival, Mailbox, Node, Pushed, Session};
+use bongsu_model::{Asked, Closing, Code, Locale, Notice, Refusal, Reply, Request, Tag};
+use bongsu_node::{Arrival, Mailbox, Node, Pushed, Session, Unheard};
 use bongsu_wire::action::{ActionCodec, Fatal, Incoming};
 use bytes::Bytes;
 
@@ -37,8 +37,8 @@ pub(crate) struct Conn {
     codec: ActionCodec,
     locale: Locale,
     session: Option<Arc<Session>>,
-    /// The last message it posted that it may not have heard yet.
-    posted: Option<(RoomId, Seq)>,
+    /// What it caused and may not have been given yet.
+    unheard: Option<Unheard>,
 }
 
 /// What a read brought.
@@ -57,7 +57,7 @@ impl Conn {
             codec: ActionCodec::new(),
             locale: service.locale,
             session: None,
-            posted: None,
+            unheard: None,
         }
     }
 
@@ -145,6 +145,7 @@ impl Conn {
                     self.mailbox
                         .relief(self.node.ports.limits.mailbox_bytes_max / 2)
                         .await;
+                    let refusal = self.tolerate().err().unwrap_or(refusal);
                     self.refuse(&tag, &refusal);
                 }
             }
@@ -170,7 +171,7 @@ impl Conn {
             .await;
         let node = Arc::clone(&self.node);
         let this = &*self;
-        let last = node
+        let unheard = node
             .post_all(&session, posts, &mut |tag, outcome| {
                 this.count(Verb::POST, outcome.is_ok());
                 match outcome {
@@ -180,13 +181,13 @@ impl Conn {
                 }
             })
             .await;
-        self.posted = last.or(self.posted);
+        self.unheard = unheard.or(self.unheard);
     }
 
-    /// Lets what was posted before be heard before what comes next is answered.
+    /// Lets what was caused before be heard before what comes next is answered.
     async fn settle(&mut self) {
-        if let (Some(session), Some(upto)) = (&self.session, self.posted.take()) {
-            self.node.settle(session, upto).await;
+        if let (Some(session), Some(unheard)) = (&self.session, self.unheard.take()) {
+            self.node.settle(session, unheard).await;
         }
     }
 
@@ -207,6 +208,9 @@ impl Conn {
     async fn serve(&mut self, session: &Arc<Session>, asked: Asked) {
         let tag = asked.tag.clone();
         let verb = Verb::of(&asked.request);
+        if answered_by_event(&asked.request) {
+            self.unheard = Some(Unheard::Events);
+        }
         let node = Arc::clone(&self.node);
         let this = &*self;
         let served = node
@@ -251,6 +255,13 @@ impl Conn {
             Err(refusal) => self.refuse(&tag, &refusal),
         }
         self.count(verb, self.session.is_some());
+    }
+
+    /// Whether a session may send nonsense yet again.
+    fn tolerate(&self) -> Result<(), Refusal> {
+        self.session
+            .as_ref()
+            .map_or(Ok(()), |session| self.node.tolerate(session))
     }
 
     fn count(&self, verb: Verb, done: bool) {
@@ -320,6 +331,14 @@ impl Conn {
     fn number(&self) -> u64 {
         u64::try_from(self.node.ports.chance.bits() >> 64).unwrap_or(0)
     }
+}
+
+/// Whether the answer to a request, if it is granted, is the event that all concerned are told.
+fn answered_by_event(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::CreateCall { .. } | Request::SetMedia { .. } | Request::EndCall { .. }
+    )
 }
 
 #[cfg(test)]

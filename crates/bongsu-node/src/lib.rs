@@ -22,3 +22,4 @@ pub use mailbox::{Line, Mailbox, Pushed, Wrote};
 pub use node::{Answer, Node};
 pub use ports::{Chance, Claims, Clock, IceServers, Policy, Ports, Reviewer, Tokens};
 pub use session::{Arrival, Dialect, Session};
+pub use usecases::post::Unheard;

@@ -161,6 +161,15 @@ impl Node {
         self.rates.request(session.id, &asked.request, session.user, now)
     }
 
+    /// Takes a request that made no sense out of the general rate: nonsense is no cheaper than sense.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub fn tolerate(&self, session: &Session) -> Result<(), Refusal> {
+        self.rates
+            .request(session.id, &Request::Ping, session.user, self.ports.clock.now())
+    }
+
     /// Tells everyone concerned that something happened. The work it came from stands even if nobody hears: a lost
     /// announcement is healed by the shards' gap check or the head exchange.
     pub(crate) async fn announce(&self, event: Event) {

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use bongsu_model::event::Lane;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{
-    Asked, Closing, Code, Encode, Limits, Locale, Notice, Refusal, Reply, Request, RoomId, Seq, Tag,
-    Timestamp,
+    Asked, Closing, Code, Encode, Limits, Locale, Notice, Refusal, Reply, Request, Tag, Timestamp,
 };
-use bongsu_node::{Arrival, Dialect, Mailbox, Node, Session};
+use bongsu_node::{Arrival, Dialect, Mailbox, Node, Session, Unheard};
 use bongsu_wire::action::{ActionCodec, ActionEvents, Incoming, Voice};
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -42,7 +41,7 @@ struct Conn {
     mailbox: Arc<Mailbox>,
     codec: ActionCodec,
     session: Option<Arc<Session>>,
-    posted: Option<(RoomId, Seq)>,
+    unheard: Option<Unheard>,
 }
 
 /// Serves a connection until its client is gone.
@@ -60,7 +59,7 @@ pub(crate) async fn serve(node: Arc<Node>, pipe: Arc<Pipe>, mut bytes: mpsc::Rec
         mailbox,
         codec: ActionCodec::new(),
         session: None,
-        posted: None,
+        unheard: None,
     };
     while let Some(read) = bytes.recv().await {
         if conn.mailbox.is_closed() {
@@ -118,13 +117,13 @@ impl Conn {
             Ok(None) => {}
             Err(refusal) => this.refuse(tag, &refusal),
         };
-        let last = this.node.post_all(&session, posts, &mut outcome).await;
-        self.posted = last.or(self.posted);
+        let unheard = this.node.post_all(&session, posts, &mut outcome).await;
+        self.unheard = unheard.or(self.unheard);
     }
 
     async fn request(&mut self, asked: Asked) {
-        if let (Some(session), Some(upto)) = (&self.session, self.posted.take()) {
-            self.node.settle(session, upto).await;
+        if let (Some(session), Some(unheard)) = (&self.session, self.unheard.take()) {
+            self.node.settle(session, unheard).await;
         }
         self.mailbox
             .relief(self.node.ports.limits.mailbox_bytes_max / 2)

@@ -206,6 +206,21 @@ impl Shard {
         upto: Option<(RoomId, Seq)>,
         out: &mut Vec<Effect>,
     ) {
+        if upto.is_none() && self.has_work() {
+            self.mark(slot, ticket);
+        } else {
+            self.wait_until_level(slot, ticket, upto, out);
+        }
+    }
+
+    /// Answers as soon as the session lacks nothing up to a place, or nothing at all.
+    pub(super) fn wait_until_level(
+        &mut self,
+        slot: SlotNo,
+        ticket: u64,
+        upto: Option<(RoomId, Seq)>,
+        out: &mut Vec<Effect>,
+    ) {
         let barrier = Barrier { slot, ticket, upto };
         if self.is_passed(&barrier) {
             out.push(Effect::Passed { ticket });

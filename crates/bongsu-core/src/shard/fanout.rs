@@ -29,6 +29,12 @@ pub(super) enum Job {
         to: Vec<Occupant>,
         at: usize,
     },
+    /// Somebody waits for the work before this, and for what waited for these rooms then.
+    Mark {
+        slot: SlotNo,
+        ticket: u64,
+        rooms: Vec<(RoomId, u64)>,
+    },
 }
 
 impl Shard {
@@ -44,14 +50,39 @@ impl Shard {
             None => return false,
             Some(Job::Room(room)) => self.step_room(room, out),
             Some(Job::List { run, actor, to, at }) => self.step_list(run, actor, to, at, out),
+            Some(Job::Mark { slot, ticket, rooms }) => self.step_mark(slot, ticket, rooms, out),
         }
         self.has_work()
+    }
+
+    /// Puts a mark behind all work there is, for a session that wants to know when it has been given its part.
+    pub(super) fn mark(&mut self, slot: SlotNo, ticket: u64) {
+        let rooms = self.sessions.get(slot).map_or(&[][..], |session| &session.rooms);
+        let rooms = rooms
+            .iter()
+            .filter_map(|id| Some((*id, self.rooms.get(id).filter(|room| room.active)?.enqueued)))
+            .collect();
+        self.jobs.push_back(Job::Mark { slot, ticket, rooms });
+    }
+
+    /// A room that is served in slices goes behind the mark again and again, so the mark follows it.
+    fn step_mark(&mut self, slot: SlotNo, ticket: u64, rooms: Vec<(RoomId, u64)>, out: &mut Vec<Effect>) {
+        let waits = rooms.iter().any(|(id, enqueued)| {
+            self.rooms
+                .get(id)
+                .is_some_and(|room| room.active && room.fanned < *enqueued)
+        });
+        if waits {
+            self.jobs.push_back(Job::Mark { slot, ticket, rooms });
+        } else {
+            self.wait_until_level(slot, ticket, None, out);
+        }
     }
 
     /// Puts an event without a place in the order behind what waits for a room.
     pub(super) fn enqueue(&mut self, room_id: RoomId, outbound: Arc<Outbound>) {
         if let Some(room) = self.rooms.get_mut(&room_id) {
-            room.waiting.push_back(outbound);
+            room.enqueue(outbound);
             self.activate(room_id);
         }
     }
@@ -145,6 +176,7 @@ impl Shard {
             return;
         }
         room.done = running.upto;
+        room.fanned += running.run.events().len() as u64;
         let oldest = running
             .run
             .events()

@@ -156,7 +156,7 @@ pub enum Input {
         slot: SlotNo,
         /// What the answer carries.
         ticket: u64,
-        /// A message it must have been given; else only that it is level with all its rooms.
+        /// A message it must have been given; else all that was announced before, and it is level with all its rooms.
         upto: Option<(RoomId, Seq)>,
     },
 }

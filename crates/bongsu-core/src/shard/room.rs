@@ -32,6 +32,9 @@ pub(super) struct Room {
     places: Vec<Place>,
     pub(super) waiting: VecDeque<Arc<Outbound>>,
     pub(super) running: Option<Running>,
+    /// Events that ever waited, and those of them that were given to every place.
+    pub(super) enqueued: u64,
+    pub(super) fanned: u64,
     /// Whether the room stands in the shard's jobs.
     pub(super) active: bool,
     pub(super) parked: BTreeMap<Seq, Arc<Outbound>>,
@@ -82,6 +85,8 @@ impl Room {
             places: Vec::new(),
             waiting: VecDeque::new(),
             running: None,
+            enqueued: 0,
+            fanned: 0,
             active: false,
             parked: BTreeMap::new(),
             known: last,
@@ -257,6 +262,12 @@ impl Room {
         debug_assert_eq!(seq, self.last.next());
         self.last = seq;
         self.known = self.known.max(seq);
+        self.enqueue(outbound);
+    }
+
+    /// Lets an event wait for its turn.
+    pub(super) fn enqueue(&mut self, outbound: Arc<Outbound>) {
+        self.enqueued += 1;
         self.waiting.push_back(outbound);
     }
 }

@@ -40,6 +40,42 @@ async fn a_batch_is_answered_one_by_one_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_answers_is_not_overtaken() {
+    let server = Server::start().await;
+    let mut one = server.session(1).await;
+    for round in 0..10 {
+        server.pass_ms(1_000);
+        let create = json!({ "chatroom_id": 1, "video_room_name": "v", "max_participants": 2 });
+        let page = json!({ "chatroom_id": 1, "after_seq": 0 });
+        one.raw(
+            ask("CREATE_VIDEO_ROOM", "made", &create).to_string()
+                + &ask("GET_MESSAGES", "page", &page).to_string(),
+        )
+        .await;
+        let call = one.answer("VIDEO_ROOM_CREATED", "made").await["video_room_id"].clone();
+        one.answer("BATCH_MESSAGES", "page").await;
+        let off = json!({ "audio_enabled": false, "video_enabled": false });
+        let switch = json!({ "video_room_id": call, "media_status": off });
+        let end = json!({ "video_room_id": call });
+        one.raw(
+            ask("MEDIA_STATUS_CHANGE", "switched", &switch).to_string()
+                + &ask("GET_MESSAGES", "page", &page).to_string()
+                + &ask("END_VIDEO_ROOM", "ended", &end).to_string()
+                + &ask("GET_MESSAGES", "last", &page).to_string(),
+        )
+        .await;
+        one.answer("PARTICIPANT_MEDIA_CHANGED", "switched").await;
+        one.answer("BATCH_MESSAGES", "page").await;
+        assert_eq!(
+            one.expect_data("VIDEO_ROOM_ENDED").await["video_room_id"],
+            call,
+            "round {round}"
+        );
+        one.answer("BATCH_MESSAGES", "last").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_in_one_segment_is_answered_in_order() {
     let server = Server::start().await;
     let mut one = server.session(1).await;

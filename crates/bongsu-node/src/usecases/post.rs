@@ -18,6 +18,26 @@ use crate::usecases::rooms;
 /// Takes the outcome of one of several posts: `Ok(None)` if the announcement is the answer.
 pub type Outcome<'a> = &'a mut (dyn FnMut(&Tag, Result<Option<Reply>, Refusal>) + Send);
 
+/// What a session has caused and may not have been given yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unheard {
+    /// A message, and those before it in its room.
+    Message(RoomId, Seq),
+    /// Any event that was announced by now.
+    Events,
+}
+
+impl Unheard {
+    /// This, and besides it a message.
+    fn and(known: Option<Self>, room: RoomId, seq: Seq) -> Option<Self> {
+        match known {
+            Some(Self::Message(other, _)) if other != room => Some(Self::Events),
+            Some(Self::Events) => known,
+            Some(Self::Message(..)) | None => Some(Self::Message(room, seq)),
+        }
+    }
+}
+
 /// Posts one message.
 ///
 /// A repeat of the same client id is answered with the first message and announces nothing.
@@ -37,14 +57,14 @@ impl Node {
     /// Posts several messages of one session that came in together: they share a commit, and are announced and answered
     /// in their order.
     ///
-    /// Everything that is not a post is refused as `INVALID_ACTION`: the caller has sorted. Returns the last message that
-    /// was announced and whose delivery to the session may be under way still.
+    /// Everything that is not a post is refused as `INVALID_ACTION`: the caller has sorted. Returns what was announced
+    /// and may be on its way to the session still.
     pub async fn post_all(
         self: &Arc<Self>,
         session: &Arc<Session>,
         posts: Vec<Asked>,
         outcome: Outcome<'_>,
-    ) -> Option<(RoomId, Seq)> {
+    ) -> Option<Unheard> {
         let now = self.ports.clock.now();
         let cleared = join_all(posts.into_iter().map(|asked| async move {
             let admitted = self.admit(session, &asked, now);
@@ -66,12 +86,12 @@ impl Node {
             (tag, accepted)
         }))
         .await;
-        let mut last: Option<(RoomId, Seq)> = None;
+        let mut unheard = None;
         for (tag, accepted) in accepted {
             let answer = match accepted {
                 Ok((Appended::New(message), _)) => {
                     announce(self, &message, tag.reference.clone()).await;
-                    last = Some((message.room, message.seq));
+                    unheard = Unheard::and(unheard, message.room, message.seq);
                     outcome(&tag, Ok(None));
                     continue;
                 }
@@ -81,17 +101,21 @@ impl Node {
                 Err(refusal) => Err(refusal),
             };
             // What was announced before is heard before this is answered.
-            if let Some(upto) = last.take() {
-                self.barrier(session, Some(upto)).await;
+            if let Some(unheard) = unheard.take() {
+                self.settle(session, unheard).await;
             }
             outcome(&tag, answer);
         }
-        last
+        unheard
     }
 
-    /// Waits until the session has heard what it posted, so that a later answer does not overtake it.
-    pub async fn settle(&self, session: &Session, upto: (RoomId, Seq)) {
-        self.barrier(session, Some(upto)).await;
+    /// Waits until the session has been given what it caused, so that a later answer does not overtake it.
+    pub async fn settle(&self, session: &Session, unheard: Unheard) {
+        let upto = match unheard {
+            Unheard::Message(room, seq) => Some((room, seq)),
+            Unheard::Events => None,
+        };
+        self.barrier(session, upto).await;
     }
 }
 

@@ -548,3 +548,48 @@ fn a_page_for_a_place_that_was_moved_is_asked_for_again() {
     "#]],
     );
 }
+
+#[test]
+fn a_barrier_without_a_message_waits_for_all_that_was_announced_before() {
+    check(
+        "
+        slices 1
+        open 0 u=1
+        open 1 u=2
+        attach 0 r=1 head=5
+        attach 1 r=1 head=5
+        post seq=6
+        barrier 1 t=1
+        step
+        post seq=7
+        step
+        step
+        step
+        step
+        step
+    ",
+        expect![[r#"
+            slices 1
+            open 0 u=1
+            open 1 u=2
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            attach 1 r=1 head=5
+            post seq=6
+            barrier 1 t=1
+            step
+              0 <- 6
+            post seq=7
+            step
+            step
+              1 <- 6
+            step
+              passed 1
+            step
+              0 <- 7
+            step
+              1 <- 7
+        "#]],
+    );
+}
