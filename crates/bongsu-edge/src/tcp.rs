@@ -116,7 +116,7 @@ fn accept(service: &TcpService, sweeper: &Arc<Sweeper>, stream: TcpStream, addre
         Arc::clone(&service.node.counters),
     );
     service.meters.connection_opened(meters::Protocol::Action);
-    let conn = Conn::new(service, Arc::clone(&socket), Arc::clone(&mailbox));
+    let mut conn = Conn::new(service, Arc::clone(&socket), Arc::clone(&mailbox));
     let watched = Watch {
         index: sweeper.watch(&socket, &mailbox),
         sweeper: Arc::clone(sweeper),
