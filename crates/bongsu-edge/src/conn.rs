@@ -352,6 +352,10 @@ mod tests {
     }
 
     /// What the listener spawns for each connection, but for its watch.
+    #[allow(
+        clippy::manual_async_fn,
+        reason = "an async function would hold its argument twice"
+    )]
     fn task(mut conn: Conn) -> impl Future<Output = ()> {
         async move { conn.run().await }
     }
