@@ -48,7 +48,6 @@ impl Node {
             AppendRefused::NotMember | AppendRefused::NotOwner => Refusal::new(Code::PermissionDenied),
             AppendRefused::Blocked => Refusal::new(Code::UserBlocked),
             AppendRefused::NoSuchReply => Refusal::field("reply_to", Want::Other),
-            AppendRefused::Conflict => Refusal::field("client_message_id", Want::Other),
             AppendRefused::Fault(fault) => self.fault(fault),
         }
     }

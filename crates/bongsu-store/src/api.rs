@@ -236,9 +236,8 @@ pub trait Store: Send + Sync + 'static {
     /// is made durable in one transaction. Appends of one caller that are begun (first polled) in order get ascending
     /// seqs. A caller that stops waiting does not undo the append.
     ///
-    /// Refused: `NoRoom`, then `NotMember`. Then a known client id is answered: [`Appended::Repeat`] if text, kind and
-    /// reply are the same, else `Conflict`; so a repeat is answered though the sender may not post any more. Then
-    /// `NotOwner`, `Blocked`, `NoSuchReply`. A client id is forgotten with its message. After a fault other than
+    /// Refused: `NoRoom`, then `NotMember`. Then a known client id is answered: [`Appended::Repeat`],
+    /// whatever else the message says; so a repeat is answered though the sender may not post any more. Then `NotOwner`, `Blocked`, `NoSuchReply`. A client id is forgotten with its message. After a fault other than
     /// `Overloaded` and `Stopped` the message may or may not be there: a retry with the same client id finds out.
     async fn append(&self, message: NewMessage) -> Result<Appended, AppendRefused>;
     /// A page of history, at most `limit`. `None` if there is no such room. `has_more` says whether there are kept

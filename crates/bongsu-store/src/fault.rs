@@ -41,9 +41,6 @@ pub enum AppendRefused {
     /// `reply_to` names no message of this room.
     #[error("the message replied to is not in this room")]
     NoSuchReply,
-    /// The same client id came before with another content.
-    #[error("the client message id was used for another message")]
-    Conflict,
     /// The store itself failed.
     #[error(transparent)]
     Fault(#[from] StoreFault),

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bongsu_model::{Code, Locale, Refusal, Want, Why};
+use bongsu_model::{Code, Locale, Refusal, Why};
 use bongsu_wire::close::refusal_text;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -243,11 +243,6 @@ fn status(refusal: &Refusal) -> StatusCode {
         }
         Code::InvalidData => match refusal.why {
             Why::Malformed { .. } => StatusCode::BAD_REQUEST,
-            // One client id, two messages.
-            Why::Field {
-                name: "client_message_id",
-                want: Want::Other,
-            } => StatusCode::CONFLICT,
             Why::Code | Why::Field { .. } | Why::TooLarge { .. } | Why::Reason(_) | Why::Incident(_) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }

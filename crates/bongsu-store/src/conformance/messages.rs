@@ -9,7 +9,7 @@ use bongsu_model::records::{MemberRole, NewRoom, NewUser, Room, RoomKind};
 use bongsu_model::{MessageId, MessageKind, PageFrom, RawJson, RoomRef, Seq, UserId};
 
 use super::{NOW, Shared, by_id, fill, named, new_of, open_room, people, post, posted, repeat_of};
-use crate::AppendRefused;
+use crate::{AppendRefused, Appended};
 
 async fn all_of(store: &Shared, room: &Room) -> Vec<Arc<bongsu_model::Message>> {
     store
@@ -161,16 +161,19 @@ pub async fn a_client_id_is_of_one_sender_and_room(store: Shared) {
     );
 }
 
-/// The same client id with another content is refused, and nothing is stored.
-pub async fn a_client_id_with_another_content_is_a_conflict(store: Shared) {
+/// The same client id with another content is a repeat too: the first message is the answer, and nothing is stored.
+pub async fn a_client_id_with_another_content_is_a_repeat(store: Shared) {
     let [mina] = people(&store).await;
     let room = open_room(&store, &[mina]).await;
-    posted(&store, named(post(&room, mina, "one"), "id")).await;
+    let first = posted(&store, named(post(&room, mina, "one"), "id")).await;
     let other = store.append(named(post(&room, mina, "two"), "id")).await;
-    assert!(matches!(other, Err(AppendRefused::Conflict)), "{other:?}");
+    assert!(
+        matches!(&other, Ok(Appended::Repeat(it)) if *it == first),
+        "{other:?}"
+    );
     let mut kind = named(post(&room, mina, "one"), "id");
     kind.kind = MessageKind::Image;
-    assert!(matches!(store.append(kind).await, Err(AppendRefused::Conflict)));
+    assert!(matches!(store.append(kind).await, Ok(Appended::Repeat(it)) if it == first));
     assert_eq!(all_of(&store, &room).await.len(), 1);
 }
 

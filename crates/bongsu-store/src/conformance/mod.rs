@@ -54,7 +54,7 @@ macro_rules! conformance {
             // Messages.
             a_message_is_kept_as_it_was_posted, seqs_have_no_hole_under_concurrency,
             pipelined_appends_keep_their_order, a_repeat_is_answered_with_the_first, a_client_id_is_of_one_sender_and_room,
-            a_client_id_with_another_content_is_a_conflict, concurrent_repeats_are_stored_once,
+            a_client_id_with_another_content_is_a_repeat, concurrent_repeats_are_stored_once,
             messages_carry_the_members_version, strangers_do_not_post, only_owners_post_in_a_broadcast_room,
             a_blocked_user_does_not_post_in_a_direct_room, replies_stay_in_their_room, a_service_posts_without_membership,
             senders_are_shown_as_they_are_now,

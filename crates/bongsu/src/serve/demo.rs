@@ -49,7 +49,7 @@ pub(super) async fn furnish(
     };
     let token = signer.mint(&request, node.now());
     match server.log_format {
-        LogFormat::Text => eprintln!("{}", words(&token, &room_token, tcp)),
+        LogFormat::Text => eprintln!("{}", words(&token, &room_token, tcp, server)),
         LogFormat::Json => {
             tracing::warn!("demo mode: anyone on this machine can sign in; never for production")
         }
@@ -96,7 +96,10 @@ async fn make(node: &Arc<Node>) -> Result<String, Refusal> {
         .map(|room| room.token.to_string())
 }
 
-fn words(token: &str, room_token: &str, tcp: SocketAddr) -> String {
+fn words(token: &str, room_token: &str, tcp: SocketAddr, server: &ServerSettings) -> String {
+    // As it was called, so that the line works where it is pasted.
+    let program = std::env::args().next().unwrap_or_else(|| "bongsu".to_owned());
+    let data_dir = server.data_dir.display();
     let (ip, port) = (tcp.ip(), tcp.port());
     format!(
         r#"
@@ -111,7 +114,7 @@ Then paste these lines, one by one / 다음 줄을 하나씩 붙여 넣으세요
 {{"action":"CONNECT","data":{{"jwt_token":"{token}"}},"seq_id":"1"}}
 {{"action":"SEND_MESSAGE","data":{{"chatroom_id":1,"content":"안녕하세요","message_type":"text"}},"seq_id":"2"}}
 
-Another user / 다른 사용자로:    bongsu tail --room 1 --as 2 --tcp {tcp}
+Another user / 다른 사용자로:    {program} tail --room 1 --as 2 --tcp {tcp} --data-dir {data_dir}
 "#
     )
 }

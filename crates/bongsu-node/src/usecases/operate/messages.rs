@@ -133,7 +133,19 @@ impl Node {
             .history(room.id, from, limit)
             .await
             .map_err(|fault| self.fault(&fault))?;
-        page.ok_or(Refusal::new(Code::RoomNotFound))
+        let mut page = page.ok_or(Refusal::new(Code::RoomNotFound))?;
+        // Who reads for itself is spared whom it has blocked, here as everywhere.
+        if let (Some(user), false) = (by.principal.user, by.principal.is_operator()) {
+            let blocked = self
+                .ports
+                .store
+                .blocks(user)
+                .await
+                .map_err(|fault| self.fault(&fault))?;
+            page.messages
+                .retain(|message| blocked.binary_search(&message.sender.user).is_err());
+        }
+        Ok(page)
     }
 
     /// Speaks to everyone who is connected; to how many sessions of this node.
