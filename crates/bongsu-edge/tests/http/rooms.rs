@@ -305,3 +305,37 @@ async fn posts_are_refused_as_those_of_sessions_are() {
         Some(wait_ms.div_ceil(1_000).to_string().as_str())
     );
 }
+
+#[tokio::test]
+async fn a_reader_is_spared_whom_it_has_blocked() {
+    let server = Server::start().await;
+    server.users(1..=2).await;
+    let room = server.room(json!({ "room_id": 7, "members": [1, 2] })).await;
+    let path = format!("/api/v1/rooms/{room}/messages");
+    for user in [1, 2] {
+        let body = json!({ "content": format!("from {user}") });
+        server.user(user, "POST", &path, Some(body)).await.is(201);
+    }
+    server
+        .user(1, "POST", "/api/v1/users/1/blocks/2", None)
+        .await
+        .is(204);
+    let path = format!("{path}?after_seq=0");
+    let senders = |page: Value| -> Vec<i64> {
+        let messages = page["messages"].as_array().unwrap().iter();
+        messages
+            .map(|message| message["sender"]["user_id"].as_i64().unwrap())
+            .collect()
+    };
+    assert_eq!(senders(server.user(1, "GET", &path, None).await.is(200)), [1]);
+    assert_eq!(
+        senders(server.user(2, "GET", &path, None).await.is(200)),
+        [1, 2],
+        "a block has one side"
+    );
+    assert_eq!(
+        senders(server.service("GET", &path, None).await.is(200)),
+        [1, 2],
+        "a back end sees all"
+    );
+}
