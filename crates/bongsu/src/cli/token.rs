@@ -22,7 +22,7 @@ pub(super) struct Token {
     #[command(subcommand)]
     what: Option<What>,
     /// Whose: a user's number or handle.
-    #[arg(long, required = true)]
+    #[arg(long, required = true, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     sub: Option<String>,
     /// The user's name for people.
     #[arg(long)]

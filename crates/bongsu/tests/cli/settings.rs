@@ -12,6 +12,7 @@ fn mistakes_of_usage_name_the_flag() {
         (&["serve", "--node-id", "a b"], "--node-id"),
         (&["serve", "--shards", "0"], "--shards"),
         (&["token"], "--sub"),
+        (&["token", "--sub", ""], "--sub"),
         (&["token", "--sub", "7", "--ttl", "soon"], "--ttl"),
         (&["token", "--sub", "7", "--role", "emperor"], "emperor"),
         (&["send", "--room", "1", "x"], "--as"),
