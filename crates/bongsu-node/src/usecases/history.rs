@@ -1,9 +1,11 @@
 //! A page of a room's history.
 
-use bongsu_core::policy;
-use bongsu_model::{Code, PageFrom, Refusal, Reply, RoomRef, Want};
+use std::sync::Arc;
 
-use crate::node::Ask;
+use bongsu_core::policy::{self, Principal};
+use bongsu_model::{Code, HistoryPage, PageFrom, Refusal, Reply, RoomRef, UserId, Want};
+
+use crate::node::{Ask, Node};
 use crate::usecases::rooms;
 
 /// Messages in a page when the client does not say.
@@ -15,32 +17,40 @@ pub(crate) async fn history(
     from: PageFrom,
     limit: Option<u32>,
 ) -> Result<(), Refusal> {
-    let node = ask.node;
-    let who = ask.session.principal();
-    let (room, _, view) = rooms::view(node, &who, &room).await?;
-    policy::may_read(&who, &view)?;
+    let (node, who) = (ask.node, ask.session.principal());
+    let limit = limit.unwrap_or(DEFAULT_LIMIT.min(node.ports.limits.history_page_max));
+    let page = page(node, &who, &room, from, limit, Some(ask.session.user)).await?;
+    (ask.answer)(Reply::Page(page));
+    Ok(())
+}
+
+/// Reads a page for one who may; without the messages of those whom `spared` has blocked.
+pub(crate) async fn page(
+    node: &Arc<Node>,
+    who: &Principal,
+    room: &RoomRef,
+    from: PageFrom,
+    limit: u32,
+    spared: Option<UserId>,
+) -> Result<HistoryPage, Refusal> {
+    let (room, _, view) = rooms::view(node, who, room).await?;
+    policy::may_read(who, &view)?;
     let limit_max = node.ports.limits.history_page_max;
-    let limit = limit.unwrap_or(DEFAULT_LIMIT.min(limit_max));
     if !(1..=limit_max).contains(&limit) {
         return Err(Refusal::field("limit", Want::Between(1, i64::from(limit_max))));
     }
-    let page = node
-        .ports
-        .store
+    let store = &node.ports.store;
+    let page = store
         .history(room.id, from, limit)
         .await
         .map_err(|fault| node.fault(&fault))?;
     let Some(mut page) = page else {
         return Err(Refusal::new(Code::RoomNotFound));
     };
-    let blocked = node
-        .ports
-        .store
-        .blocks(ask.session.user)
-        .await
-        .map_err(|fault| node.fault(&fault))?;
-    page.messages
-        .retain(|message| blocked.binary_search(&message.sender.user).is_err());
-    (ask.answer)(Reply::Page(page));
-    Ok(())
+    if let Some(user) = spared {
+        let blocked = store.blocks(user).await.map_err(|fault| node.fault(&fault))?;
+        page.messages
+            .retain(|message| blocked.binary_search(&message.sender.user).is_err());
+    }
+    Ok(page)
 }

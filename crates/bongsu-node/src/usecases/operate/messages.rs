@@ -13,7 +13,7 @@ use bongsu_store::{Appended, NewMessage};
 
 use super::Operator;
 use crate::node::Node;
-use crate::usecases::{post, rooms};
+use crate::usecases::{history, post, rooms};
 
 /// A message to be posted from outside of a session.
 #[derive(Clone, Debug)]
@@ -122,30 +122,10 @@ impl Node {
         from: PageFrom,
         limit: u32,
     ) -> Result<HistoryPage, Refusal> {
-        let room = self.room(by, room).await?;
-        let limit_max = self.ports.limits.history_page_max;
-        if !(1..=limit_max).contains(&limit) {
-            return Err(Refusal::field("limit", Want::Between(1, i64::from(limit_max))));
-        }
-        let page = self
-            .ports
-            .store
-            .history(room.id, from, limit)
-            .await
-            .map_err(|fault| self.fault(&fault))?;
-        let mut page = page.ok_or(Refusal::new(Code::RoomNotFound))?;
-        // Who reads for itself is spared whom it has blocked, here as everywhere.
-        if let (Some(user), false) = (by.principal.user, by.principal.is_operator()) {
-            let blocked = self
-                .ports
-                .store
-                .blocks(user)
-                .await
-                .map_err(|fault| self.fault(&fault))?;
-            page.messages
-                .retain(|message| blocked.binary_search(&message.sender.user).is_err());
-        }
-        Ok(page)
+        let who = &by.principal;
+        // Who reads for itself is spared whom it has blocked; a back end sees all.
+        let spared = if who.is_operator() { None } else { who.user };
+        history::page(self, who, room, from, limit, spared).await
     }
 
     /// Speaks to everyone who is connected; to how many sessions of this node.
