@@ -5,3 +5,4 @@
 pub mod action;
 pub mod close;
 pub mod json;
+pub mod schema;
