@@ -6,7 +6,7 @@ mod json;
 mod protocol;
 
 pub use json::Spelling;
-pub use protocol::{Direction, Envelope, Message, Protocol};
+pub use protocol::{Direction, Envelope, Message, Protocol, Topic};
 
 /// A number that bounds something: absent, fixed by the protocol, or one of [`bongsu_model::Limits`] by its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -157,8 +157,21 @@ pub struct Envelope {
     pub body: Option<&'static str>,
     /// Whether the body's key may be missing where the body holds nothing that is required.
     pub body_may_lack: bool,
+    /// Where the client's own reference to its request stands, as a JSON pointer into the whole message: `/seq_id`.
+    pub reference: Option<&'static str>,
     /// The other fields but the message's name.
     pub fields: &'static [Field],
+}
+
+/// Messages that belong together, of all directions.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Topic {
+    /// One word: `rooms`.
+    pub name: &'static str,
+    /// What they are about, for people.
+    pub doc: &'static str,
+    /// The messages, in the order in which people read them.
+    pub messages: &'static [Message],
 }
 
 /// A protocol: its name, its envelopes, its messages.
@@ -174,14 +187,19 @@ pub struct Protocol {
     pub names_in: &'static str,
     /// What stands around a message of each direction.
     pub envelope: fn(Direction) -> &'static Envelope,
-    /// All messages, in the order in which people read them.
-    pub messages: &'static [Message],
+    /// All messages, by what they are about.
+    pub topics: &'static [Topic],
 }
 
 impl Protocol {
+    /// All messages, in order.
+    pub fn messages(&self) -> impl Iterator<Item = &'static Message> + use<> {
+        self.topics.iter().flat_map(|it| it.messages)
+    }
+
     /// The messages of one direction, in order.
-    pub fn of(&self, direction: Direction) -> impl Iterator<Item = &'static Message> {
-        self.messages.iter().filter(move |it| it.direction == direction)
+    pub fn of(&self, direction: Direction) -> impl Iterator<Item = &'static Message> + use<> {
+        self.messages().filter(move |it| it.direction == direction)
     }
 
     /// The message of this direction and exactly this name.
@@ -195,11 +213,7 @@ impl Protocol {
     #[must_use]
     pub fn answers(&self, request: &Message) -> Vec<&'static Message> {
         let answers = |it: &&Message| request.replies.contains(&it.name);
-        let named = |it: &Message| {
-            self.messages
-                .iter()
-                .any(|request| request.replies.contains(&it.name))
-        };
+        let named = |it: &Message| self.messages().any(|request| request.replies.contains(&it.name));
         let mut all: Vec<_> = request
             .replies
             .iter()
@@ -222,7 +236,7 @@ impl Protocol {
     #[must_use]
     pub fn shapes(&self) -> Vec<&'static Shape> {
         let mut shapes = Vec::new();
-        for message in self.messages {
+        for message in self.messages() {
             gather(message.shape, &mut shapes);
             message
                 .beside
