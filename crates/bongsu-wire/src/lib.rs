@@ -6,3 +6,4 @@ pub mod action;
 pub mod close;
 pub mod json;
 pub mod schema;
+pub mod websocket;
