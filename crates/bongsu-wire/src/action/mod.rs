@@ -10,6 +10,7 @@ mod encode;
 mod envelope;
 mod frame;
 mod gzip;
+pub mod registry;
 
 pub use codec::{ActionCodec, Fatal, Incoming, Voice};
 pub use decode::ACTIONS;
