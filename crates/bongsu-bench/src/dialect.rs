@@ -113,9 +113,10 @@ pub(crate) fn number_after(line: &[u8], key: &[u8]) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use bongsu_model::{
-        Code, Limits, Locale, Refusal, Reply, Request, RoomId, RoomRef, Tag, Timestamp, UserId,
+        Code, Limits, Locale, Refusal, Reply, Request, RoomId, RoomRef, Tag, Timestamp, UserId, UserRef,
     };
-    use bongsu_wire::action::{ActionCodec, Incoming, Voice};
+    use bongsu_wire::action::{ActionCodec, Voice};
+    use bongsu_wire::incoming::{Incoming, Rules};
 
     use super::*;
 
@@ -129,17 +130,19 @@ mod tests {
             PING,
         ]
         .concat();
-        codec
-            .handle_bytes(&lines, &Limits::DEFAULT, &mut incoming)
-            .unwrap();
+        let rules = Rules {
+            limits: &Limits::DEFAULT,
+            application_domains: &[],
+        };
+        codec.handle_bytes(&lines, &rules, &mut incoming).unwrap();
         let asked: Vec<_> = incoming
             .into_iter()
             .map(|one| match one {
                 Incoming::Request(asked) => (asked.claimed_user, asked.request),
-                Incoming::Refused { refusal, .. } => panic!("{refusal:?}"),
+                other => panic!("{other:?}"),
             })
             .collect();
-        let us = Some(UserId(7));
+        let us = Some(UserRef::Id(UserId(7)));
         match &asked[..] {
             [
                 (None, Request::Connect(_)),
@@ -159,7 +162,7 @@ mod tests {
     fn the_product_is_understood() {
         let (voice, tag, now) = (Voice::default(), Tag::default(), Timestamp(0));
         let pong = voice.reply(&tag, &Reply::Pong { server_time: now }, now, &Limits::DEFAULT);
-        assert_eq!(action(&pong), b"PONG");
+        assert_eq!(action(&pong.unwrap()), b"PONG");
         let asked = |verb: &str| Tag {
             reference: None,
             verb: Some(verb.into()),

@@ -88,7 +88,9 @@ fn message(room: u32, seq: u64) -> Arc<Outbound> {
         seq: Seq(seq),
         epoch: Epoch(1),
         members: MembersVersion(1),
+        room_name: None,
         sender: Sender {
+            handle: "".into(),
             user: sender,
             nickname: "하나".into(),
             profile_img: None,

@@ -226,6 +226,16 @@ pub fn may_type(who: &Principal, room: &RoomView) -> Decision {
     room.speaker()
 }
 
+/// May it tell the others what only their application understands? As one who types: to members, by those who may speak.
+///
+/// # Errors
+///
+/// `ROOM_NOT_FOUND` or `PERMISSION_DENIED`.
+pub fn may_emit(who: &Principal, room: &RoomView) -> Decision {
+    as_member(who, room)?;
+    room.speaker()
+}
+
 /// May it read the history, the members and who is online?
 ///
 /// # Errors

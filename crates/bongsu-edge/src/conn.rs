@@ -10,7 +10,8 @@ use bongsu_model::event::Lane;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Asked, Closing, Code, Locale, Notice, Refusal, Reply, Request, Tag};
 use bongsu_node::{Arrival, Mailbox, Node, Pushed, Session, Unheard};
-use bongsu_wire::action::{ActionCodec, Fatal, Incoming};
+use bongsu_wire::action::ActionCodec;
+use bongsu_wire::incoming::{Fatal, Incoming, Rules};
 use bytes::Bytes;
 
 use crate::action::dialect;
@@ -110,9 +111,13 @@ impl Conn {
                 return Ok(None);
             }
             let mut incoming = Vec::new();
+            let rules = Rules {
+                limits: &self.node.ports.limits,
+                application_domains: &self.node.ports.policy.application_domains,
+            };
             let fatal = self
                 .codec
-                .handle_bytes(&buffer[..count], &self.node.ports.limits, &mut incoming)
+                .handle_bytes(&buffer[..count], &rules, &mut incoming)
                 .err();
             let completed = !incoming.is_empty();
             self.socket
@@ -140,6 +145,7 @@ impl Conn {
                     self.post(&mut posts).await;
                     self.request(asked).await;
                 }
+                Incoming::Echo(_) | Incoming::Goodbye(_) => {}
                 Incoming::Refused { tag, refusal } => {
                     self.post(&mut posts).await;
                     self.settle().await;
@@ -176,8 +182,7 @@ impl Conn {
             .post_all(&session, posts, &mut |tag, outcome| {
                 this.count(Verb::POST, outcome.is_ok());
                 match outcome {
-                    Ok(Some(reply)) => this.reply(tag, &reply),
-                    Ok(None) => {}
+                    Ok(reply) => this.reply(tag, &reply),
                     Err(refusal) => this.refuse(tag, &refusal),
                 }
             })
@@ -272,7 +277,9 @@ impl Conn {
 
     fn reply(&self, tag: &Tag, reply: &Reply) {
         let now = self.node.ports.clock.now();
-        let bytes = self.codec.reply(tag, reply, now, &self.node.ports.limits);
+        let Some(bytes) = self.codec.reply(tag, reply, now, &self.node.ports.limits) else {
+            return;
+        };
         let lane = if matches!(reply, Reply::Pong { .. }) {
             Lane::Control
         } else {

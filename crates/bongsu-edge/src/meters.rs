@@ -274,7 +274,7 @@ impl Meters {
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 /// The names of requests, in the order of [`verb`].
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 19] = [
     "connect",
     "refresh_token",
     "ping",
@@ -292,6 +292,8 @@ const VERBS: [&str; 17] = [
     "set_media",
     "block",
     "unblock",
+    "emit",
+    "pong",
 ];
 
 impl Verb {
@@ -319,6 +321,8 @@ impl Verb {
             Request::SetMedia { .. } => 14,
             Request::Block { .. } => 15,
             Request::Unblock { .. } => 16,
+            Request::Emit(_) => 17,
+            Request::Pong => 18,
         })
     }
 }
@@ -331,6 +335,7 @@ const fn cause_word(cause: Option<&CloseCause>) -> &'static str {
         Some(CloseCause::SignInTimeout) => "sign_in_timeout",
         Some(CloseCause::FrameTimeout) => "frame_timeout",
         Some(CloseCause::Slow) => "slow",
+        Some(CloseCause::Flooding) => "flooding",
         Some(CloseCause::TokenExpired) => "token_expired",
         Some(CloseCause::TokenRevoked) => "token_revoked",
         Some(CloseCause::Banned) => "banned",

@@ -2,10 +2,13 @@
 //!
 //! Invariant: an event holds nothing that depends on its receiver, so that one encoding serves all of a protocol.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::media::{EndReason, LeaveReason, MediaStatus, Signal};
-use crate::{CallId, MembersVersion, Message, RoomId, Seq, SessionId, Timestamp, UserId};
+use crate::{
+    CallId, MembersVersion, Message, NamedRoom, Person, RawJson, RoomId, Seq, SessionId, Timestamp, UserId,
+};
 
 /// One thing that happened, to be told to an audience.
 #[derive(Clone, Debug)]
@@ -103,6 +106,31 @@ impl AnnouncementKind {
     }
 }
 
+/// What a member tells the others of a room, unread.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApplicationEvent {
+    /// Where.
+    pub room: NamedRoom,
+    /// From whom.
+    pub user: Arc<Person>,
+    /// Its name, `domain.rest`.
+    pub kind: Arc<str>,
+    /// Of one sender, room and kind only the latest of a key waits for a receiver that is slow.
+    pub key: Option<Arc<str>>,
+    /// The application's own object.
+    pub data: RawJson,
+}
+
+impl ApplicationEvent {
+    /// Two keys that share a number lose an event that was to be dropped sooner or later anyway.
+    fn conflation_key(&self) -> Option<ConflationKey> {
+        let key = self.key.as_ref()?;
+        let mut hasher = DefaultHasher::new();
+        (self.user.id, &self.kind, key).hash(&mut hasher);
+        Some((3, self.room.id.0, hasher.finish().cast_signed()))
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum EventBody {
@@ -111,11 +139,9 @@ pub enum EventBody {
     /// A user became a member.
     UserJoined {
         /// Where.
-        room: RoomId,
+        room: NamedRoom,
         /// Who.
-        user: UserId,
-        /// Its name for people.
-        nickname: Arc<str>,
+        user: Arc<Person>,
         /// Members now.
         participants_count: u32,
         /// The room's last message when the user became a member.
@@ -126,11 +152,9 @@ pub enum EventBody {
     /// A user is no longer a member.
     UserLeft {
         /// Where.
-        room: RoomId,
+        room: NamedRoom,
         /// Who.
-        user: UserId,
-        /// Its name for people.
-        nickname: Arc<str>,
+        user: Arc<Person>,
         /// Members now.
         participants_count: u32,
         /// The membership version that this change made.
@@ -139,25 +163,25 @@ pub enum EventBody {
     /// A user types, or stopped typing.
     Typing {
         /// Where.
-        room: RoomId,
+        room: NamedRoom,
         /// Who.
-        user: UserId,
+        user: Arc<Person>,
         /// Whether it types.
         is_typing: bool,
     },
     /// A user has read up to a message.
     Read {
         /// Where.
-        room: RoomId,
+        room: NamedRoom,
         /// Who.
-        user: UserId,
+        user: Arc<Person>,
         /// The last message read.
         seq: Seq,
     },
     /// A user came online or, after the grace time, went offline.
     Status {
         /// Who.
-        user: UserId,
+        user: Arc<Person>,
         /// Whether it has a live session anywhere.
         is_online: bool,
         /// When its last session ended, or now while it is online.
@@ -168,11 +192,11 @@ pub enum EventBody {
         /// The video room.
         call: CallId,
         /// The room whose members may join.
-        room: RoomId,
+        room: NamedRoom,
         /// Its name.
         name: Arc<str>,
         /// Who may end it.
-        host: UserId,
+        host: Arc<Person>,
         /// How many may be in it.
         max_participants: u32,
     },
@@ -181,9 +205,7 @@ pub enum EventBody {
         /// The video room.
         call: CallId,
         /// Who.
-        user: UserId,
-        /// Its name for people.
-        nickname: Arc<str>,
+        user: Arc<Person>,
         /// What it sends.
         media: MediaStatus,
         /// Participants now.
@@ -194,9 +216,7 @@ pub enum EventBody {
         /// The video room.
         call: CallId,
         /// Who.
-        user: UserId,
-        /// Its name for people.
-        nickname: Arc<str>,
+        user: Arc<Person>,
         /// Participants now.
         participants_count: u32,
         /// Why.
@@ -207,16 +227,14 @@ pub enum EventBody {
         /// The video room.
         call: CallId,
         /// The new host.
-        host: UserId,
-        /// Its name for people.
-        nickname: Arc<str>,
+        host: Arc<Person>,
     },
     /// A call is over.
     CallEnded {
         /// The video room.
         call: CallId,
         /// The room it belonged to.
-        room: RoomId,
+        room: NamedRoom,
         /// Why.
         reason: EndReason,
     },
@@ -225,9 +243,7 @@ pub enum EventBody {
         /// The video room.
         call: CallId,
         /// Who.
-        user: UserId,
-        /// Its name for people.
-        nickname: Arc<str>,
+        user: Arc<Person>,
         /// What it sends now.
         media: MediaStatus,
     },
@@ -236,10 +252,12 @@ pub enum EventBody {
         /// The video room.
         call: CallId,
         /// From whom.
-        from: UserId,
+        from: Arc<Person>,
         /// What, unread.
         signal: Signal,
     },
+    /// A member tells the others what only their application understands. Told to whoever is there, and kept nowhere.
+    Application(Arc<ApplicationEvent>),
     /// An operator speaks to everyone.
     Announced {
         /// Its headline.
@@ -272,7 +290,7 @@ impl EventBody {
     #[must_use]
     pub const fn lane(&self) -> Lane {
         match self {
-            Self::Typing { .. } | Self::Status { .. } => Lane::Ephemeral,
+            Self::Typing { .. } | Self::Status { .. } | Self::Application(_) => Lane::Ephemeral,
             Self::Posted(_)
             | Self::UserJoined { .. }
             | Self::UserLeft { .. }
@@ -290,10 +308,11 @@ impl EventBody {
 
     /// For an ephemeral event, what it replaces while it waits; `None` for all others.
     #[must_use]
-    pub const fn conflation_key(&self) -> Option<ConflationKey> {
+    pub fn conflation_key(&self) -> Option<ConflationKey> {
         match self {
-            Self::Typing { room, user, .. } => Some((1, room.0, user.0)),
-            Self::Status { user, .. } => Some((2, user.0, 0)),
+            Self::Typing { room, user, .. } => Some((1, room.id.0, user.id.0)),
+            Self::Status { user, .. } => Some((2, user.id.0, 0)),
+            Self::Application(event) => event.conflation_key(),
             Self::Posted(_)
             | Self::UserJoined { .. }
             | Self::UserLeft { .. }
@@ -313,7 +332,7 @@ impl EventBody {
     #[must_use]
     pub const fn honours_blocks(&self) -> bool {
         match self {
-            Self::Posted(_) | Self::Typing { .. } | Self::Signalled { .. } => true,
+            Self::Posted(_) | Self::Typing { .. } | Self::Signalled { .. } | Self::Application(_) => true,
             Self::UserJoined { .. }
             | Self::UserLeft { .. }
             | Self::Read { .. }

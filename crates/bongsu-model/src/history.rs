@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Epoch, Message, RoomId, Seq};
+use crate::{Epoch, Message, RoomId, RoomRef, Seq};
 
 /// Which part of a room's history is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +20,8 @@ pub enum PageFrom {
 pub struct HistoryPage {
     /// The room.
     pub room: RoomId,
+    /// Its unique name, if it has one.
+    pub room_name: Option<Arc<str>>,
     /// Ascending by `seq`.
     pub messages: Vec<Arc<Message>>,
     /// Whether there is more in the direction asked for.
@@ -31,12 +33,12 @@ pub struct HistoryPage {
 }
 
 /// The last message that a client has of a room.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ResumePoint {
     /// The room.
-    pub room: RoomId,
+    pub room: RoomRef,
     /// The last message the client has; 0 for none.
     pub seq: Seq,
-    /// The history that `seq` belongs to.
-    pub epoch: Epoch,
+    /// The history that `seq` belongs to; `None` if what the client has is no tag of any history.
+    pub epoch: Option<Epoch>,
 }

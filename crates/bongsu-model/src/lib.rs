@@ -10,6 +10,7 @@ pub mod json;
 pub mod limits;
 pub mod media;
 pub mod message;
+pub mod names;
 pub mod notice;
 pub mod outbound;
 pub mod records;
@@ -19,7 +20,7 @@ pub mod request;
 pub mod role;
 pub mod time;
 
-pub use event::{Audience, Event, EventBody};
+pub use event::{ApplicationEvent, Audience, Event, EventBody};
 pub use history::{HistoryPage, PageFrom, ResumePoint};
 pub use ids::{
     CallId, Epoch, Jti, MembersVersion, MessageId, RoomId, RoomRef, RoomToken, Seq, SessionId, UserId,
@@ -28,10 +29,11 @@ pub use ids::{
 pub use json::RawJson;
 pub use limits::Limits;
 pub use message::{ClientMessageId, Message, MessageKind, Sender};
+pub use names::{NamedRoom, Person};
 pub use notice::Notice;
 pub use outbound::{Encode, Outbound, Run, Slot};
 pub use refusal::{Closing, Code, Incident, Locale, Reconnect, Refusal, Want, Why};
 pub use reply::Reply;
-pub use request::{Asked, Connect, Post, Request, Tag};
+pub use request::{Asked, Connect, Emit, Post, Request, Tag};
 pub use role::Role;
 pub use time::Timestamp;

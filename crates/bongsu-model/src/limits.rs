@@ -58,6 +58,8 @@ limits! {
     ping_interval_ms: u64 = 30_000;
     /// One inbound frame.
     frame_bytes_max: usize = 64 * 1024;
+    /// Fragments of one WebSocket message: each costs a look, also an empty one.
+    websocket_fragments_max: usize = 10_000;
     /// Nesting of inbound JSON.
     json_depth_max: usize = 32;
     /// Inbound `data` after decompression.
@@ -70,6 +72,8 @@ limits! {
     metadata_bytes_max: usize = 4096;
     /// An SDP or a candidate.
     signal_bytes_max: usize = 64 * 1024;
+    /// An application's own event.
+    application_event_bytes_max: usize = 8 * 1024;
     /// A client's own reference to a request.
     reference_bytes_max: usize = 128;
     /// An access token.
@@ -100,6 +104,9 @@ limits! {
     call_grace_ms: u64 = 15_000;
     /// A user whose last session ended is announced as offline after this long.
     presence_grace_ms: u64 = 5_000;
+    /// How often memberships of rooms that end with the last session are looked for whose user has none, the first
+    /// time so long after the start: whoever was connected before it has that long to come back.
+    session_rooms_check_ms: u64 = 60_000;
     /// What may wait for one session in the message and ephemeral lanes together.
     mailbox_bytes_max: usize = 1024 * 1024;
     /// What may wait for one session in the control lane, apart from the rest.
@@ -116,6 +123,10 @@ limits! {
     flood_repeats_max: u32 = 10;
     /// … of this length.
     flood_window_ms: u64 = 10_000;
+    /// Whoever goes on at so many times its rate …
+    flooder_times: u32 = 10;
+    /// … for this long is disconnected.
+    flooder_ms: u64 = 10_000;
     /// Signalling a user may relay in a second.
     signals_per_s: u32 = 100;
     /// Signalling at once.
@@ -259,6 +270,8 @@ relations! { |it|
         it.ping_interval_ms.saturating_mul(3) <= it.idle_ms;
     [content_bytes_max, metadata_bytes_max, frame_bytes_max] "the largest message must fit into a frame":
         it.content_bytes_max.saturating_add(it.metadata_bytes_max) < it.frame_bytes_max;
+    [application_event_bytes_max, frame_bytes_max] "the largest event of an application must fit into a frame":
+        it.application_event_bytes_max < it.frame_bytes_max;
     [signal_bytes_max, frame_bytes_max] "the largest signal must fit into a frame":
         it.signal_bytes_max <= it.frame_bytes_max;
     [frame_bytes_max, decompressed_bytes_max] "compressed data must be allowed what a frame is":

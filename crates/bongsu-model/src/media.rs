@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{RawJson, UserId};
+use crate::{Person, RawJson};
 
 /// Which of its media a participant sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -39,10 +39,8 @@ impl Signal {
 /// One who is in a call, as told to those who join.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Participant {
-    /// The user.
-    pub user: UserId,
-    /// Its name for people.
-    pub nickname: Arc<str>,
+    /// Who.
+    pub user: Arc<Person>,
     /// What it sends.
     pub media: MediaStatus,
 }
@@ -63,6 +61,8 @@ pub struct IceServer {
 pub enum LeaveReason {
     /// It asked to.
     Left,
+    /// Its place moved to another session of the same user: told to the session that it moved from.
+    Moved,
     /// Its connection dropped and its grace time passed.
     Disconnected,
     /// It was removed from the room or cut off by an operator.
@@ -75,6 +75,7 @@ impl LeaveReason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Left => "left",
+            Self::Moved => "moved",
             Self::Disconnected => "disconnected",
             Self::Removed => "removed",
         }

@@ -79,6 +79,8 @@ impl ClientMessageId {
 pub struct Sender {
     /// The user.
     pub user: UserId,
+    /// Its unique handle.
+    pub handle: Arc<str>,
     /// Its name for people, at the time of delivery.
     pub nickname: Arc<str>,
     /// The address of its picture.
@@ -92,6 +94,8 @@ pub struct Message {
     pub id: MessageId,
     /// The room it was posted to.
     pub room: RoomId,
+    /// That room's unique name, if it has one.
+    pub room_name: Option<Arc<str>>,
     /// Its place in the room's order.
     pub seq: Seq,
     /// The history it belongs to.

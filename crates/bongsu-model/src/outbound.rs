@@ -14,9 +14,29 @@ pub enum Slot {
     ActionLine,
     /// The same, with large `data` compressed.
     ActionPacked,
+    /// The action protocol's JSON as a WebSocket frame.
+    ActionFrame,
+    /// The same, with large `data` compressed.
+    ActionPackedFrame,
+    /// The type protocol's JSON as a WebSocket frame.
+    TypeFrame,
+    /// The same, large frames compressed by themselves (permessage-deflate without context takeover).
+    TypeDeflatedFrame,
 }
 
-const SLOTS: usize = 2;
+impl Slot {
+    /// Every slot, in its order.
+    pub const ALL: [Self; 6] = [
+        Self::ActionLine,
+        Self::ActionPacked,
+        Self::ActionFrame,
+        Self::ActionPackedFrame,
+        Self::TypeFrame,
+        Self::TypeDeflatedFrame,
+    ];
+}
+
+const SLOTS: usize = Slot::ALL.len();
 
 /// A wire format's way to say an event. Knows nothing of receivers.
 pub trait Encode: Send + Sync {

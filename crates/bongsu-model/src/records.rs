@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Epoch, Jti, MembersVersion, RoomId, RoomToken, Seq, Timestamp, UserId};
+use crate::{Epoch, Jti, MembersVersion, NamedRoom, Person, RoomId, RoomToken, Seq, Timestamp, UserId};
 
 /// A user.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +33,18 @@ pub struct User {
     pub last_seen: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl User {
+    /// The user as others are told of it.
+    #[must_use]
+    pub fn person(&self) -> Arc<Person> {
+        Arc::new(Person {
+            id: self.id,
+            handle: Arc::clone(&self.handle),
+            nickname: Arc::clone(&self.nickname),
+        })
+    }
 }
 
 /// A name in the languages that the Socket.IO chat shows.
@@ -175,6 +187,14 @@ pub struct Room {
     pub created_at: Timestamp,
 }
 
+impl Room {
+    /// The room as clients are told of it.
+    #[must_use]
+    pub fn named(&self) -> NamedRoom {
+        NamedRoom::new(self.id, self.name.clone())
+    }
+}
+
 /// A room to be made.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NewRoom {
@@ -199,6 +219,8 @@ pub struct NewRoom {
 pub struct Member {
     /// The user.
     pub user: UserId,
+    /// Its unique handle.
+    pub handle: Arc<str>,
     /// Its name for people.
     pub nickname: Arc<str>,
     /// What it may do.

@@ -65,6 +65,30 @@ impl Code {
         Self::InternalError,
     ];
 
+    /// The spelling of the type protocol.
+    #[must_use]
+    pub const fn lower_name(self) -> &'static str {
+        match self {
+            Self::InvalidToken => "invalid_token",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::InvalidAction => "unknown_type",
+            Self::InvalidData => "invalid_data",
+            Self::MessageTooLarge => "message_too_large",
+            Self::MessageRejected => "message_rejected",
+            Self::RoomNotFound => "room_not_found",
+            Self::VideoRoomNotFound => "video_room_not_found",
+            Self::UserNotFound => "user_not_found",
+            Self::PermissionDenied => "permission_denied",
+            Self::UserBlocked => "user_blocked",
+            Self::RoomFull => "room_full",
+            Self::VideoRoomFull => "video_room_full",
+            Self::RateLimited => "rate_limited",
+            Self::Overloaded => "overloaded",
+            Self::ShuttingDown => "shutting_down",
+            Self::InternalError => "internal_error",
+        }
+    }
+
     /// The spelling of the action and Socket.IO protocols and of problem documents.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -173,6 +197,12 @@ pub enum Malformed {
     DuplicateKey,
     /// The frame goes on past its limit, in bytes.
     FrameTooLarge(u64),
+    /// A message in more fragments than the limit.
+    TooManyFragments(u64),
+    /// A binary message where text is spoken.
+    Binary,
+    /// The framing of the transport is broken.
+    Framing,
 }
 
 /// The number of an incident: random, in the log beside what happened; 16 hex digits as text.
@@ -304,6 +334,8 @@ pub enum CloseCause {
     FrameTimeout,
     /// The client reads too slowly.
     Slow,
+    /// The client went on far beyond its rate for a while.
+    Flooding,
     /// The token ended.
     TokenExpired,
     /// The token was revoked.
@@ -340,9 +372,10 @@ impl Closing {
                 | Code::VideoRoomFull => Reconnect::Never,
             },
             CloseCause::Idle | CloseCause::Slow | CloseCause::Disconnected => Reconnect::Now,
-            CloseCause::SignInTimeout | CloseCause::FrameTimeout | CloseCause::ShuttingDown => {
-                Reconnect::Later
-            }
+            CloseCause::SignInTimeout
+            | CloseCause::FrameTimeout
+            | CloseCause::Flooding
+            | CloseCause::ShuttingDown => Reconnect::Later,
             CloseCause::TokenExpired | CloseCause::TokenRevoked | CloseCause::Banned => Reconnect::Never,
         };
         Self { cause, reconnect }
@@ -354,6 +387,7 @@ impl Closing {
         match &self.cause {
             CloseCause::Refused(refusal) => refusal.code,
             CloseCause::Idle | CloseCause::Slow | CloseCause::FrameTimeout => Code::Overloaded,
+            CloseCause::Flooding => Code::RateLimited,
             CloseCause::SignInTimeout => Code::NotAuthenticated,
             CloseCause::TokenExpired | CloseCause::TokenRevoked => Code::InvalidToken,
             CloseCause::Banned | CloseCause::Disconnected => Code::PermissionDenied,

@@ -2,32 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::media::{IceServer, Participant};
+use crate::media::{EndReason, IceServer, Participant};
 use crate::{
-    CallId, ClientMessageId, Epoch, HistoryPage, Message, RoomId, Seq, SessionId, Timestamp, UserId,
+    CallId, ClientMessageId, Epoch, HistoryPage, Message, NamedRoom, Person, Seq, SessionId, Timestamp,
 };
 
 /// The one answer to a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// Signed in. Missed messages follow as [`crate::Notice::Missed`].
-    Connected {
-        /// Who the token says one is.
-        user: UserId,
-        /// This session.
-        session: SessionId,
-        /// The server's clock.
-        server_time: Timestamp,
-        /// The rooms one is a member of.
-        rooms: Vec<RoomStanding>,
-        /// How often to ping, in milliseconds.
-        ping_interval_ms: u64,
-    },
+    Connected(SignedIn),
     /// The token was replaced.
-    TokenRefreshed {
-        /// When the new one ends.
-        expires_at: Timestamp,
-    },
+    TokenRefreshed(SignedIn),
     /// Somebody is there.
     Pong {
         /// The server's clock.
@@ -36,11 +22,11 @@ pub enum Reply {
     /// One is a member.
     Joined {
         /// Of which room.
-        room: RoomId,
+        room: NamedRoom,
         /// Members now.
         participants_count: u32,
         /// Members with a live session anywhere.
-        online: Vec<OnlineMember>,
+        online: Vec<Person>,
         /// The room's last message.
         seq: Seq,
         /// The history that `seq` belongs to.
@@ -49,7 +35,14 @@ pub enum Reply {
     /// One is no longer a member.
     Left {
         /// Of which room.
-        room: RoomId,
+        room: NamedRoom,
+    },
+    /// The message was accepted; the room is told of it.
+    Posted {
+        /// The stored message.
+        message: Arc<Message>,
+        /// The client's own name for it, if it gave one.
+        client_id: Option<ClientMessageId>,
     },
     /// The message was stored before under the same `client_message_id`; this is the one.
     Repeated {
@@ -61,12 +54,39 @@ pub enum Reply {
     /// The read mark is kept.
     Marked {
         /// Where.
-        room: RoomId,
+        room: NamedRoom,
         /// Up to which message.
         seq: Seq,
     },
     /// A page of history.
     Page(HistoryPage),
+    /// The video room is made; the room is told of it.
+    CallCreated {
+        /// The video room.
+        call: CallId,
+        /// The room whose members may join.
+        room: NamedRoom,
+        /// Its name.
+        name: Arc<str>,
+        /// Who may end it: the one who asked.
+        host: Arc<Person>,
+        /// How many may be in it.
+        max_participants: u32,
+    },
+    /// The call is over; the room is told of it.
+    CallEnded {
+        /// Which.
+        call: CallId,
+        /// The room it belonged to.
+        room: NamedRoom,
+        /// Why.
+        reason: EndReason,
+    },
+    /// One's media are switched; the others in the call are told.
+    MediaSet {
+        /// In which call.
+        call: CallId,
+    },
     /// One is in the call.
     CallJoined {
         /// Which.
@@ -84,12 +104,12 @@ pub enum Reply {
     /// The user is blocked.
     Blocked {
         /// Whom.
-        user: UserId,
+        user: Arc<Person>,
     },
     /// The user is not blocked any more.
     Unblocked {
         /// Whom.
-        user: UserId,
+        user: Arc<Person>,
     },
 }
 
@@ -97,9 +117,7 @@ pub enum Reply {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RoomStanding {
     /// The room.
-    pub room: RoomId,
-    /// Its unique name, if it has one.
-    pub name: Option<Arc<str>>,
+    pub room: NamedRoom,
     /// Its last message.
     pub seq: Seq,
     /// The history that `seq` belongs to.
@@ -108,11 +126,19 @@ pub struct RoomStanding {
     pub recovered: Option<bool>,
 }
 
-/// A member with a live session.
+/// How a session stands that has signed in, or has replaced its token.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OnlineMember {
-    /// The user.
-    pub user: UserId,
-    /// Its name for people.
-    pub nickname: Arc<str>,
+pub struct SignedIn {
+    /// Who the token says one is.
+    pub user: Arc<Person>,
+    /// This session.
+    pub session: SessionId,
+    /// The server's clock.
+    pub server_time: Timestamp,
+    /// The rooms one is a member of.
+    pub rooms: Vec<RoomStanding>,
+    /// How often to ping, in milliseconds.
+    pub ping_interval_ms: u64,
+    /// When the token ends.
+    pub expires_at: Timestamp,
 }

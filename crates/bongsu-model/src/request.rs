@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::media::{MediaStatus, Signal};
 use crate::{
     CallId, ClientMessageId, Locale, MessageId, MessageKind, PageFrom, RawJson, ResumePoint, RoomRef, Seq,
-    UserId,
+    UserRef,
 };
 
 /// A request with what is needed to answer it.
@@ -14,7 +14,7 @@ pub struct Asked {
     /// Ties the answer to the request; opaque to everything but the codec.
     pub tag: Tag,
     /// The user the envelope claims to come from. Never trusted; different from the principal it is refused.
-    pub claimed_user: Option<UserId>,
+    pub claimed_user: Option<UserRef>,
     /// What is asked.
     pub request: Request,
 }
@@ -40,6 +40,8 @@ pub enum Request {
     },
     /// Is anybody there.
     Ping,
+    /// The answer to the server's own asking; there is none to it.
+    Pong,
     /// Become a member of a room, and hear it from now or from a place in its history.
     Join {
         /// Which.
@@ -54,6 +56,8 @@ pub enum Request {
     },
     /// Post a message.
     Post(Post),
+    /// Tell the others what only their application understands.
+    Emit(Emit),
     /// Tell the others that one types, or stopped.
     Typing {
         /// Where.
@@ -108,7 +112,7 @@ pub enum Request {
         /// In which call.
         call: CallId,
         /// To whom.
-        target: UserId,
+        target: UserRef,
         /// What.
         signal: Signal,
     },
@@ -122,12 +126,12 @@ pub enum Request {
     /// Hear nothing of a user any more.
     Block {
         /// Whom.
-        user: UserId,
+        user: UserRef,
     },
     /// Hear a user again.
     Unblock {
         /// Whom.
-        user: UserId,
+        user: UserRef,
     },
 }
 
@@ -157,4 +161,17 @@ pub struct Post {
     pub reply_to: Option<MessageId>,
     /// The application's own object.
     pub metadata: Option<RawJson>,
+}
+
+/// What a member tells the others of a room, unread: not stored, not moderated, and dropped where nobody listens.
+#[derive(Clone, Debug)]
+pub struct Emit {
+    /// Where.
+    pub room: RoomRef,
+    /// Its name, `domain.rest`; the domain is one that the configuration opens.
+    pub kind: Arc<str>,
+    /// Of one sender, room and kind only the latest of a key waits for a receiver that is slow.
+    pub key: Option<Arc<str>>,
+    /// The application's own object, at most `limits.application_event_bytes_max`.
+    pub data: RawJson,
 }

@@ -126,9 +126,11 @@ impl Node {
             Request::Connect(connect) => usecases::refresh::refresh(ask, &connect.token).await,
             Request::RefreshToken { token } => usecases::refresh::refresh(ask, &token).await,
             Request::Ping => usecases::ping::ping(ask),
+            Request::Pong => Ok(()),
             Request::Join { room, after } => usecases::join::join(ask, room, after).await,
             Request::Leave { room } => usecases::leave::leave(ask, room).await,
             Request::Post(post) => usecases::post::post(ask, post).await,
+            Request::Emit(emit) => usecases::emit::emit(ask, emit).await,
             Request::Typing { room, is_typing } => usecases::typing::typing(ask, room, is_typing).await,
             Request::MarkRead { room, seq } => usecases::mark_read::mark_read(ask, room, seq).await,
             Request::History { room, from, limit } => {
@@ -143,11 +145,11 @@ impl Node {
             Request::LeaveCall { call } => usecases::in_call::leave(ask, call).await,
             Request::EndCall { call } => usecases::in_call::end(ask, call).await,
             Request::Signal { call, target, signal } => {
-                usecases::signal::signal(ask, call, target, signal).await
+                usecases::signal::signal(ask, call, &target, signal).await
             }
             Request::SetMedia { call, media } => usecases::in_call::set_media(ask, call, media).await,
-            Request::Block { user } => usecases::block::block(ask, user, true).await,
-            Request::Unblock { user } => usecases::block::block(ask, user, false).await,
+            Request::Block { user } => usecases::block::block(ask, &user, true).await,
+            Request::Unblock { user } => usecases::block::block(ask, &user, false).await,
         }
     }
 
@@ -155,7 +157,11 @@ impl Node {
     pub(crate) fn admit(&self, session: &Session, asked: &Asked, now: Timestamp) -> Result<(), Refusal> {
         self.counters.requests.bump();
         session.stand(now)?;
-        if asked.claimed_user.is_some_and(|user| user != session.user) {
+        if asked
+            .claimed_user
+            .as_ref()
+            .is_some_and(|user| !session.person.is(user))
+        {
             return Err(Refusal::because(Code::PermissionDenied, "user_id"));
         }
         self.rates.request(session.id, &asked.request, session.user, now)

@@ -109,7 +109,12 @@ pub struct Policy {
     pub create_users: bool,
     /// Joining a room by a number that does not exist makes it.
     pub create_rooms_by_id: bool,
-    /// What such a room is.
+    /// Joining a room by a name that does not exist makes it: open, and each membership ends with its member's last
+    /// session.
+    pub create_rooms_by_name: bool,
+    /// The first segments of the types that applications may use among themselves.
+    pub application_domains: Arc<[Arc<str>]>,
+    /// What a room is that was made by its number.
     pub created_visibility: Visibility,
     /// How long memberships of such a room last.
     pub created_membership: Membership,
@@ -120,6 +125,8 @@ impl Default for Policy {
         Self {
             create_users: true,
             create_rooms_by_id: false,
+            create_rooms_by_name: true,
+            application_domains: ["game", "app"].map(Arc::from).into(),
             created_visibility: Visibility::Open,
             created_membership: Membership::Durable,
         }

@@ -46,12 +46,13 @@ impl Rates {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let checked = match request {
-            Request::Post(_) => check(&self.posts, user, now),
+            Request::Post(_) | Request::Emit(_) => check(&self.posts, user, now),
             Request::Signal { .. } => check(&self.signals, user, now),
             Request::Join { .. } => check(&self.joins, user, now),
             Request::Connect(_)
             | Request::RefreshToken { .. }
             | Request::Ping
+            | Request::Pong
             | Request::Leave { .. }
             | Request::Typing { .. }
             | Request::MarkRead { .. }

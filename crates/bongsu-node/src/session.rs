@@ -10,9 +10,10 @@ use bongsu_core::policy::Principal;
 use bongsu_core::shard::{Input, SlotNo};
 use bongsu_model::event::Lane;
 use bongsu_model::refusal::CloseCause;
+use bongsu_model::reply::{RoomStanding, SignedIn};
 use bongsu_model::{
-    Closing, Code, Encode, Jti, Limits, Locale, Notice, Refusal, Role, RoomId, SessionId, Timestamp, UserId,
-    UserRef,
+    Closing, Code, Encode, Jti, Limits, Locale, Notice, Person, Refusal, Role, RoomId, SessionId, Timestamp,
+    UserId, UserRef,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -44,7 +45,7 @@ pub struct Arrival {
     /// The language of its texts.
     pub locale: Locale,
     /// The user that its envelope claims to come from; anyone but the token's is refused.
-    pub claimed_user: Option<UserId>,
+    pub claimed_user: Option<UserRef>,
 }
 
 /// A signed-in connection.
@@ -53,10 +54,8 @@ pub struct Session {
     pub id: SessionId,
     /// Whose it is.
     pub user: UserId,
-    /// The user as its tokens name it.
-    pub(crate) subject: UserRef,
-    /// Its user's name for people, as of sign-in.
-    pub nickname: Arc<str>,
+    /// Its user as others are told of it, as of sign-in.
+    pub person: Arc<Person>,
     /// The language of its texts.
     pub locale: Locale,
     /// Where it comes from.
@@ -94,8 +93,7 @@ struct Standing {
 impl Session {
     pub(crate) fn new(
         id: SessionId,
-        user: UserId,
-        nickname: Arc<str>,
+        person: Arc<Person>,
         arrival: Arrival,
         claims: &Claims,
         place: Place,
@@ -103,9 +101,8 @@ impl Session {
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
-            user,
-            subject: claims.subject.clone(),
-            nickname,
+            user: person.id,
+            person,
             locale: arrival.locale,
             address: arrival.address,
             opened_at: now,
@@ -159,6 +156,18 @@ impl Session {
     #[must_use]
     pub fn role(&self) -> Role {
         self.standing.lock().role
+    }
+
+    /// How the session stands, for its client.
+    pub(crate) fn standing(&self, rooms: Vec<RoomStanding>, now: Timestamp, limits: &Limits) -> SignedIn {
+        SignedIn {
+            user: Arc::clone(&self.person),
+            session: self.id,
+            server_time: now,
+            rooms,
+            ping_interval_ms: limits.ping_interval_ms,
+            expires_at: self.expires_at(),
+        }
     }
 
     pub(crate) fn has_token(&self, jti: &Jti) -> bool {

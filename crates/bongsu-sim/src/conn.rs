@@ -11,7 +11,8 @@ use bongsu_model::{
     Asked, Closing, Code, Encode, Limits, Locale, Notice, Refusal, Reply, Request, Tag, Timestamp,
 };
 use bongsu_node::{Arrival, Dialect, Mailbox, Node, Session, Unheard};
-use bongsu_wire::action::{ActionCodec, ActionEvents, Incoming, Voice};
+use bongsu_wire::action::{ActionCodec, ActionEvents, Voice};
+use bongsu_wire::incoming::{Incoming, Rules};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -66,9 +67,11 @@ pub(crate) async fn serve(node: Arc<Node>, pipe: Arc<Pipe>, mut bytes: mpsc::Rec
             continue;
         }
         let mut incoming = Vec::new();
-        let fatal = conn
-            .codec
-            .handle_bytes(&read, &conn.node.ports.limits, &mut incoming);
+        let rules = Rules {
+            limits: &conn.node.ports.limits,
+            application_domains: &conn.node.ports.policy.application_domains,
+        };
+        let fatal = conn.codec.handle_bytes(&read, &rules, &mut incoming);
         assert!(fatal.is_ok(), "simulated clients speak the protocol");
         conn.carry_out(incoming).await;
     }
@@ -95,6 +98,7 @@ impl Conn {
                     self.post(&mut posts).await;
                     self.request(asked).await;
                 }
+                Incoming::Echo(_) | Incoming::Goodbye(_) => unreachable!("a byte stream has neither"),
                 Incoming::Refused { refusal, .. } => {
                     panic!("simulated clients ask what can be understood: {refusal:?}")
                 }
@@ -112,9 +116,8 @@ impl Conn {
             .relief(self.node.ports.limits.mailbox_bytes_max / 2)
             .await;
         let this = &*self;
-        let mut outcome = |tag: &Tag, outcome: Result<Option<Reply>, Refusal>| match outcome {
-            Ok(Some(reply)) => this.reply(tag, &reply),
-            Ok(None) => {}
+        let mut outcome = |tag: &Tag, outcome: Result<Reply, Refusal>| match outcome {
+            Ok(reply) => this.reply(tag, &reply),
             Err(refusal) => this.refuse(tag, &refusal),
         };
         let unheard = this.node.post_all(&session, posts, &mut outcome).await;
@@ -170,8 +173,10 @@ impl Conn {
     }
 
     fn reply(&self, tag: &Tag, reply: &Reply) {
-        let bytes = self.codec.reply(tag, reply, self.now(), &self.node.ports.limits);
-        self.mailbox.answer(Lane::Message, &bytes);
+        let limits = &self.node.ports.limits;
+        if let Some(bytes) = self.codec.reply(tag, reply, self.now(), limits) {
+            self.mailbox.answer(Lane::Message, &bytes);
+        }
     }
 
     fn refuse(&self, tag: &Tag, refusal: &Refusal) {

@@ -167,6 +167,14 @@ impl Store for Slow {
         self.late(self.inner.my_rooms(user).await).await
     }
 
+    async fn session_members(
+        &self,
+        after: Option<(RoomId, UserId)>,
+        limit: u32,
+    ) -> Result<Vec<(RoomId, UserId)>, StoreFault> {
+        self.late(self.inner.session_members(after, limit).await).await
+    }
+
     async fn heads(&self, rooms: Vec<RoomId>) -> Result<Vec<RoomHead>, StoreFault> {
         self.late(self.inner.heads(rooms).await).await
     }

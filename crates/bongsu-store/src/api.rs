@@ -227,6 +227,13 @@ pub trait Store: Send + Sync + 'static {
     async fn room_members(&self, room: RoomId) -> Result<Option<RoomMembers>, StoreFault>;
     /// The rooms of a user, ascending.
     async fn my_rooms(&self, user: UserId) -> Result<Vec<MyRoom>, StoreFault>;
+    /// Who is a member of a room whose memberships end with the member's last session, ascending, after a place, at
+    /// most `limit`.
+    async fn session_members(
+        &self,
+        after: Option<(RoomId, UserId)>,
+        limit: u32,
+    ) -> Result<Vec<(RoomId, UserId)>, StoreFault>;
     /// How far rooms are, in the order asked for; rooms that do not exist are left out.
     async fn heads(&self, rooms: Vec<RoomId>) -> Result<Vec<RoomHead>, StoreFault>;
 

@@ -45,6 +45,35 @@ pub fn closing_text(cause: &CloseCause, locale: Locale) -> Cow<'static, str> {
     })
 }
 
+/// The WebSocket close code that a session is closed with; the `4xxx` of the specification of the type protocol.
+#[must_use]
+pub const fn close_code(cause: &CloseCause) -> u16 {
+    match cause {
+        CloseCause::Refused(refusal) => match refusal.code {
+            Code::InvalidToken | Code::NotAuthenticated => 4401,
+            Code::PermissionDenied | Code::UserBlocked => 4403,
+            Code::MessageTooLarge => 4413,
+            Code::RateLimited => 4429,
+            Code::Overloaded | Code::ShuttingDown => 4503,
+            Code::InternalError => 1011,
+            Code::InvalidAction
+            | Code::InvalidData
+            | Code::MessageRejected
+            | Code::RoomNotFound
+            | Code::VideoRoomNotFound
+            | Code::UserNotFound
+            | Code::RoomFull
+            | Code::VideoRoomFull => 4400,
+        },
+        CloseCause::FrameTimeout => 4400,
+        CloseCause::SignInTimeout | CloseCause::TokenExpired | CloseCause::TokenRevoked => 4401,
+        CloseCause::Banned | CloseCause::Disconnected => 4403,
+        CloseCause::Idle | CloseCause::Slow => 4408,
+        CloseCause::Flooding => 4429,
+        CloseCause::ShuttingDown => 4503,
+    }
+}
+
 /// What every client reads when the server is about to stop.
 #[must_use]
 pub const fn shutdown_text(locale: Locale) -> &'static str {
@@ -66,6 +95,9 @@ fn english(refusal: &Refusal) -> Cow<'static, str> {
                 Malformed::TooDeep => "objects and arrays are nested too deep".into(),
                 Malformed::DuplicateKey => "a key stands twice in the envelope".into(),
                 Malformed::FrameTooLarge(max) => format!("a request has at most {max} bytes").into(),
+                Malformed::TooManyFragments(max) => format!("a message has at most {max} fragments").into(),
+                Malformed::Binary => "only text is spoken here; send JSON in text frames".into(),
+                Malformed::Framing => "this is no frame that RFC 6455 allows".into(),
             };
             Cow::Owned(format!("At byte {offset} of the stream: {what}."))
         }
@@ -79,9 +111,9 @@ fn english(refusal: &Refusal) -> Cow<'static, str> {
 const fn code_english(code: Code) -> &'static str {
     match code {
         Code::InvalidToken => "The token is missing, malformed, expired or revoked. Sign in with a new one.",
-        Code::NotAuthenticated => "Sign in with CONNECT first.",
-        Code::InvalidAction => "There is no such action. Check its spelling; names are in capitals.",
-        Code::InvalidData => "The request is not what this action takes.",
+        Code::NotAuthenticated => "Sign in first.",
+        Code::InvalidAction => "There is no such request. Check the spelling of its name.",
+        Code::InvalidData => "The request has not the form that it must have.",
         Code::MessageTooLarge => "The request is too large. Send less at once.",
         Code::MessageRejected => "The message was not accepted. Change its content before sending it again.",
         Code::RoomNotFound => "There is no such room, or you may not enter it.",
@@ -132,6 +164,9 @@ fn korean(refusal: &Refusal) -> Cow<'static, str> {
                 Malformed::TooDeep => "객체와 배열이 너무 깊이 중첩되었습니다".into(),
                 Malformed::DuplicateKey => "봉투에 같은 키가 두 번 있습니다".into(),
                 Malformed::FrameTooLarge(max) => format!("요청 하나는 최대 {max}바이트입니다").into(),
+                Malformed::TooManyFragments(max) => format!("메시지 하나는 최대 {max}조각입니다").into(),
+                Malformed::Binary => "텍스트만 받습니다. JSON을 텍스트 프레임으로 보내세요".into(),
+                Malformed::Framing => "RFC 6455가 허용하는 프레임이 아닙니다".into(),
             };
             Cow::Owned(format!("스트림의 바이트 위치 {offset}: {what}."))
         }
@@ -147,9 +182,9 @@ fn korean(refusal: &Refusal) -> Cow<'static, str> {
 const fn code_korean(code: Code) -> &'static str {
     match code {
         Code::InvalidToken => "토큰이 없거나 잘못되었거나 만료 또는 폐기되었습니다. 새 토큰으로 연결하세요.",
-        Code::NotAuthenticated => "먼저 CONNECT로 인증하세요.",
-        Code::InvalidAction => "지원하지 않는 액션입니다. 철자를 확인하세요. 이름은 대문자입니다.",
-        Code::InvalidData => "이 액션이 받는 형식이 아닙니다.",
+        Code::NotAuthenticated => "먼저 인증하세요.",
+        Code::InvalidAction => "지원하지 않는 요청입니다. 이름의 철자를 확인하세요.",
+        Code::InvalidData => "요청의 형식이 올바르지 않습니다.",
         Code::MessageTooLarge => "요청이 너무 큽니다. 나누어 보내세요.",
         Code::MessageRejected => "메시지가 거부되었습니다. 내용을 고쳐서 다시 보내세요.",
         Code::RoomNotFound => "채팅방이 없거나 들어갈 수 없습니다.",
@@ -191,12 +226,13 @@ fn want_korean(want: Want) -> Cow<'static, str> {
 const fn closing_english(cause: &CloseCause) -> &'static str {
     match cause {
         CloseCause::Refused(_) => "A request that ends the session was refused.",
-        CloseCause::Idle => "Nothing was heard from you for too long. Reconnect, and send PING regularly.",
-        CloseCause::SignInTimeout => "No CONNECT came in time. Send it right after connecting.",
+        CloseCause::Idle => "Nothing was heard from you for too long. Reconnect, and ping regularly.",
+        CloseCause::SignInTimeout => "No sign-in came in time. Sign in right after connecting.",
         CloseCause::FrameTimeout => {
             "A request was begun and not finished in time. Send each request at once."
         }
         CloseCause::Slow => "You read too slowly for what is sent to you. Reconnect and resume.",
+        CloseCause::Flooding => "You went on far beyond your rate. Reconnect later, and slow down.",
         CloseCause::TokenExpired => "The token has expired. Sign in with a new one.",
         CloseCause::TokenRevoked => "The token was revoked. Sign in with a new one.",
         CloseCause::Banned => "An operator has banned this account.",
@@ -208,10 +244,13 @@ const fn closing_english(cause: &CloseCause) -> &'static str {
 const fn closing_korean(cause: &CloseCause) -> &'static str {
     match cause {
         CloseCause::Refused(_) => "세션을 끝내는 요청이 거부되었습니다.",
-        CloseCause::Idle => "너무 오래 아무것도 오지 않았습니다. 다시 연결하고 PING을 주기적으로 보내세요.",
-        CloseCause::SignInTimeout => "제때 CONNECT가 오지 않았습니다. 연결하자마자 보내세요.",
+        CloseCause::Idle => "너무 오래 아무것도 오지 않았습니다. 다시 연결하고 핑을 주기적으로 보내세요.",
+        CloseCause::SignInTimeout => "제때 인증하지 않았습니다. 연결하자마자 인증하세요.",
         CloseCause::FrameTimeout => "시작한 요청이 제때 끝나지 않았습니다. 요청을 한 번에 보내세요.",
         CloseCause::Slow => "받는 속도가 보내는 양보다 느립니다. 다시 연결하여 이어 받으세요.",
+        CloseCause::Flooding => {
+            "허용된 빈도를 크게 넘겨 계속 보냈습니다. 나중에 다시 연결하고 천천히 보내세요."
+        }
         CloseCause::TokenExpired => "토큰이 만료되었습니다. 새 토큰으로 연결하세요.",
         CloseCause::TokenRevoked => "토큰이 폐기되었습니다. 새 토큰으로 연결하세요.",
         CloseCause::Banned => "운영자가 이 계정의 이용을 막았습니다.",

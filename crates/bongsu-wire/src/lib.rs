@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod close;
+pub mod incoming;
 pub mod json;
 pub mod schema;
 pub mod websocket;

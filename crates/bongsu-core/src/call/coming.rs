@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bongsu_model::media::{LeaveReason, MediaStatus, Participant};
-use bongsu_model::{Audience, CallId, Code, EventBody, Refusal, SessionId, Timestamp, UserId, Want};
+use bongsu_model::{Audience, CallId, Code, EventBody, Person, Refusal, SessionId, Timestamp, UserId, Want};
 
 use super::effect::{CallAnswer, CallEffect};
 use super::input::NewCall;
@@ -15,8 +15,7 @@ use super::state::{Call, Peer, Place};
 /// The fields of [`CallInput::Join`].
 pub(super) struct Joiner {
     pub(super) call: CallId,
-    pub(super) user: UserId,
-    pub(super) nickname: Arc<str>,
+    pub(super) user: Arc<Person>,
     pub(super) session: SessionId,
     pub(super) media: MediaStatus,
     pub(super) cause: Option<Arc<str>>,
@@ -35,7 +34,6 @@ impl Calls {
             room,
             name,
             host,
-            nickname,
             session,
             max_participants,
         } = new;
@@ -49,15 +47,14 @@ impl Calls {
             let most = i64::from(self.limits.call_participants_max);
             return Err(Refusal::field("max_participants", Want::Between(2, most)));
         }
-        if of(&self.by_room, room).count() >= self.limits.calls_per_room_max {
+        if of(&self.by_room, room.id).count() >= self.limits.calls_per_room_max {
             return Err(Refusal::because(Code::PermissionDenied, TOO_MANY_CALLS));
         }
         if self.calls.contains_key(&call) {
             return Err(Refusal::new(Code::InternalError));
         }
         let peer = Peer {
-            user: host,
-            nickname,
+            user: Arc::clone(&host),
             media: MediaStatus::default(),
             joined_at: now,
             place: Place::On(session),
@@ -67,18 +64,25 @@ impl Calls {
             call,
             Call {
                 id: call,
-                room,
+                room: room.clone(),
                 name: Arc::clone(&name),
-                host,
+                host: Arc::clone(&host),
                 max_participants,
                 created_at: now,
                 peers,
             },
         );
-        self.by_room.insert((room, call));
-        self.by_user.insert((host, call));
+        self.by_room.insert((room.id, call));
+        self.by_user.insert((host.id, call));
         self.by_session.insert((session, call));
-        out.push(CallEffect::Answer(CallAnswer::Done));
+        out.push(CallEffect::Answer(CallAnswer::Created {
+            call,
+            room: room.clone(),
+            name: Arc::clone(&name),
+            host: Arc::clone(&host),
+            max_participants,
+        }));
+        let (at, by) = (room.id, host.id);
         let body = EventBody::CallCreated {
             call,
             room,
@@ -86,14 +90,14 @@ impl Calls {
             host,
             max_participants,
         };
-        event(out, Some(Audience::Room(room)), Some(host), cause, body);
+        event(out, Some(Audience::Room(at)), Some(by), cause, body);
         Ok(())
     }
 
     pub(super) fn join(&mut self, joiner: Joiner, now: Timestamp, out: &mut Vec<CallEffect>) -> Granted {
         let id = joiner.call;
         let call = self.calls.get(&id).ok_or_else(not_found)?;
-        if let Some(place) = call.place_of(joiner.user) {
+        if let Some(place) = call.place_of(joiner.user.id) {
             self.join_again(place, joiner, out);
             return Ok(());
         }
@@ -103,7 +107,6 @@ impl Calls {
         let Joiner {
             call: _,
             user,
-            nickname,
             session,
             media,
             cause,
@@ -111,37 +114,34 @@ impl Calls {
         let call = self.calls.get_mut(&id).expect("it was found above");
         out.push(CallEffect::Answer(CallAnswer::Joined {
             call: id,
-            participants: others_in(call, user),
+            participants: others_in(call, user.id),
         }));
         call.peers.push(Peer {
-            user,
-            nickname: Arc::clone(&nickname),
+            user: Arc::clone(&user),
             media,
             joined_at: now,
             place: Place::On(session),
         });
-        self.by_user.insert((user, id));
+        self.by_user.insert((user.id, id));
         self.by_session.insert((session, id));
         let body = EventBody::CallJoined {
             call: id,
-            user,
-            nickname,
+            user: Arc::clone(&user),
             media,
             participants_count: call.count(),
         };
-        event(out, call.audience(None), Some(user), cause, body);
+        event(out, call.audience(None), Some(user.id), cause, body);
         Ok(())
     }
 
     /// One who has a place joins: it comes back, moves to another session, or says the same again.
     ///
     /// It hears what every joiner hears. The others hear neither of a leaving nor of a joining, because nobody did
-    /// either; only of other media, if they are other. A live session that it moves from hears that it left there.
+    /// either; only of other media, if they are other. A live session that it moves from hears that it moved.
     fn join_again(&mut self, place: usize, joiner: Joiner, out: &mut Vec<CallEffect>) {
         let Joiner {
             call: id,
             user,
-            nickname,
             session,
             media,
             cause,
@@ -149,49 +149,47 @@ impl Calls {
         let call = self.calls.get_mut(&id).expect("the caller found it");
         out.push(CallEffect::Answer(CallAnswer::Joined {
             call: id,
-            participants: others_in(call, user),
+            participants: others_in(call, user.id),
         }));
         let peer = &mut call.peers[place];
         let was = std::mem::replace(&mut peer.place, Place::On(session));
         let other_media = peer.media != media;
         peer.media = media;
-        peer.nickname = Arc::clone(&nickname);
+        peer.user = Arc::clone(&user);
         let participants_count = call.count();
         match was {
             Place::On(old) if old == session => {}
             Place::On(old) => {
                 self.by_session.remove(&(old, id));
-                let nickname = Arc::clone(&nickname);
                 let body = EventBody::CallLeft {
                     call: id,
-                    user,
-                    nickname,
+                    user: Arc::clone(&user),
                     participants_count,
-                    reason: LeaveReason::Left,
+                    reason: LeaveReason::Moved,
                 };
-                event(out, only(old), Some(user), None, body);
+                event(out, only(old), Some(user.id), None, body);
             }
             Place::Kept(until) => {
-                self.deadlines.cancel(until, (id, user));
+                self.deadlines.cancel(until, (id, user.id));
             }
         }
         self.by_session.insert((session, id));
         let body = EventBody::CallJoined {
             call: id,
-            user,
-            nickname: Arc::clone(&nickname),
+            user: Arc::clone(&user),
             media,
             participants_count,
         };
-        event(out, only(session), Some(user), cause, body);
+        event(out, only(session), Some(user.id), cause, body);
         if other_media {
+            let others = call.others(user.id);
+            let by = Some(user.id);
             let body = EventBody::MediaChanged {
                 call: id,
                 user,
-                nickname,
                 media,
             };
-            event(out, call.others(user), Some(user), None, body);
+            event(out, others, by, None, body);
         }
     }
 }
@@ -199,7 +197,7 @@ impl Calls {
 fn others_in(call: &Call, user: UserId) -> Vec<Participant> {
     call.peers
         .iter()
-        .filter(|peer| peer.user != user)
+        .filter(|peer| peer.user.id != user)
         .map(Peer::participant)
         .collect()
 }

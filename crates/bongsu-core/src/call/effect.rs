@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bongsu_model::media::Participant;
-use bongsu_model::{Audience, CallId, Event, EventBody, Refusal, Timestamp, UserId};
+use bongsu_model::media::{EndReason, Participant};
+use bongsu_model::{Audience, CallId, Event, EventBody, NamedRoom, Person, Refusal, Timestamp, UserId};
 
 /// What calls want done.
 ///
@@ -22,8 +22,35 @@ pub enum CallEffect {
 /// How a request is granted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CallAnswer {
-    /// There is nothing to say, or the event that follows says it.
+    /// There is nothing to say.
     Done,
+    /// The call is made.
+    Created {
+        /// The call.
+        call: CallId,
+        /// The room whose members may join.
+        room: NamedRoom,
+        /// Its name.
+        name: Arc<str>,
+        /// Who made it.
+        host: Arc<Person>,
+        /// How many may be in it.
+        max_participants: u32,
+    },
+    /// The call is over.
+    Ended {
+        /// Which.
+        call: CallId,
+        /// The room it belonged to.
+        room: NamedRoom,
+        /// Why.
+        reason: EndReason,
+    },
+    /// One's media are switched.
+    MediaSet {
+        /// In which call.
+        call: CallId,
+    },
     /// One is in the call.
     Joined {
         /// Which.

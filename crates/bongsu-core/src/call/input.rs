@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bongsu_model::media::{LeaveReason, MediaStatus, Signal};
-use bongsu_model::{CallId, RoomId, SessionId, UserId};
+use bongsu_model::{CallId, NamedRoom, Person, RoomId, SessionId, UserId};
 
 /// A call to be made.
 #[derive(Clone, Debug)]
@@ -11,13 +11,11 @@ pub struct NewCall {
     /// Its number, never given before.
     pub call: CallId,
     /// The room whose members may join; the host is one.
-    pub room: RoomId,
+    pub room: NamedRoom,
     /// Its name, 1 to `name_bytes_max` bytes.
     pub name: Arc<str>,
     /// Who makes it.
-    pub host: UserId,
-    /// The host's name for people.
-    pub nickname: Arc<str>,
+    pub host: Arc<Person>,
     /// The host's session.
     pub session: SessionId,
     /// How many may be in it, 2 to `call_participants_max`.
@@ -50,9 +48,7 @@ pub enum CallInput {
         /// Which.
         call: CallId,
         /// Who.
-        user: UserId,
-        /// Its name for people.
-        nickname: Arc<str>,
+        user: Arc<Person>,
         /// Where it hears the call from now on.
         session: SessionId,
         /// What it sends.

@@ -42,23 +42,28 @@ impl Calls {
     pub(super) fn end(&mut self, id: CallId, by: Ender, out: &mut Vec<CallEffect>) -> Granted {
         let call = self.calls.get(&id).ok_or_else(not_found)?;
         let reason = match by {
-            Ender::User(user) if user == call.host => EndReason::EndedByHost,
+            Ender::User(user) if user == call.host.id => EndReason::EndedByHost,
             Ender::User(_) => return Err(denied()),
             Ender::Operator => EndReason::EndedByOperator,
         };
         let call = self.calls.remove(&id).expect("it was found above");
-        self.by_room.remove(&(call.room, id));
+        self.by_room.remove(&(call.room.id, id));
         for peer in &call.peers {
             self.forget_place(id, peer);
         }
-        out.push(CallEffect::Answer(CallAnswer::Done));
-        let actor = (reason == EndReason::EndedByHost).then_some(call.host);
+        out.push(CallEffect::Answer(CallAnswer::Ended {
+            call: id,
+            room: call.room.clone(),
+            reason,
+        }));
+        let actor = (reason == EndReason::EndedByHost).then_some(call.host.id);
+        let at = call.room.id;
         let body = EventBody::CallEnded {
             call: id,
             room: call.room,
             reason,
         };
-        event(out, Some(Audience::Room(call.room)), actor, None, body);
+        event(out, Some(Audience::Room(at)), actor, None, body);
         Ok(())
     }
 
@@ -71,7 +76,7 @@ impl Calls {
             for peer in &mut call.peers {
                 if peer.place == Place::On(session) {
                     peer.place = Place::Kept(until);
-                    self.deadlines.set(until, (id, peer.user));
+                    self.deadlines.set(until, (id, peer.user.id));
                 }
             }
         }
@@ -113,48 +118,45 @@ impl Calls {
             Told::Others => None,
             Told::AlsoItself => peer.session(),
         };
-        let nickname = Arc::clone(&peer.nickname);
         let body = EventBody::CallLeft {
             call: id,
-            user,
-            nickname,
+            user: Arc::clone(&peer.user),
             participants_count: call.count(),
             reason,
         };
         event(out, call.audience(itself), Some(user), None, body);
         if let Some(oldest) = call.peers.first() {
-            if call.host == user {
-                call.host = oldest.user;
-                let nickname = Arc::clone(&oldest.nickname);
+            if call.host.id == user {
+                call.host = Arc::clone(&oldest.user);
                 let body = EventBody::CallHostChanged {
                     call: id,
-                    host: oldest.user,
-                    nickname,
+                    host: Arc::clone(&oldest.user),
                 };
                 event(out, call.audience(None), Some(user), None, body);
             }
         } else {
-            let room = call.room;
+            let room = call.room.clone();
+            let at = room.id;
             self.calls.remove(&id);
-            self.by_room.remove(&(room, id));
+            self.by_room.remove(&(at, id));
             let body = EventBody::CallEnded {
                 call: id,
                 room,
                 reason: EndReason::Empty,
             };
-            event(out, Some(Audience::Room(room)), Some(user), None, body);
+            event(out, Some(Audience::Room(at)), Some(user), None, body);
         }
         self.forget_place(id, &peer);
     }
 
     fn forget_place(&mut self, id: CallId, peer: &Peer) {
-        self.by_user.remove(&(peer.user, id));
+        self.by_user.remove(&(peer.user.id, id));
         match peer.place {
             Place::On(session) => {
                 self.by_session.remove(&(session, id));
             }
             Place::Kept(until) => {
-                self.deadlines.cancel(until, (id, peer.user));
+                self.deadlines.cancel(until, (id, peer.user.id));
             }
         }
     }

@@ -127,7 +127,6 @@ impl Machine for Calls {
             CallInput::Join {
                 call,
                 user,
-                nickname,
                 session,
                 media,
                 cause,
@@ -135,7 +134,6 @@ impl Machine for Calls {
                 Joiner {
                     call,
                     user,
-                    nickname,
                     session,
                     media,
                     cause,
@@ -244,19 +242,19 @@ impl Calls {
         let mut kept = 0;
         for (id, call) in &self.calls {
             assert_eq!(*id, call.id);
-            assert!(!call.peers.is_empty() && call.place_of(call.host).is_some());
+            assert!(!call.peers.is_empty() && call.place_of(call.host.id).is_some());
             assert!(call.count() <= call.max_participants);
             assert!(call.peers.is_sorted_by_key(super::state::Peer::joined_at));
-            by_room.insert((call.room, *id));
+            by_room.insert((call.room.id, *id));
             for peer in &call.peers {
-                assert!(by_user.insert((peer.user, *id)), "a user is in a call once");
+                assert!(by_user.insert((peer.user.id, *id)), "a user is in a call once");
                 match peer.place {
                     super::state::Place::On(session) => assert!(by_session.insert((session, *id))),
                     super::state::Place::Kept(until) => {
                         kept += 1;
                         let mut deadlines = self.deadlines.clone();
                         assert!(
-                            deadlines.cancel(until, (*id, peer.user)),
+                            deadlines.cancel(until, (*id, peer.user.id)),
                             "a kept place has its deadline"
                         );
                     }

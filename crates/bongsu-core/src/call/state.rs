@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bongsu_model::media::{MediaStatus, Participant};
-use bongsu_model::{Audience, CallId, RoomId, SessionId, Timestamp, UserId};
+use bongsu_model::{Audience, CallId, NamedRoom, Person, RoomId, SessionId, Timestamp, UserId};
 
 /// Where a participant hears the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,8 +17,7 @@ pub(super) enum Place {
 /// One who is in a call.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    pub(super) user: UserId,
-    pub(super) nickname: Arc<str>,
+    pub(super) user: Arc<Person>,
     pub(super) media: MediaStatus,
     pub(super) joined_at: Timestamp,
     pub(super) place: Place,
@@ -27,14 +26,14 @@ pub struct Peer {
 impl Peer {
     /// The user.
     #[must_use]
-    pub const fn user(&self) -> UserId {
-        self.user
+    pub fn user(&self) -> UserId {
+        self.user.id
     }
 
     /// Its name for people.
     #[must_use]
-    pub const fn nickname(&self) -> &Arc<str> {
-        &self.nickname
+    pub fn nickname(&self) -> &Arc<str> {
+        &self.user.nickname
     }
 
     /// What it sends.
@@ -62,8 +61,7 @@ impl Peer {
     #[must_use]
     pub fn participant(&self) -> Participant {
         Participant {
-            user: self.user,
-            nickname: Arc::clone(&self.nickname),
+            user: Arc::clone(&self.user),
             media: self.media,
         }
     }
@@ -73,9 +71,9 @@ impl Peer {
 #[derive(Clone, Debug)]
 pub struct Call {
     pub(super) id: CallId,
-    pub(super) room: RoomId,
+    pub(super) room: NamedRoom,
     pub(super) name: Arc<str>,
-    pub(super) host: UserId,
+    pub(super) host: Arc<Person>,
     pub(super) max_participants: u32,
     pub(super) created_at: Timestamp,
     /// In the order they joined; few, so that looking for one is looking at all.
@@ -92,7 +90,7 @@ impl Call {
     /// The room whose members may join.
     #[must_use]
     pub const fn room(&self) -> RoomId {
-        self.room
+        self.room.id
     }
 
     /// Its name.
@@ -103,8 +101,8 @@ impl Call {
 
     /// Who may end it.
     #[must_use]
-    pub const fn host(&self) -> UserId {
-        self.host
+    pub fn host(&self) -> UserId {
+        self.host.id
     }
 
     /// How many may be in it.
@@ -127,7 +125,7 @@ impl Call {
 
     /// The place of a user in [`Self::peers`].
     pub(super) fn place_of(&self, user: UserId) -> Option<usize> {
-        self.peers.iter().position(|peer| peer.user == user)
+        self.peers.iter().position(|peer| peer.user.id == user)
     }
 
     /// How many are in it, kept places included.
@@ -145,7 +143,7 @@ impl Call {
         audience(
             self.peers
                 .iter()
-                .filter(|peer| peer.user != user)
+                .filter(|peer| peer.user.id != user)
                 .filter_map(Peer::session),
         )
     }

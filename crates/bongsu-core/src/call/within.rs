@@ -42,7 +42,7 @@ impl Calls {
             cause,
         } = sent;
         let call = self.calls.get(&id).ok_or_else(not_found)?;
-        peer_on(call, from, session)?;
+        let speaker = Arc::clone(&call.peers[peer_on(call, from, session)?].user);
         if signal.payload().as_bytes().len() > self.limits.signal_bytes_max {
             return Err(Refusal::too_large("signal", self.limits.signal_bytes_max as u64));
         }
@@ -61,7 +61,7 @@ impl Calls {
             cause,
             EventBody::Signalled {
                 call: id,
-                from,
+                from: speaker,
                 signal,
             },
         );
@@ -79,12 +79,10 @@ impl Calls {
         let call = self.calls.get_mut(&id).ok_or_else(not_found)?;
         let place = peer_on(call, user, session)?;
         call.peers[place].media = media;
-        let nickname = Arc::clone(&call.peers[place].nickname);
-        out.push(CallEffect::Answer(CallAnswer::Done));
+        out.push(CallEffect::Answer(CallAnswer::MediaSet { call: id }));
         let body = EventBody::MediaChanged {
             call: id,
-            user,
-            nickname,
+            user: Arc::clone(&call.peers[place].user),
             media,
         };
         event(out, call.audience(None), Some(user), cause, body);

@@ -346,8 +346,8 @@ impl Shard {
                 ..
             } => {
                 let change = order::Change {
-                    room: *room,
-                    user: *user,
+                    room: room.id,
+                    user: user.id,
                     joined_seq: Some(*joined_seq),
                     version: *version,
                 };
@@ -357,8 +357,8 @@ impl Shard {
                 room, user, version, ..
             } => {
                 let change = order::Change {
-                    room: *room,
-                    user: *user,
+                    room: room.id,
+                    user: user.id,
                     joined_seq: None,
                     version: *version,
                 };
@@ -374,6 +374,7 @@ impl Shard {
             | EventBody::CallEnded { .. }
             | EventBody::MediaChanged { .. }
             | EventBody::Signalled { .. }
+            | EventBody::Application(_)
             | EventBody::Announced { .. } => self.unordered(outbound),
         }
     }

@@ -11,7 +11,7 @@ use bongsu_model::records::RoomHead;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{
     Audience, Epoch, Event, EventBody, HistoryPage, Limits, MembersVersion, Message, MessageId, MessageKind,
-    Outbound, RoomId, Run, Sender, Seq, SessionId, Timestamp, UserId,
+    NamedRoom, Outbound, Person, RoomId, Run, Sender, Seq, SessionId, Timestamp, UserId,
 };
 
 use super::{Effect, Hear, Input, Shard};
@@ -120,11 +120,13 @@ impl<'a> Words<'a> {
         Arc::new(Message {
             id: MessageId(seq.into()),
             room: self.room(),
+            room_name: None,
             seq: Seq(seq),
             epoch: self.epoch(),
             members: self.version(1),
             sender: Sender {
                 user: self.user("by", 9),
+                handle: "".into(),
                 nickname: "".into(),
                 profile_img: None,
             },
@@ -150,6 +152,7 @@ impl<'a> Words<'a> {
         let last = messages.last().map_or(Seq::ZERO, |message| message.seq);
         (!self.has("none")).then(|| HistoryPage {
             room: self.room(),
+            room_name: None,
             messages,
             has_more: self.has("more"),
             epoch: self.epoch(),
@@ -179,16 +182,15 @@ impl<'a> Words<'a> {
             return None;
         }
         let user = self.user("u", 1);
-        let nickname: Arc<str> = "".into();
+        let (named, person) = (NamedRoom::new(room, None), Person::numbered(user, ""));
         let participants_count = 0;
         Some(match verb {
             "post" => self.posted(self.number("seq", 0)),
             "join" => {
                 let (joined_seq, version) = (self.seq("at", 0), self.version(1));
                 let body = EventBody::UserJoined {
-                    room,
-                    user,
-                    nickname,
+                    room: named,
+                    user: person,
                     participants_count,
                     joined_seq,
                     version,
@@ -198,9 +200,8 @@ impl<'a> Words<'a> {
             "leave" => {
                 let version = self.version(1);
                 let body = EventBody::UserLeft {
-                    room,
-                    user,
-                    nickname,
+                    room: named,
+                    user: person,
                     participants_count,
                     version,
                 };
@@ -208,23 +209,23 @@ impl<'a> Words<'a> {
             }
             "typing" => {
                 let body = EventBody::Typing {
-                    room,
-                    user,
+                    room: named,
+                    user: person,
                     is_typing: true,
                 };
                 event(Audience::RoomExcept(room, user), Some(user), body)
             }
             "read" => {
                 let body = EventBody::Read {
-                    room,
-                    user,
+                    room: named,
+                    user: person,
                     seq: self.seq("seq", 0),
                 };
                 event(Audience::Room(room), Some(user), body)
             }
             "status" => {
                 let body = EventBody::Status {
-                    user,
+                    user: person,
                     is_online: true,
                     last_seen: Timestamp(0),
                 };
@@ -456,11 +457,11 @@ impl Runner {
 fn events(run: &Run) -> String {
     let texts = run.events().iter().map(|outbound| match &outbound.event().body {
         EventBody::Posted(message) => message.seq.to_string(),
-        EventBody::UserJoined { user, .. } => format!("joined({user})"),
-        EventBody::UserLeft { user, .. } => format!("left({user})"),
-        EventBody::Typing { user, .. } => format!("typing({user})"),
-        EventBody::Read { user, .. } => format!("read({user})"),
-        EventBody::Status { user, .. } => format!("status({user})"),
+        EventBody::UserJoined { user, .. } => format!("joined({})", user.id),
+        EventBody::UserLeft { user, .. } => format!("left({})", user.id),
+        EventBody::Typing { user, .. } => format!("typing({})", user.id),
+        EventBody::Read { user, .. } => format!("read({})", user.id),
+        EventBody::Status { user, .. } => format!("status({})", user.id),
         EventBody::CallCreated { .. }
         | EventBody::CallJoined { .. }
         | EventBody::CallLeft { .. }
@@ -468,6 +469,7 @@ fn events(run: &Run) -> String {
         | EventBody::CallEnded { .. }
         | EventBody::MediaChanged { .. }
         | EventBody::Signalled { .. }
+        | EventBody::Application(_)
         | EventBody::Announced { .. } => "other".to_owned(),
     });
     texts.collect::<Vec<_>>().join(" ")

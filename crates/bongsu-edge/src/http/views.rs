@@ -322,8 +322,8 @@ pub(super) struct MediaView {
 impl VideoRoom {
     pub(super) fn of(call: &CallView) -> Self {
         let participants = call.participants.iter().map(|it| ParticipantView {
-            user_id: it.user.0,
-            nickname: it.nickname.to_string(),
+            user_id: it.user.id.0,
+            nickname: it.user.nickname.to_string(),
             media_status: MediaView {
                 audio_enabled: it.media.audio_enabled,
                 video_enabled: it.media.video_enabled,

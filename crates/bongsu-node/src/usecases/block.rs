@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use bongsu_bus::Heard;
 use bongsu_core::policy;
-use bongsu_model::{Code, Refusal, Reply, UserId};
+use bongsu_model::{Code, Refusal, Reply, UserId, UserRef};
 use bongsu_store::Existing;
 
 use crate::node::{Ask, Node};
+use crate::usecases::users;
 
-pub(crate) async fn block(ask: &mut Ask<'_>, other: UserId, on: bool) -> Result<(), Refusal> {
-    policy::may_block(&ask.session.principal(), other)?;
-    set(ask.node, ask.session.user, other, on).await?;
+pub(crate) async fn block(ask: &mut Ask<'_>, other: &UserRef, on: bool) -> Result<(), Refusal> {
+    let other = users::known(ask.node, other).await?;
+    policy::may_block(&ask.session.principal(), other.id)?;
+    set(ask.node, ask.session.user, other.id, on).await?;
+    let user = other.person();
     (ask.answer)(if on {
-        Reply::Blocked { user: other }
+        Reply::Blocked { user }
     } else {
-        Reply::Unblocked { user: other }
+        Reply::Unblocked { user }
     });
     Ok(())
 }

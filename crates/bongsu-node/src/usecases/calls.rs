@@ -22,6 +22,23 @@ pub(crate) async fn ask_machine(ask: &mut Ask<'_>, input: CallInput) -> Result<(
         match effect {
             CallEffect::Refuse(refusal) => return Err(refusal),
             CallEffect::Answer(CallAnswer::Done) => {}
+            CallEffect::Answer(CallAnswer::Created {
+                call,
+                room,
+                name,
+                host,
+                max_participants,
+            }) => (ask.answer)(Reply::CallCreated {
+                call,
+                room,
+                name,
+                host,
+                max_participants,
+            }),
+            CallEffect::Answer(CallAnswer::Ended { call, room, reason }) => {
+                (ask.answer)(Reply::CallEnded { call, room, reason });
+            }
+            CallEffect::Answer(CallAnswer::MediaSet { call }) => (ask.answer)(Reply::MediaSet { call }),
             CallEffect::Answer(CallAnswer::Joined { call, participants }) => {
                 let ice_servers = node.ports.ice.servers(ask.session.user, now);
                 (ask.answer)(Reply::CallJoined {

@@ -27,10 +27,9 @@ pub(crate) async fn create_call(
         .map_err(|fault| node.fault(&fault))?;
     let new = NewCall {
         call,
-        room: room.id,
+        room: room.named(),
         name,
-        host: session.user,
-        nickname: Arc::clone(&session.nickname),
+        host: Arc::clone(&session.person),
         session: session.id,
         max_participants,
     };

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bongsu_core::policy;
 use bongsu_core::shard::{Hear, Input};
-use bongsu_model::records::{NewRoom, Room, RoomHead, User};
-use bongsu_model::reply::OnlineMember;
+use bongsu_model::records::{Membership, NewRoom, Room, RoomHead, User, Visibility};
 use bongsu_model::{
-    Audience, Event, EventBody, MembersVersion, Refusal, Reply, RoomRef, Seq, Timestamp, UserId, UserRef,
+    Audience, Code, Event, EventBody, MembersVersion, Person, Refusal, Reply, RoomRef, Seq, Timestamp,
+    UserId, UserRef,
 };
 use bongsu_store::{CreateRefused, Joined};
 
@@ -28,7 +28,7 @@ pub(crate) async fn join(ask: &mut Ask<'_>, room: RoomRef, after: Option<Seq>) -
         ..
     } = joined.room;
     (ask.answer)(Reply::Joined {
-        room: id,
+        room: joined.room.named(),
         participants_count: members_count,
         online,
         seq,
@@ -60,15 +60,7 @@ pub(crate) async fn join(ask: &mut Ask<'_>, room: RoomRef, after: Option<Seq>) -
         .await;
     }
     if joined.first {
-        announce(
-            node,
-            session.user,
-            &session.nickname,
-            &joined,
-            ask.cause.clone(),
-            ask.now,
-        )
-        .await;
+        announce(node, &session.person, &joined, ask.cause.clone(), ask.now).await;
     }
     if from.is_some_and(|from| from < seq) {
         node.barrier(session, None).await;
@@ -95,7 +87,7 @@ async fn become_member(
     joined.map_err(|refused| node.join_refused(&refused))
 }
 
-/// Makes a room that is joined by a number it does not have yet, where that is allowed.
+/// Makes a room that is joined by a number or a name that no room has yet, where that is allowed.
 async fn create_by_joining(
     node: &Arc<Node>,
     session: &Session,
@@ -103,31 +95,41 @@ async fn create_by_joining(
     refusal: Refusal,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let RoomRef::Id(id) = room else {
-        return Err(refusal);
-    };
     let rules = &node.ports.policy;
-    let missing = refusal.code == bongsu_model::Code::RoomNotFound;
-    if !missing
-        || policy::may_create_by_joining(&session.principal(), rules.create_rooms_by_id && id.0 > 0).is_err()
-    {
+    let (new, allowed) = match room {
+        RoomRef::Id(id) => {
+            let new = NewRoom {
+                id: Some(*id),
+                visibility: rules.created_visibility,
+                membership: rules.created_membership,
+                ..NewRoom::default()
+            };
+            (new, rules.create_rooms_by_id && id.0 > 0)
+        }
+        RoomRef::Name(name) => {
+            let new = NewRoom {
+                name: Some(Arc::clone(name)),
+                visibility: Visibility::Open,
+                membership: Membership::Session,
+                ..NewRoom::default()
+            };
+            (new, rules.create_rooms_by_name)
+        }
+        RoomRef::Token(_) => return Err(refusal),
+    };
+    let missing = refusal.code == Code::RoomNotFound;
+    if !missing || policy::may_create_by_joining(&session.principal(), allowed).is_err() {
         return Err(refusal);
     }
-    let new = NewRoom {
-        id: Some(*id),
-        visibility: rules.created_visibility,
-        membership: rules.created_membership,
-        ..NewRoom::default()
-    };
     match node.ports.store.create_room(new, now).await {
         // Another was faster; the join decides.
-        Ok(_) | Err(CreateRefused::IdTaken) => Ok(()),
+        Ok(_) | Err(CreateRefused::IdTaken | CreateRefused::NameTaken) => Ok(()),
         Err(refused) => Err(node.create_refused(&refused, "chatroom_id")),
     }
 }
 
 /// The members with a live session, ascending, as many as are listed.
-async fn online_members(node: &Arc<Node>, room: &Room) -> Result<Vec<OnlineMember>, Refusal> {
+async fn online_members(node: &Arc<Node>, room: &Room) -> Result<Vec<Person>, Refusal> {
     let limits = &node.ports.limits;
     let store = &node.ports.store;
     let (mut online, mut after) = (Vec::new(), None);
@@ -141,8 +143,9 @@ async fn online_members(node: &Arc<Node>, room: &Room) -> Result<Vec<OnlineMembe
         after = page.last().map(|member| member.user);
         let roster = node.roster.lock();
         let here = page.into_iter().filter(|member| roster.is_online(member.user));
-        online.extend(here.map(|member| OnlineMember {
-            user: member.user,
+        online.extend(here.map(|member| Person {
+            id: member.user,
+            handle: member.handle,
             nickname: member.nickname,
         }));
         if !full {
@@ -156,8 +159,7 @@ async fn online_members(node: &Arc<Node>, room: &Room) -> Result<Vec<OnlineMembe
 /// Tells the others, and every session of the user, that the user is a member.
 pub(crate) async fn announce(
     node: &Arc<Node>,
-    user: UserId,
-    nickname: &Arc<str>,
+    user: &Arc<Person>,
     joined: &Joined,
     cause: Option<Arc<str>>,
     now: Timestamp,
@@ -173,12 +175,11 @@ pub(crate) async fn announce(
         id: node.ports.number(),
         at: now,
         cause,
-        audience: Audience::RoomExcept(room.id, user),
-        actor: Some(user),
+        audience: Audience::RoomExcept(room.id, user.id),
+        actor: Some(user.id),
         body: EventBody::UserJoined {
-            room: room.id,
-            user,
-            nickname: Arc::clone(nickname),
+            room: room.named(),
+            user: Arc::clone(user),
             participants_count: room.members_count,
             joined_seq: joined.joined_seq,
             version: room.members_version,
@@ -187,13 +188,13 @@ pub(crate) async fn announce(
     .await;
 }
 
-/// A user's name for people; its number if it is gone.
-pub(crate) async fn nickname(node: &Arc<Node>, user: UserId) -> Result<Arc<str>, Refusal> {
+/// A user as others are told of it; by its number if it is gone.
+pub(crate) async fn person(node: &Arc<Node>, user: UserId) -> Result<Arc<Person>, Refusal> {
     let user_or_none: Option<User> = node
         .ports
         .store
         .user(UserRef::Id(user))
         .await
         .map_err(|fault| node.fault(&fault))?;
-    Ok(user_or_none.map_or_else(|| user.to_string().into(), |user| user.nickname))
+    Ok(user_or_none.map_or_else(|| Person::numbered(user, &user.to_string()), |user| user.person()))
 }

@@ -13,8 +13,7 @@ pub(crate) async fn join_call(ask: &mut Ask<'_>, call: CallId, media: MediaStatu
     let room = calls::room_of(ask, call).await?;
     let input = CallInput::Join {
         call,
-        user: ask.session.user,
-        nickname: Arc::clone(&ask.session.nickname),
+        user: Arc::clone(&ask.session.person),
         session: ask.session.id,
         media,
         cause: ask.cause.clone(),

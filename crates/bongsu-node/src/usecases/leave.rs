@@ -6,7 +6,7 @@ use bongsu_core::call::CallInput;
 use bongsu_core::policy;
 use bongsu_model::media::LeaveReason;
 use bongsu_model::records::RoomHead;
-use bongsu_model::{Audience, Code, Event, EventBody, Refusal, Reply, RoomRef, Timestamp, UserId};
+use bongsu_model::{Audience, Code, Event, EventBody, Person, Refusal, Reply, RoomRef, Timestamp};
 use bongsu_store::Left;
 
 use crate::node::{Ask, Node};
@@ -26,17 +26,11 @@ pub(crate) async fn leave(ask: &mut Ask<'_>, room: RoomRef) -> Result<(), Refusa
     let Some(left) = left else {
         return Err(Refusal::new(Code::RoomNotFound));
     };
-    (ask.answer)(Reply::Left { room: left.room.id });
+    (ask.answer)(Reply::Left {
+        room: left.room.named(),
+    });
     if left.was_member {
-        announce(
-            node,
-            session.user,
-            &session.nickname,
-            &left,
-            LeaveReason::Left,
-            ask.now,
-        )
-        .await;
+        announce(node, &session.person, &left, LeaveReason::Left, ask.now).await;
     }
     Ok(())
 }
@@ -44,8 +38,7 @@ pub(crate) async fn leave(ask: &mut Ask<'_>, room: RoomRef) -> Result<(), Refusa
 /// Tells the members and the one who left; takes the user out of the room's calls.
 pub(crate) async fn announce(
     node: &Arc<Node>,
-    user: UserId,
-    nickname: &Arc<str>,
+    user: &Arc<Person>,
     left: &Left,
     reason: LeaveReason,
     now: Timestamp,
@@ -53,7 +46,7 @@ pub(crate) async fn announce(
     let room = &left.room;
     let gone = CallInput::LeftRoom {
         room: room.id,
-        user,
+        user: user.id,
         reason,
     };
     // Nobody asked, so nobody is refused.
@@ -69,11 +62,10 @@ pub(crate) async fn announce(
         at: now,
         cause: None,
         audience: Audience::Room(room.id),
-        actor: Some(user),
+        actor: Some(user.id),
         body: EventBody::UserLeft {
-            room: room.id,
-            user,
-            nickname: Arc::clone(nickname),
+            room: room.named(),
+            user: Arc::clone(user),
             participants_count: room.members_count,
             version: room.members_version,
         },

@@ -15,8 +15,8 @@ use crate::node::{Ask, Node};
 use crate::session::Session;
 use crate::usecases::rooms;
 
-/// Takes the outcome of one of several posts: `Ok(None)` if the announcement is the answer.
-pub type Outcome<'a> = &'a mut (dyn FnMut(&Tag, Result<Option<Reply>, Refusal>) + Send);
+/// Takes the outcome of one of several posts. A [`Reply::Posted`] comes before its announcement.
+pub type Outcome<'a> = &'a mut (dyn FnMut(&Tag, Result<Reply, Refusal>) + Send);
 
 /// What a session has caused and may not have been given yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +44,13 @@ impl Unheard {
 pub(crate) async fn post(ask: &mut Ask<'_>, post: Post) -> Result<(), Refusal> {
     let post = clear(ask.node, ask.session, post, ask.now).await?;
     match keep(ask.node, ask.session, post, ask.now).await? {
-        (Appended::New(message), _) => announce(ask.node, &message, ask.cause.clone()).await,
+        (Appended::New(message), client_id) => {
+            (ask.answer)(Reply::Posted {
+                message: Arc::clone(&message),
+                client_id,
+            });
+            announce(ask.node, &message, ask.cause.clone()).await;
+        }
         (Appended::Repeat(message), client_id) => {
             let Some(client_id) = client_id else { return Ok(()) };
             (ask.answer)(Reply::Repeated { message, client_id });
@@ -89,15 +95,23 @@ impl Node {
         let mut unheard = None;
         for (tag, accepted) in accepted {
             let answer = match accepted {
-                Ok((Appended::New(message), _)) => {
+                Ok((Appended::New(message), client_id)) => {
+                    let of = Arc::clone(&message);
+                    outcome(
+                        &tag,
+                        Ok(Reply::Posted {
+                            message: of,
+                            client_id,
+                        }),
+                    );
                     announce(self, &message, tag.reference.clone()).await;
                     unheard = Unheard::and(unheard, message.room, message.seq);
-                    outcome(&tag, Ok(None));
                     continue;
                 }
-                Ok((Appended::Repeat(message), client_id)) => {
-                    Ok(client_id.map(|client_id| Reply::Repeated { message, client_id }))
+                Ok((Appended::Repeat(message), Some(client_id))) => {
+                    Ok(Reply::Repeated { message, client_id })
                 }
+                Ok((Appended::Repeat(_), None)) => continue,
                 Err(refusal) => Err(refusal),
             };
             // What was announced before is heard before this is answered.

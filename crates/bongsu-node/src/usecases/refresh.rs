@@ -1,8 +1,9 @@
 //! A session replaces its token; who it is stays.
 
-use bongsu_model::{Code, Refusal, Reply, UserRef};
+use bongsu_model::{Code, Refusal, Reply};
 
 use crate::node::Ask;
+use crate::usecases::sign_in;
 
 pub(crate) async fn refresh(ask: &mut Ask<'_>, token: &str) -> Result<(), Refusal> {
     ask.node.ports.tokens.ready_for(token).await;
@@ -10,8 +11,7 @@ pub(crate) async fn refresh(ask: &mut Ask<'_>, token: &str) -> Result<(), Refusa
     if ask.node.revoked.contains(claims.jti.as_ref()) {
         return Err(Refusal::because(Code::InvalidToken, "revoked"));
     }
-    let same = claims.subject == ask.session.subject || claims.subject == UserRef::Id(ask.session.user);
-    if !same {
+    if !ask.session.person.is(&claims.subject) {
         return Err(Refusal::because(Code::PermissionDenied, "subject"));
     }
     ask.session.renew(&claims);
@@ -19,8 +19,14 @@ pub(crate) async fn refresh(ask: &mut Ask<'_>, token: &str) -> Result<(), Refusa
     if ask.node.revoked.contains(claims.jti.as_ref()) {
         return Err(Refusal::because(Code::InvalidToken, "revoked"));
     }
-    (ask.answer)(Reply::TokenRefreshed {
-        expires_at: claims.expires_at,
-    });
+    let node = ask.node;
+    let rooms = node.ports.store.my_rooms(ask.session.user).await;
+    let rooms = rooms.map_err(|fault| node.fault(&fault))?;
+    let rooms = rooms.iter().map(|room| sign_in::stand(room, &[]).0).collect();
+    (ask.answer)(Reply::TokenRefreshed(ask.session.standing(
+        rooms,
+        ask.now,
+        &node.ports.limits,
+    )));
     Ok(())
 }

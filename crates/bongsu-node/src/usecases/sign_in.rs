@@ -10,7 +10,9 @@ use bongsu_core::shard::{Hear, Input};
 use bongsu_model::records::MyRoom;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::reply::RoomStanding;
-use bongsu_model::{Code, Connect, Refusal, Reply, ResumePoint, SessionId, Timestamp};
+use bongsu_model::{
+    Code, Connect, NamedRoom, Person, Refusal, Reply, ResumePoint, SessionId, Timestamp, UserId,
+};
 use bongsu_store::{SignIn, SignedIn};
 
 use crate::node::{Answer, Node};
@@ -43,13 +45,18 @@ impl Node {
         let heard = self.memberships_heard.load(Ordering::Acquire);
         let signed = self.find_user(&claims, now).await?;
         let user = signed.user.id;
-        if arrival.claimed_user.is_some_and(|claimed| claimed != user) {
+        let person = signed.user.person();
+        if arrival
+            .claimed_user
+            .as_ref()
+            .is_some_and(|claimed| !person.is(claimed))
+        {
             return Err(Refusal::because(Code::PermissionDenied, "user_id"));
         }
         if self.roster.lock().sessions_of(user) as usize >= limits.sessions_per_user_max {
             return Err(Refusal::because(Code::RateLimited, "sessions"));
         }
-        let session = self.open(arrival, &claims, &signed, now).await;
+        let session = self.open(arrival, &claims, person, &signed.blocked, now).await;
         // A token that was revoked while its session was not yet there to be cut.
         if self.revoked.contains(claims.jti.as_ref()) {
             session.end(&self.ports, CloseCause::TokenRevoked);
@@ -68,13 +75,7 @@ impl Node {
         let (standings, hears): (Vec<_>, Vec<_>) =
             rooms.iter().map(|room| stand(room, &connect.resume)).unzip();
         let behind = hears.iter().any(|hear| hear.after < hear.head);
-        answer(Reply::Connected {
-            user,
-            session: session.id,
-            server_time: now,
-            rooms: standings,
-            ping_interval_ms: limits.ping_interval_ms,
-        });
+        answer(Reply::Connected(session.standing(standings, now, limits)));
         self.to_shard(
             session.shard,
             Input::Attach {
@@ -84,7 +85,13 @@ impl Node {
         )
         .await;
         if online.contains(&RosterEffect::Online { user }) {
-            status::came_online(self, user, rooms.iter().map(|room| room.room).collect(), now).await;
+            status::came_online(
+                self,
+                &session.person,
+                rooms.iter().map(|room| room.room).collect(),
+                now,
+            )
+            .await;
         }
         if behind {
             self.barrier(&session, None).await;
@@ -125,7 +132,8 @@ impl Node {
         self: &Arc<Self>,
         arrival: Arrival,
         claims: &Claims,
-        signed: &SignedIn,
+        person: Arc<Person>,
+        blocked: &[UserId],
         now: Timestamp,
     ) -> Arc<Session> {
         let id = SessionId(self.ports.uuid(now));
@@ -133,19 +141,18 @@ impl Node {
         let shard = usize::try_from(id.0 % self.shards.len() as u128).unwrap_or(0);
         let handle = &self.shards[shard];
         let slot = handle.take_slot();
-        let user = signed.user.id;
-        let nickname = Arc::clone(&signed.user.nickname);
+        let user = person.id;
         let place = Place {
             shard,
             slot,
             inbox: handle.inbox.clone(),
         };
-        let session = Session::new(id, user, nickname, arrival, claims, place, now);
+        let session = Session::new(id, person, arrival, claims, place, now);
         handle.fill_slot(slot, &session);
         let owner: Weak<Session> = Arc::downgrade(&session);
         session.mailbox.set_owner(owner);
         self.registry.add(&session);
-        let blocked = signed.blocked.clone().into();
+        let blocked = blocked.into();
         self.to_shard(
             shard,
             Input::Open {
@@ -161,11 +168,12 @@ impl Node {
 }
 
 /// How a room stands for a session, and from where it is to be heard.
-fn stand(room: &MyRoom, resume: &[ResumePoint]) -> (RoomStanding, Hear) {
-    let point = resume.iter().find(|point| point.room == room.room);
+pub(super) fn stand(room: &MyRoom, resume: &[ResumePoint]) -> (RoomStanding, Hear) {
+    let named = NamedRoom::new(room.room, room.name.clone());
+    let point = resume.iter().find(|point| named.is(&point.room));
     // What was deleted cannot be replayed, and a place in another history means nothing in this one.
     let recovers = |point: &ResumePoint| {
-        point.epoch == room.epoch && point.seq <= room.seq && point.seq.next() >= room.first_seq
+        point.epoch == Some(room.epoch) && point.seq <= room.seq && point.seq.next() >= room.first_seq
     };
     let recovered = point.map(recovers);
     let after = match (point, recovered) {
@@ -173,8 +181,7 @@ fn stand(room: &MyRoom, resume: &[ResumePoint]) -> (RoomStanding, Hear) {
         (Some(_) | None, _) => room.seq,
     };
     let standing = RoomStanding {
-        room: room.room,
-        name: room.name.clone(),
+        room: named,
         seq: room.seq,
         epoch: room.epoch,
         recovered,
@@ -194,7 +201,7 @@ fn stand(room: &MyRoom, resume: &[ResumePoint]) -> (RoomStanding, Hear) {
 mod tests {
     use super::*;
     use bongsu_model::records::Membership;
-    use bongsu_model::{Epoch, MembersVersion, RoomId, Seq};
+    use bongsu_model::{Epoch, MembersVersion, RoomId, RoomRef, Seq};
 
     fn room() -> MyRoom {
         MyRoom {
@@ -213,9 +220,9 @@ mod tests {
         let (standing, hear) = stand(
             &room(),
             &[ResumePoint {
-                room: RoomId(1),
+                room: RoomRef::Id(RoomId(1)),
                 seq: Seq(seq),
-                epoch: Epoch(epoch),
+                epoch: Some(Epoch(epoch)),
             }],
         );
         (standing.recovered, hear.after)

@@ -3,15 +3,15 @@
 use bongsu_core::call::CallInput;
 use bongsu_core::policy;
 use bongsu_model::media::Signal;
-use bongsu_model::{CallId, Refusal, UserId};
+use bongsu_model::{CallId, Refusal, UserRef};
 
 use crate::node::Ask;
-use crate::usecases::calls;
+use crate::usecases::{calls, users};
 
 pub(crate) async fn signal(
     ask: &mut Ask<'_>,
     call: CallId,
-    target: UserId,
+    target: &UserRef,
     signal: Signal,
 ) -> Result<(), Refusal> {
     let (node, session) = (ask.node, ask.session);
@@ -20,6 +20,7 @@ pub(crate) async fn signal(
         return Err(Refusal::too_large("signal", limit as u64));
     }
     calls::room_of(ask, call).await?;
+    let target = users::id(node, target).await?;
     let blocked = node
         .ports
         .store

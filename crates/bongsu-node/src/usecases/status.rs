@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use bongsu_model::{Audience, Event, EventBody, RoomId, Timestamp, UserId};
+use bongsu_model::{Audience, Event, EventBody, Person, RoomId, Timestamp, UserId, UserRef};
 
 use crate::node::Node;
 
-pub(crate) async fn came_online(node: &Arc<Node>, user: UserId, rooms: Arc<[RoomId]>, now: Timestamp) {
+pub(crate) async fn came_online(node: &Arc<Node>, user: &Arc<Person>, rooms: Arc<[RoomId]>, now: Timestamp) {
     tell(node, user, rooms, true, now).await;
 }
 
 pub(crate) async fn went_offline(node: &Arc<Node>, user: UserId, last_seen: Timestamp) {
-    let Some(rooms) = node.healthy(node.ports.store.my_rooms(user).await) else {
+    let store = &node.ports.store;
+    let Some(rooms) = node.healthy(store.my_rooms(user).await) else {
+        return;
+    };
+    let Some(known) = node.healthy(store.user(UserRef::Id(user)).await).flatten() else {
         return;
     };
     tell(
         node,
-        user,
+        &known.person(),
         rooms.iter().map(|room| room.room).collect(),
         false,
         last_seen,
@@ -24,7 +28,13 @@ pub(crate) async fn went_offline(node: &Arc<Node>, user: UserId, last_seen: Time
     .await;
 }
 
-async fn tell(node: &Arc<Node>, user: UserId, rooms: Arc<[RoomId]>, is_online: bool, last_seen: Timestamp) {
+async fn tell(
+    node: &Arc<Node>,
+    user: &Arc<Person>,
+    rooms: Arc<[RoomId]>,
+    is_online: bool,
+    last_seen: Timestamp,
+) {
     if rooms.is_empty() {
         return;
     }
@@ -32,10 +42,10 @@ async fn tell(node: &Arc<Node>, user: UserId, rooms: Arc<[RoomId]>, is_online: b
         id: node.ports.number(),
         at: node.ports.clock.now(),
         cause: None,
-        audience: Audience::Related(user, rooms),
-        actor: Some(user),
+        audience: Audience::Related(user.id, rooms),
+        actor: Some(user.id),
         body: EventBody::Status {
-            user,
+            user: Arc::clone(user),
             is_online,
             last_seen,
         },

@@ -18,8 +18,8 @@ pub(crate) async fn typing(ask: &mut Ask<'_>, room: RoomRef, is_typing: bool) ->
         audience: Audience::RoomExcept(room.id, user),
         actor: Some(user),
         body: EventBody::Typing {
-            room: room.id,
-            user,
+            room: room.named(),
+            user: std::sync::Arc::clone(&ask.session.person),
             is_typing,
         },
     })

@@ -49,6 +49,7 @@ impl State {
         let message = Arc::new(Message {
             id: new.id,
             room: held.room.id,
+            room_name: held.room.name.clone(),
             seq: held.room.seq.next(),
             epoch: held.room.epoch,
             members: held.room.members_version,
@@ -96,6 +97,7 @@ impl State {
         };
         Some(HistoryPage {
             room,
+            room_name: held.room.name.clone(),
             messages: all.range(range).map(|message| self.as_of_now(message)).collect(),
             has_more,
             epoch: held.room.epoch,
@@ -143,6 +145,7 @@ fn retain_in(held: &mut Held, keep: u64, not_before: Option<Timestamp>) -> u64 {
 fn sender_of(user: &User) -> Sender {
     Sender {
         user: user.id,
+        handle: Arc::clone(&user.handle),
         nickname: Arc::clone(&user.nickname),
         profile_img: user.profile_img.clone(),
     }

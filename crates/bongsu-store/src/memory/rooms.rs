@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use bongsu_model::records::{Member, MemberRole, MyRoom, NewRoom, Room, RoomHead, RoomKind, Visibility};
+use bongsu_model::records::{
+    Member, MemberRole, Membership, MyRoom, NewRoom, Room, RoomHead, RoomKind, Visibility,
+};
 use bongsu_model::{Epoch, MembersVersion, RoomId, RoomRef, Seq, Timestamp, UserId};
 
 use super::state::{Held, Place, State};
@@ -150,10 +152,11 @@ impl State {
     }
 
     fn member_of(&self, user: UserId, place: &Place) -> Option<Member> {
-        let nickname = Arc::clone(&self.users.get(&user)?.nickname);
+        let known = self.users.get(&user)?;
         Some(Member {
             user,
-            nickname,
+            handle: Arc::clone(&known.handle),
+            nickname: Arc::clone(&known.nickname),
             role: place.role,
             joined_seq: place.joined,
             read_seq: place.read,
@@ -209,6 +212,21 @@ impl State {
             .into_iter()
             .flatten()
             .filter_map(mine)
+            .collect()
+    }
+
+    pub(super) fn session_members(
+        &self,
+        after: Option<(RoomId, UserId)>,
+        limit: u32,
+    ) -> Vec<(RoomId, UserId)> {
+        let bound = |held: &&Held| held.room.membership == Membership::Session;
+        self.rooms
+            .values()
+            .filter(bound)
+            .flat_map(|held| held.members.keys().map(|user| (held.room.id, *user)))
+            .filter(|place| after.is_none_or(|after| *place > after))
+            .take(limit as usize)
             .collect()
     }
 

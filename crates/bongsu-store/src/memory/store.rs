@@ -170,6 +170,14 @@ impl Store for Memory {
         self.read(|state| state.my_rooms(user))
     }
 
+    async fn session_members(
+        &self,
+        after: Option<(RoomId, UserId)>,
+        limit: u32,
+    ) -> Result<Vec<(RoomId, UserId)>, StoreFault> {
+        self.read(|state| state.session_members(after, limit))
+    }
+
     async fn heads(&self, rooms: Vec<RoomId>) -> Result<Vec<RoomHead>, StoreFault> {
         self.read(|state| state.heads(&rooms))
     }

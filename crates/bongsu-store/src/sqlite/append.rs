@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bongsu_model::records::{MemberRole, RoomKind};
-use bongsu_model::{ClientMessageId, Message, MessageId, RoomId, Seq, UserId};
+use bongsu_model::{ClientMessageId, Message, MessageId, NamedRoom, RoomId, Seq, UserId};
 use rusqlite::{Connection, ffi, params};
 
 use super::rows::{self, Columns, Sql as _, all, kind_code, message_columns, number, one, place, seq_of};
@@ -58,6 +58,7 @@ impl Tables<'_> {
             return Err(AppendRefused::NoRoom);
         };
         let (slot, epoch, version, seq) = (hot.slot, hot.epoch, hot.version, hot.seq + 1);
+        let name = hot.name.clone();
         match insert(self.conn, place(slot, seq)?, number(version.0)?, &new)? {
             Inserted::Yes => {}
             Inserted::ClientIdTaken => {
@@ -76,6 +77,7 @@ impl Tables<'_> {
         Ok(Appended::New(Arc::new(Message {
             id: new.id,
             room,
+            room_name: name,
             seq: Seq(seq),
             epoch,
             members: version,
@@ -187,11 +189,12 @@ impl Tables<'_> {
             return Ok(None);
         };
         let (slot, epoch) = (hot.slot, hot.epoch);
+        let room = NamedRoom::new(room, hot.name.clone());
         let first = one(
             self.conn,
             SQL,
             params![slot, new.sender.0, client_id.as_str()],
-            |row| rows::message(row, room, epoch, |_| Ok(sender)),
+            |row| rows::message(row, &room, epoch, |_| Ok(sender)),
         )?;
         Ok(first.map(|first| Appended::Repeat(Arc::new(first))))
     }

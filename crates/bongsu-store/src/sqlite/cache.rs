@@ -16,6 +16,7 @@ const ENTRIES_MAX: usize = 16_384;
 pub(super) struct HotRoom {
     pub(super) slot: i64,
     pub(super) id: RoomId,
+    pub(super) name: Option<Arc<str>>,
     pub(super) kind: RoomKind,
     pub(super) epoch: Epoch,
     pub(super) version: MembersVersion,

@@ -44,12 +44,13 @@ fn page_range(row: &RoomRow, from: PageFrom, limit: u32) -> (Range<u64>, bool) {
 pub(super) fn sender(conn: &Connection, user: UserId) -> Result<Option<Sender>, StoreFault> {
     one(
         conn,
-        "SELECT nickname, profile_img FROM users WHERE id = ?1",
+        "SELECT nickname, profile_img, handle FROM users WHERE id = ?1",
         [user.0],
         |row| {
             let columns = Columns::of("users", row);
             Ok(Sender {
                 user,
+                handle: columns.text(2, "handle")?,
                 nickname: columns.text(0, "nickname")?,
                 profile_img: columns.text_if(1, "profile_img")?,
             })
@@ -81,7 +82,7 @@ fn page(conn: &Connection, row: &RoomRow, from: PageFrom, limit: u32) -> Result<
     let places = [place(row.slot, range.start)?, place(row.slot, range.end)?];
     let mut senders: HashMap<UserId, Sender> = HashMap::new();
     let messages = all(conn, SQL, places, |it| {
-        let message = rows::message(it, row.room.id, row.room.epoch, |user| {
+        let message = rows::message(it, &row.room.named(), row.room.epoch, |user| {
             if let Some(sender) = senders.get(&user) {
                 return Ok(sender.clone());
             }
@@ -102,6 +103,7 @@ fn page(conn: &Connection, row: &RoomRow, from: PageFrom, limit: u32) -> Result<
     }
     Ok(HistoryPage {
         room: row.room.id,
+        room_name: row.room.name.clone(),
         messages,
         has_more,
         epoch: row.room.epoch,

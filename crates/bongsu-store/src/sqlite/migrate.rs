@@ -8,7 +8,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::OpenError;
 
 /// Step n brings version n to n + 1. Steps are only ever added.
-const STEPS: [&str; 1] = [include_str!("migrations/0001_begin.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("migrations/0001_begin.sql"),
+    include_str!("migrations/0002_session_rooms.sql"),
+];
 
 /// The schema that this version reads and writes.
 pub const SCHEMA_VERSION: u32 = STEPS.len() as u32;

@@ -197,9 +197,27 @@ pub(super) fn my_rooms(conn: &Connection, user: UserId) -> Result<Vec<MyRoom>, S
     Ok(rooms)
 }
 
+pub(super) fn session_members(
+    conn: &Connection,
+    after: Option<(RoomId, UserId)>,
+    limit: u32,
+) -> Result<Vec<(RoomId, UserId)>, StoreFault> {
+    const SQL: &str = "SELECT rooms.id, members.user_id FROM rooms CROSS JOIN members ON members.slot = rooms.slot \
+                       WHERE rooms.membership = 'session' AND (rooms.id, members.user_id) > (?1, ?2) \
+                       ORDER BY rooms.id, members.user_id LIMIT ?3";
+    let (room, user) = after.map_or((i64::MIN, i64::MIN), |(room, user)| (room.0, user.0));
+    all(conn, SQL, params![room, user, limit], |row| {
+        let columns = Columns::of("members", row);
+        Ok((
+            RoomId(columns.int(0, "room_id")?),
+            UserId(columns.int(1, "user_id")?),
+        ))
+    })
+}
+
 macro_rules! member_columns {
     () => {
-        "members.user_id, users.nickname, members.role, members.joined_seq, members.read_seq"
+        "members.user_id, users.nickname, members.role, members.joined_seq, members.read_seq, users.handle"
     };
 }
 
@@ -207,6 +225,7 @@ fn read_member(row: &rusqlite::Row<'_>) -> Result<Member, StoreFault> {
     let columns = Columns::of("members", row);
     Ok(Member {
         user: UserId(columns.int(0, "user_id")?),
+        handle: columns.text(5, "handle")?,
         nickname: columns.text(1, "nickname")?,
         role: columns.role(2)?,
         joined_seq: columns.seq(3, "joined_seq")?,

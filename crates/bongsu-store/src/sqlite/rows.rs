@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bongsu_model::records::{Ban, LocalizedNick, MemberRole, Room, User};
 use bongsu_model::{
-    Epoch, MembersVersion, Message, MessageId, MessageKind, RawJson, RoomId, RoomToken, Sender, Seq,
-    Timestamp, UserId,
+    Epoch, MembersVersion, Message, MessageId, MessageKind, NamedRoom, RawJson, RoomId, RoomToken, Sender,
+    Seq, Timestamp, UserId,
 };
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
@@ -346,7 +346,7 @@ pub(super) use message_columns;
 /// Reads a message of `room`; `sender` finds who sent it.
 pub(super) fn message(
     row: &Row<'_>,
-    room: RoomId,
+    room: &NamedRoom,
     epoch: Epoch,
     sender: impl FnOnce(UserId) -> Result<Sender, StoreFault>,
 ) -> Result<Message, StoreFault> {
@@ -363,7 +363,8 @@ pub(super) fn message(
     }
     Ok(Message {
         id: columns.message_id(1, "id")?,
-        room,
+        room: room.id,
+        room_name: room.name.clone(),
         seq: Seq(seq_of(columns.int(0, "place")?)),
         epoch,
         members: MembersVersion(columns.count(5, "members_version")?),

@@ -171,6 +171,15 @@ impl Store for Sqlite {
         self.read(move |conn| reads::my_rooms(conn, user)).await
     }
 
+    async fn session_members(
+        &self,
+        after: Option<(RoomId, UserId)>,
+        limit: u32,
+    ) -> Result<Vec<(RoomId, UserId)>, StoreFault> {
+        self.read(move |conn| reads::session_members(conn, after, limit))
+            .await
+    }
+
     async fn heads(&self, rooms: Vec<RoomId>) -> Result<Vec<RoomHead>, StoreFault> {
         self.read(move |conn| reads::heads(conn, &rooms)).await
     }

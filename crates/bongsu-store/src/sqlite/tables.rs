@@ -57,6 +57,7 @@ impl Tables<'_> {
         let hot = HotRoom {
             slot: row.slot,
             id,
+            name: row.room.name.clone(),
             kind: row.room.kind,
             epoch: row.room.epoch,
             version: row.room.members_version,

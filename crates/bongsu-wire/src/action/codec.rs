@@ -2,12 +2,13 @@
 //!
 //! Invariant: at most 64 bytes, and no memory beside them while no frame is incomplete; every connection has one.
 
-use bongsu_model::{Asked, Limits, Locale, Notice, Refusal, Reply, Tag, Timestamp};
+use bongsu_model::{Limits, Locale, Notice, Refusal, Reply, Tag, Timestamp};
 use bytes::Bytes;
 
 use super::encode;
 use super::frame::Frames;
 use super::{decode, envelope};
+use crate::incoming::{Fatal, Incoming, Rules};
 
 /// The state of one connection that speaks the action protocol.
 #[derive(Debug, Default)]
@@ -17,29 +18,6 @@ pub struct ActionCodec {
 }
 
 const _: () = assert!(size_of::<ActionCodec>() <= 64);
-
-/// One request of the stream, understood or not.
-#[derive(Clone, Debug)]
-pub enum Incoming {
-    /// To be carried out and answered.
-    Request(Asked),
-    /// To be answered with [`Voice::refusal`]; the stream goes on.
-    Refused {
-        /// Ties the answer to the request, as far as it could be read.
-        tag: Tag,
-        /// What is wrong with it.
-        refusal: Refusal,
-    },
-}
-
-/// The stream cannot be read any further: tell the client the refusal, then close.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the stream cannot be read any further")]
-pub struct Fatal {
-    /// What is wrong, with the place.
-    #[source]
-    pub refusal: Refusal,
-}
 
 impl ActionCodec {
     /// The codec of a connection that has said nothing yet.
@@ -60,18 +38,16 @@ impl ActionCodec {
     pub fn handle_bytes(
         &mut self,
         bytes: &[u8],
-        limits: &Limits,
+        rules: &Rules<'_>,
         out: &mut Vec<Incoming>,
     ) -> Result<(), Fatal> {
         let Self { frames, voice } = self;
         frames
-            .push(bytes, limits, |frame| {
-                let accepts = decode::frame(envelope::Source::stream(frame.text, frame.at), limits, out);
+            .push(bytes, rules.limits, |frame| {
+                let accepts = decode::frame(envelope::Source::stream(frame.text, frame.at), rules, out);
                 voice.compresses = accepts.unwrap_or(voice.compresses);
             })
-            .map_err(|fault| Fatal {
-                refusal: fault.into(),
-            })
+            .map_err(|fault| Refusal::from(fault).into())
     }
 
     /// Whether a frame was begun and is not complete: the time for it runs.
@@ -94,7 +70,7 @@ impl ActionCodec {
 
     /// See [`Voice::reply`].
     #[must_use]
-    pub fn reply(&self, tag: &Tag, reply: &Reply, now: Timestamp, limits: &Limits) -> Bytes {
+    pub fn reply(&self, tag: &Tag, reply: &Reply, now: Timestamp, limits: &Limits) -> Option<Bytes> {
         self.voice.reply(tag, reply, now, limits)
     }
 
@@ -130,9 +106,9 @@ impl Voice {
         self.compresses
     }
 
-    /// The answer to a request, one line.
+    /// The answer to a request, one line; `None` where the event that all are told is the answer.
     #[must_use]
-    pub fn reply(self, tag: &Tag, reply: &Reply, now: Timestamp, limits: &Limits) -> Bytes {
+    pub fn reply(self, tag: &Tag, reply: &Reply, now: Timestamp, limits: &Limits) -> Option<Bytes> {
         encode::reply(self.over(limits), tag, reply, now)
     }
 

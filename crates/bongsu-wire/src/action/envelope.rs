@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bongsu_model::refusal::Malformed;
-use bongsu_model::{Code, Limits, Refusal, Tag, UserId, Want, Why};
+use bongsu_model::{Code, Limits, Refusal, Tag, UserId, UserRef, Want, Why};
 
 use super::gzip::{self, Unpackable};
 use crate::json::carry;
@@ -89,7 +89,7 @@ pub(super) struct Refused {
 pub(super) struct Envelope<'a> {
     pub(super) tag: Tag,
     pub(super) action: Cow<'a, str>,
-    pub(super) claimed_user: Option<UserId>,
+    pub(super) claimed_user: Option<UserRef>,
     pub(super) compressed: bool,
     data: Option<&'a str>,
 }
@@ -121,7 +121,7 @@ pub(super) fn open<'a>(source: Source<'a>, limits: &Limits) -> Result<Envelope<'
     }
 }
 
-type Head<'a> = (Cow<'a, str>, Option<UserId>, bool);
+type Head<'a> = (Cow<'a, str>, Option<UserRef>, bool);
 
 /// Reads all but `data`. Both parts of the tag are tried before anything is refused.
 fn read<'a>(
@@ -141,7 +141,9 @@ fn read<'a>(
     tag.reference = reference.map(Arc::from);
     let action = action?;
     timestamp.optional(Given::text)?;
-    let user = user_id.optional(Given::integer)?.map(UserId);
+    let user = user_id
+        .optional(Given::integer)?
+        .map(|id| UserRef::Id(UserId(id)));
     let compressed = compressed.optional(Given::bool)?.unwrap_or(false);
     Ok((action, user, compressed))
 }

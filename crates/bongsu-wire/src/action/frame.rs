@@ -56,7 +56,10 @@ impl From<FrameFault> for Refusal {
             | Malformed::NotJson
             | Malformed::NotUtf8
             | Malformed::TooDeep
-            | Malformed::DuplicateKey => Code::InvalidData,
+            | Malformed::DuplicateKey
+            | Malformed::TooManyFragments(_)
+            | Malformed::Binary
+            | Malformed::Framing => Code::InvalidData,
         };
         Self {
             code,

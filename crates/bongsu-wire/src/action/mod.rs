@@ -12,7 +12,7 @@ mod frame;
 mod gzip;
 pub mod registry;
 
-pub use codec::{ActionCodec, Fatal, Incoming, Voice};
+pub use codec::{ActionCodec, Voice};
 pub use decode::ACTIONS;
 pub use encode::ActionEvents;
 pub use frame::{Frame, FrameFault, Frames};

@@ -5,3 +5,4 @@ pub(crate) mod field;
 pub(crate) mod write;
 
 pub use carry::{carry, depth};
+pub(crate) mod without;

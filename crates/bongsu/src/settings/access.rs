@@ -215,6 +215,12 @@ pub(super) fn policy(section: Section<'_, '_>) -> Policy {
         create_rooms_by_id: section
             .flag("create_rooms_by_id")
             .unwrap_or(usual.create_rooms_by_id),
+        create_rooms_by_name: section
+            .flag("create_rooms_by_name")
+            .unwrap_or(usual.create_rooms_by_name),
+        application_domains: section
+            .texts("application_domains", domain)
+            .map_or(usual.application_domains, Arc::from),
         created_visibility: section
             .text("created_visibility", |text| {
                 word(text, Visibility::NAMES, Visibility::parse)
@@ -228,6 +234,33 @@ pub(super) fn policy(section: Section<'_, '_>) -> Policy {
     };
     section.close();
     policy
+}
+
+/// The domains that the protocol itself speaks in.
+const OWN_DOMAINS: [&str; 12] = [
+    "auth",
+    "auth_update",
+    "call",
+    "chat",
+    "command",
+    "device",
+    "error",
+    "ping",
+    "pong",
+    "room",
+    "system",
+    "user",
+];
+
+fn domain(text: &str) -> Result<Arc<str>, String> {
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    if OWN_DOMAINS.contains(&text) {
+        return Err(format!("`{text}` is a domain of the protocol itself"));
+    }
+    if !(1..=32).contains(&text.len()) || !text.bytes().all(plain) {
+        return Err("a domain is 1 to 32 of a-z, 0-9, _ and -".to_owned());
+    }
+    Ok(text.into())
 }
 
 pub(super) fn ice(section: Section<'_, '_>) -> IceSettings {

@@ -4,7 +4,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use bongsu_model::media::{LeaveReason, MediaStatus, Signal};
-use bongsu_model::{Audience, CallId, EventBody, Limits, RawJson, RoomId, SessionId, Timestamp, UserId, Why};
+use bongsu_model::{
+    Audience, CallId, EventBody, Limits, NamedRoom, Person, RawJson, RoomId, SessionId, Timestamp, UserId,
+    Why,
+};
 
 use super::super::*;
 use crate::machine::Machine;
@@ -80,16 +83,15 @@ fn input(words: &[&str]) -> CallInput {
         .unwrap_or(("0", "0"));
     let user = UserId(user.parse().unwrap());
     let session = SessionId(session.parse().unwrap());
-    let nickname: Arc<str> = format!("user {user}").into();
+    let person = Person::numbered(user, &format!("user {user}"));
     let room = RoomId(number("room", 1) as i64);
     match words[0] {
         "create" => CallInput::Create {
             new: NewCall {
                 call,
-                room,
+                room: NamedRoom::new(room, None),
                 name: "n".repeat(number("name", 4)).into(),
-                host: user,
-                nickname,
+                host: person,
                 session,
                 max_participants: number("max", 4) as u32,
             },
@@ -97,8 +99,7 @@ fn input(words: &[&str]) -> CallInput {
         },
         "join" => CallInput::Join {
             call,
-            user,
-            nickname,
+            user: person,
             session,
             media: media(words[3]),
             cause,
@@ -198,11 +199,14 @@ fn show(calls: &Calls, log: &mut String) {
 fn effect_text(effect: &CallEffect) -> String {
     match effect {
         CallEffect::Answer(CallAnswer::Done) => "answer done".into(),
+        CallEffect::Answer(CallAnswer::Created { .. }) => "answer created".into(),
+        CallEffect::Answer(CallAnswer::Ended { .. }) => "answer ended".into(),
+        CallEffect::Answer(CallAnswer::MediaSet { .. }) => "answer media".into(),
         CallEffect::Answer(CallAnswer::Left { .. }) => "answer left".into(),
         CallEffect::Answer(CallAnswer::Joined { participants, .. }) => {
             let there: Vec<_> = participants
                 .iter()
-                .map(|one| format!("{} {}", one.user, letters(one.media)))
+                .map(|one| format!("{} {}", one.user.id, letters(one.media)))
                 .collect();
             format!(
                 "answer joined, there: {}",
@@ -253,14 +257,14 @@ fn body_text(body: &EventBody) -> String {
             host,
             max_participants,
             ..
-        } => format!("created by {host}, at most {max_participants}"),
+        } => format!("created by {}, at most {max_participants}", host.id),
         EventBody::CallJoined {
             user,
             media,
             participants_count,
             ..
         } => {
-            format!("joined {user} {}, {participants_count} in", letters(*media))
+            format!("joined {} {}, {participants_count} in", user.id, letters(*media))
         }
         EventBody::CallLeft {
             user,
@@ -268,16 +272,16 @@ fn body_text(body: &EventBody) -> String {
             reason,
             ..
         } => {
-            format!("left {user} ({}), {participants_count} in", reason.name())
+            format!("left {} ({}), {participants_count} in", user.id, reason.name())
         }
-        EventBody::CallHostChanged { host, .. } => format!("host {host}"),
+        EventBody::CallHostChanged { host, .. } => format!("host {}", host.id),
         EventBody::CallEnded { reason, .. } => format!("ended ({})", reason.name()),
-        EventBody::MediaChanged { user, media, .. } => format!("media {user} {}", letters(*media)),
+        EventBody::MediaChanged { user, media, .. } => format!("media {} {}", user.id, letters(*media)),
         EventBody::Signalled {
             from,
             signal: Signal::Offer(_),
             ..
-        } => format!("offer from {from}"),
+        } => format!("offer from {}", from.id),
         other => panic!("calls do not say {other:?}"),
     }
 }

@@ -34,11 +34,13 @@ fn posted(seq: u64) -> Input {
     let message = Message {
         id: MessageId(0),
         room: ROOM,
+        room_name: None,
         seq: Seq(seq),
         epoch: Epoch(1),
         members: MembersVersion(1),
         sender: Sender {
             user: UserId(99),
+            handle: "".into(),
             nickname: "".into(),
             profile_img: None,
         },

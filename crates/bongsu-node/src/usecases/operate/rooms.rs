@@ -123,8 +123,8 @@ impl Node {
                 Some(format!("user:{user}")),
             )
             .await;
-            let nickname = join::nickname(self, user).await?;
-            join::announce(self, user, &nickname, &joined, None, now).await;
+            let person = join::person(self, user).await?;
+            join::announce(self, &person, &joined, None, now).await;
         }
         Ok(())
     }
@@ -157,8 +157,8 @@ impl Node {
             Some(format!("user:{user}")),
         )
         .await;
-        let nickname = join::nickname(self, user).await?;
-        leave::announce(self, user, &nickname, &left, LeaveReason::Removed, self.now()).await;
+        let person = join::person(self, user).await?;
+        leave::announce(self, &person, &left, LeaveReason::Removed, self.now()).await;
         Ok(())
     }
 

@@ -42,7 +42,7 @@ impl SessionView {
         Self {
             session: session.id,
             user: session.user,
-            nickname: Arc::clone(&session.nickname),
+            nickname: Arc::clone(&session.person.nickname),
             role: session.role(),
             protocol: session.dialect.protocol(),
             address: session.address,

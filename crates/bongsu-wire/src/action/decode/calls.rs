@@ -1,7 +1,7 @@
 //! Video rooms: making, joining and leaving them, and the signalling that is relayed unread.
 
 use bongsu_model::media::{MediaStatus, Signal};
-use bongsu_model::{CallId, Limits, RawJson, Refusal, Request, UserId};
+use bongsu_model::{CallId, Limits, RawJson, Refusal, Request, UserId, UserRef};
 
 use super::rooms::room;
 use crate::json::field::{Field, Given};
@@ -98,8 +98,8 @@ fn call(field: Field<'_>) -> Result<CallId, Refusal> {
     field.required()?.integer().map(CallId)
 }
 
-fn user(field: Field<'_>) -> Result<UserId, Refusal> {
-    field.required()?.integer().map(UserId)
+fn user(field: Field<'_>) -> Result<UserRef, Refusal> {
+    field.required()?.integer().map(|id| UserRef::Id(UserId(id)))
 }
 
 fn media(field: Field<'_>) -> Result<MediaStatus, Refusal> {

@@ -1,11 +1,13 @@
-//! SEND_MESSAGE, GET_MESSAGES and the list in BATCH_MESSAGES.
+//! SEND_MESSAGE, SEND_EVENT, GET_MESSAGES and the list in BATCH_MESSAGES.
 
 use bongsu_model::{
-    ClientMessageId, Limits, MessageId, MessageKind, PageFrom, Post, Refusal, Request, Seq, Want,
+    ClientMessageId, Emit, Limits, MessageId, MessageKind, PageFrom, Post, Refusal, Request, Seq, Want,
 };
 
 use super::rooms::room;
+use crate::incoming::{KEY_BYTES_MAX, Rules};
 use crate::json::field::Given;
+use crate::json::without::without;
 
 /// Normalising a text to NFC makes it at most this many times shorter: what is longer can never fit its limit.
 const NFC_SHRINKS_BY_MAX: usize = 3;
@@ -38,6 +40,32 @@ pub(super) fn post(object: Given<'_>, limits: &Limits) -> Result<Request, Refusa
             it.object()?;
             it.carried("metadata", limits.metadata_bytes_max)
         })?,
+    }))
+}
+
+/// What stands beside an application's own data, and so is not part of it.
+const BESIDE: [&str; 3] = ["room", "key", "user_id"];
+
+pub(super) fn emit(object: Given<'_>, rules: &Rules<'_>) -> Result<Request, Refusal> {
+    let [id, kind, key, data] = object.fields("", ["chatroom_id", "type", "key", "data"])?;
+    let room = room(id)?;
+    let kind = kind.required()?;
+    let name = kind.text()?;
+    if !rules.opens(&name) {
+        return Err(kind.wants(Want::Other));
+    }
+    let key = key.optional(|it| it.text_of(1, KEY_BYTES_MAX))?.map(Into::into);
+    let data = data.required()?;
+    let own = without(data.object()?, &BESIDE).ok_or(data.wants(Want::Other))?;
+    let bytes_max = rules.limits.application_event_bytes_max;
+    if own.as_bytes().len() > bytes_max {
+        return Err(Refusal::too_large("data", bytes_max as u64));
+    }
+    Ok(Request::Emit(Emit {
+        room,
+        kind: name.into(),
+        key,
+        data: own,
     }))
 }
 

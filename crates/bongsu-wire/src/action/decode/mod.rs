@@ -7,20 +7,21 @@ mod messages;
 mod rooms;
 mod session;
 
-use bongsu_model::{Asked, Code, Limits, Refusal, Request, Tag, UserId, Want};
+use bongsu_model::{Asked, Code, Limits, Refusal, Request, Tag, UserRef, Want};
 
-use super::codec::Incoming;
 use super::envelope::{self, Envelope, Refused, Source};
+use crate::incoming::{Incoming, Rules};
 use crate::json::field::Given;
 
 /// Every action that a client may send.
-pub const ACTIONS: [&str; 20] = [
+pub const ACTIONS: [&str; 21] = [
     "CONNECT",
     "REFRESH_TOKEN",
     "PING",
     "JOIN_ROOM",
     "LEAVE_ROOM",
     "SEND_MESSAGE",
+    "SEND_EVENT",
     "TYPING",
     "MARK_READ",
     "GET_MESSAGES",
@@ -41,6 +42,7 @@ const BATCH: &str = "BATCH_MESSAGES";
 
 /// What one frame's requests share.
 struct Frame<'l> {
+    rules: &'l Rules<'l>,
     limits: &'l Limits,
     /// Bytes that may still be unpacked: one budget, so that a batch of bombs costs no more than one.
     budget: usize,
@@ -49,8 +51,10 @@ struct Frame<'l> {
 }
 
 /// Adds what a frame asks to `out`. Gives what a CONNECT in it says about compression.
-pub(super) fn frame(source: Source<'_>, limits: &Limits, out: &mut Vec<Incoming>) -> Option<bool> {
+pub(super) fn frame(source: Source<'_>, rules: &Rules<'_>, out: &mut Vec<Incoming>) -> Option<bool> {
+    let limits = rules.limits;
     let mut frame = Frame {
+        rules,
         limits,
         budget: limits.decompressed_bytes_max,
         accepts: None,
@@ -98,7 +102,7 @@ impl Frame<'_> {
             self.accepts = accepts.or(self.accepts);
             return Ok(Request::Connect(connect));
         }
-        request(&envelope.action, object, self.limits)
+        request(&envelope.action, object, self.rules)
     }
 
     fn batch(&mut self, source: Source<'_>, envelope: Envelope<'_>, out: &mut Vec<Incoming>) {
@@ -109,7 +113,8 @@ impl Frame<'_> {
         match entries {
             Ok((object, entries)) => {
                 for entry in entries {
-                    let incoming = self.entry(object.part(entry), &envelope.tag, envelope.claimed_user);
+                    let incoming =
+                        self.entry(object.part(entry), &envelope.tag, envelope.claimed_user.clone());
                     out.push(incoming);
                 }
             }
@@ -121,7 +126,7 @@ impl Frame<'_> {
     }
 
     /// One entry of a batch. Whom the batch claims to come from, its entries do, too.
-    fn entry(&mut self, source: Source<'_>, batch: &Tag, claimed_user: Option<UserId>) -> Incoming {
+    fn entry(&mut self, source: Source<'_>, batch: &Tag, claimed_user: Option<UserRef>) -> Incoming {
         if !source.text.starts_with('{') {
             let refusal = Refusal::field("messages", Want::Object);
             return Incoming::Refused {
@@ -159,7 +164,8 @@ impl From<Refused> for Incoming {
 }
 
 /// The table of actions, without those that are more than one request or say something to the codec.
-fn request(action: &str, object: Given<'_>, limits: &Limits) -> Result<Request, Refusal> {
+fn request(action: &str, object: Given<'_>, rules: &Rules<'_>) -> Result<Request, Refusal> {
+    let limits = rules.limits;
     match action {
         "REFRESH_TOKEN" => session::refresh(object, limits),
         "PING" => session::ping(object),
@@ -171,6 +177,7 @@ fn request(action: &str, object: Given<'_>, limits: &Limits) -> Result<Request, 
         "UNBLOCK_USER" => rooms::unblock(object),
         "SEND_MESSAGE" => messages::post(object, limits),
         "GET_MESSAGES" => messages::history(object, limits),
+        "SEND_EVENT" => messages::emit(object, rules),
         "CREATE_VIDEO_ROOM" => calls::create(object, limits),
         "JOIN_VIDEO_ROOM" => calls::join(object),
         "LEAVE_VIDEO_ROOM" => calls::leave(object),

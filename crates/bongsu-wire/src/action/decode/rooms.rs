@@ -1,6 +1,6 @@
 //! Rooms and who is in them: JOIN_ROOM, LEAVE_ROOM, TYPING, MARK_READ, BLOCK_USER, UNBLOCK_USER.
 
-use bongsu_model::{Refusal, Request, RoomId, RoomRef, Seq, UserId};
+use bongsu_model::{Refusal, Request, RoomId, RoomRef, Seq, UserId, UserRef};
 
 use crate::json::field::{Field, Given};
 
@@ -46,7 +46,7 @@ pub(super) fn unblock(object: Given<'_>) -> Result<Request, Refusal> {
     user(object).map(|user| Request::Unblock { user })
 }
 
-fn user(object: Given<'_>) -> Result<UserId, Refusal> {
+fn user(object: Given<'_>) -> Result<UserRef, Refusal> {
     let [id] = object.fields("", ["user_id"])?;
-    id.required()?.integer().map(UserId)
+    id.required()?.integer().map(|id| UserRef::Id(UserId(id)))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bongsu_model::{Connect, Epoch, Limits, Locale, Refusal, Request, ResumePoint, RoomId, Seq, Want};
+use bongsu_model::{Connect, Epoch, Limits, Locale, Refusal, Request, ResumePoint, RoomId, RoomRef, Seq};
 
 use crate::json::field::Given;
 
@@ -30,11 +30,10 @@ pub(super) fn connect(object: Given<'_>, limits: &Limits) -> Result<(Connect, Op
 fn resume_point(raw: &str) -> Result<ResumePoint, Refusal> {
     let names = ["resume.chatroom_id", "resume.seq", "resume.epoch"];
     let [room, seq, epoch] = Given { name: "resume", raw }.fields("resume.", names)?;
-    let epoch = epoch.required()?;
     Ok(ResumePoint {
-        room: RoomId(room.required()?.integer()?),
+        room: RoomRef::Id(RoomId(room.required()?.integer()?)),
         seq: Seq(seq.required()?.count()?),
-        epoch: Epoch::parse(&epoch.text()?).ok_or(epoch.wants(Want::Hex(16)))?,
+        epoch: Epoch::parse(&epoch.required()?.text()?),
     })
 }
 

@@ -3,7 +3,7 @@
 //! Perf: `encode_new_message`.
 
 use bongsu_model::media::Signal;
-use bongsu_model::{CallId, Encode, Event, EventBody, Slot, UserId};
+use bongsu_model::{CallId, Encode, Event, EventBody, Person, Slot};
 use bytes::Bytes;
 
 use super::line::{ENVELOPE_BYTES, Line, SeqId};
@@ -74,6 +74,7 @@ const fn action(body: &EventBody) -> &'static str {
             signal: Signal::Candidate(_),
             ..
         } => "ICE_CANDIDATE",
+        EventBody::Application(_) => "NEW_EVENT",
         EventBody::Announced { .. } => "SERVER_ANNOUNCEMENT",
     }
 }
@@ -88,7 +89,8 @@ fn seq_id(event: &Event) -> SeqId<'_> {
         | EventBody::Signalled { .. } => event.cause.as_deref(),
         EventBody::Status { .. } => return SeqId::Server("status_", event.id),
         EventBody::Announced { .. } => return SeqId::Server("announce_", event.id),
-        EventBody::UserJoined { .. }
+        EventBody::Application(_)
+        | EventBody::UserJoined { .. }
         | EventBody::UserLeft { .. }
         | EventBody::Typing { .. }
         | EventBody::Read { .. }
@@ -108,12 +110,15 @@ fn body_bytes(body: &EventBody) -> usize {
         EventBody::Signalled { signal, .. } => 96 + signal.payload().as_bytes().len(),
         EventBody::Announced { title, message, .. } => 96 + title.len() + message.len(),
         EventBody::CallCreated { name, .. } => 192 + name.len(),
-        EventBody::UserJoined { nickname, .. }
-        | EventBody::UserLeft { nickname, .. }
-        | EventBody::CallJoined { nickname, .. }
-        | EventBody::CallLeft { nickname, .. }
-        | EventBody::CallHostChanged { nickname, .. }
-        | EventBody::MediaChanged { nickname, .. } => 192 + nickname.len(),
+        EventBody::Application(told) => {
+            192 + told.kind.len() + told.user.nickname.len() + told.data.as_bytes().len()
+        }
+        EventBody::UserJoined { user, .. }
+        | EventBody::UserLeft { user, .. }
+        | EventBody::CallJoined { user, .. }
+        | EventBody::CallLeft { user, .. }
+        | EventBody::CallHostChanged { host: user, .. }
+        | EventBody::MediaChanged { user, .. } => 192 + user.nickname.len(),
         EventBody::Typing { .. }
         | EventBody::Read { .. }
         | EventBody::Status { .. }
@@ -127,20 +132,18 @@ fn body(json: &mut Json, body: &EventBody) {
         EventBody::UserJoined {
             room,
             user,
-            nickname,
             participants_count,
             ..
         }
         | EventBody::UserLeft {
             room,
             user,
-            nickname,
             participants_count,
             ..
         } => {
-            json.integer(key!("chatroom_id"), room.0);
-            json.integer(key!("user_id"), user.0);
-            json.text(key!("nickname"), nickname);
+            json.integer(key!("chatroom_id"), room.id.0);
+            json.integer(key!("user_id"), user.id.0);
+            json.text(key!("nickname"), &user.nickname);
             json.unsigned(key!("participants_count"), (*participants_count).into());
         }
         EventBody::Typing {
@@ -148,13 +151,13 @@ fn body(json: &mut Json, body: &EventBody) {
             user,
             is_typing,
         } => {
-            json.integer(key!("chatroom_id"), room.0);
-            json.integer(key!("user_id"), user.0);
+            json.integer(key!("chatroom_id"), room.id.0);
+            json.integer(key!("user_id"), user.id.0);
             json.bool(key!("is_typing"), *is_typing);
         }
         EventBody::Read { room, user, seq } => {
-            json.integer(key!("chatroom_id"), room.0);
-            json.integer(key!("user_id"), user.0);
+            json.integer(key!("chatroom_id"), room.id.0);
+            json.integer(key!("user_id"), user.id.0);
             json.unsigned(key!("seq"), seq.0);
         }
         EventBody::Status {
@@ -162,9 +165,19 @@ fn body(json: &mut Json, body: &EventBody) {
             is_online,
             last_seen,
         } => {
-            json.integer(key!("user_id"), user.0);
+            json.integer(key!("user_id"), user.id.0);
             json.bool(key!("is_online"), *is_online);
             json.moment(key!("last_seen"), *last_seen);
+        }
+        EventBody::Application(told) => {
+            json.integer(key!("chatroom_id"), told.room.id.0);
+            json.text(key!("type"), &told.kind);
+            json.integer(key!("user_id"), told.user.id.0);
+            json.text(key!("nickname"), &told.user.nickname);
+            if let Some(of) = &told.key {
+                json.text(key!("key"), of);
+            }
+            json.raw(key!("data"), &told.data);
         }
         EventBody::Announced {
             title,
@@ -198,55 +211,48 @@ fn call(json: &mut Json, body: &EventBody) {
             max_participants,
         } => {
             json.integer(key!("video_room_id"), call.0);
-            json.integer(key!("chatroom_id"), room.0);
+            json.integer(key!("chatroom_id"), room.id.0);
             json.text(key!("video_room_name"), name);
-            json.integer(key!("host_user_id"), host.0);
+            json.integer(key!("host_user_id"), host.id.0);
             json.unsigned(key!("max_participants"), (*max_participants).into());
         }
         EventBody::CallJoined {
             call,
             user,
-            nickname,
             media,
             participants_count,
         } => {
-            participant(json, *call, *user, nickname);
+            participant(json, *call, user);
             parts::media(json, *media);
             json.unsigned(key!("participants_count"), (*participants_count).into());
         }
         EventBody::CallLeft {
             call,
             user,
-            nickname,
             participants_count,
             reason,
         } => {
-            participant(json, *call, *user, nickname);
+            participant(json, *call, user);
             json.unsigned(key!("participants_count"), (*participants_count).into());
             json.plain(key!("reason"), reason.name());
         }
-        EventBody::CallHostChanged { call, host, nickname } => {
+        EventBody::CallHostChanged { call, host } => {
             json.integer(key!("video_room_id"), call.0);
-            json.integer(key!("host_user_id"), host.0);
-            json.text(key!("nickname"), nickname);
+            json.integer(key!("host_user_id"), host.id.0);
+            json.text(key!("nickname"), &host.nickname);
         }
         EventBody::CallEnded { call, room, reason } => {
             json.integer(key!("video_room_id"), call.0);
-            json.integer(key!("chatroom_id"), room.0);
+            json.integer(key!("chatroom_id"), room.id.0);
             json.plain(key!("reason"), reason.name());
         }
-        EventBody::MediaChanged {
-            call,
-            user,
-            nickname,
-            media,
-        } => {
-            participant(json, *call, *user, nickname);
+        EventBody::MediaChanged { call, user, media } => {
+            participant(json, *call, user);
             parts::media(json, *media);
         }
         EventBody::Signalled { call, from, signal } => {
             json.integer(key!("video_room_id"), call.0);
-            json.integer(key!("from_user_id"), from.0);
+            json.integer(key!("from_user_id"), from.id.0);
             signalled(json, signal);
         }
         EventBody::Posted(_)
@@ -255,15 +261,16 @@ fn call(json: &mut Json, body: &EventBody) {
         | EventBody::Typing { .. }
         | EventBody::Read { .. }
         | EventBody::Status { .. }
+        | EventBody::Application(_)
         | EventBody::Announced { .. } => {}
     }
 }
 
 /// Who in which call.
-fn participant(json: &mut Json, call: CallId, user: UserId, nickname: &str) {
+fn participant(json: &mut Json, call: CallId, user: &Person) {
     json.integer(key!("video_room_id"), call.0);
-    json.integer(key!("user_id"), user.0);
-    json.text(key!("nickname"), nickname);
+    json.integer(key!("user_id"), user.id.0);
+    json.text(key!("nickname"), &user.nickname);
 }
 
 fn signalled(json: &mut Json, signal: &Signal) {

@@ -1,8 +1,8 @@
 //! The answer to each request, with the request's own `seq_id`.
 
 use bongsu_model::media::{IceServer, Participant};
-use bongsu_model::reply::{OnlineMember, RoomStanding};
-use bongsu_model::{Reply, Tag, Timestamp};
+use bongsu_model::reply::RoomStanding;
+use bongsu_model::{Person, Reply, Tag, Timestamp};
 use bytes::Bytes;
 
 use super::line::{ENVELOPE_BYTES, Line, SeqId};
@@ -15,16 +15,21 @@ pub(in crate::action) fn reply(
     tag: &Tag,
     reply: &Reply,
     now: Timestamp,
-) -> Bytes {
-    let mut line = Line::begin(action(reply), ENVELOPE_BYTES + body_bytes(reply));
+) -> Option<Bytes> {
+    let mut line = Line::begin(action(reply)?, ENVELOPE_BYTES + body_bytes(reply));
     body(&mut line.json, reply);
-    line.finish(compress_over, now, SeqId::Own(tag.reference.as_deref()))
+    Some(line.finish(compress_over, now, SeqId::Own(tag.reference.as_deref())))
 }
 
-const fn action(reply: &Reply) -> &'static str {
-    match reply {
-        Reply::Connected { .. } => "CONNECT_SUCCESS",
-        Reply::TokenRefreshed { .. } => "REFRESH_TOKEN_SUCCESS",
+/// `None` for a request whose answer is the event that it causes.
+const fn action(reply: &Reply) -> Option<&'static str> {
+    Some(match reply {
+        Reply::Posted { .. }
+        | Reply::CallCreated { .. }
+        | Reply::CallEnded { .. }
+        | Reply::MediaSet { .. } => return None,
+        Reply::Connected(_) => "CONNECT_SUCCESS",
+        Reply::TokenRefreshed(_) => "REFRESH_TOKEN_SUCCESS",
         Reply::Pong { .. } => "PONG",
         Reply::Joined { .. } => "JOIN_ROOM_SUCCESS",
         Reply::Left { .. } => "LEAVE_ROOM_SUCCESS",
@@ -35,13 +40,13 @@ const fn action(reply: &Reply) -> &'static str {
         Reply::CallLeft { .. } => "LEAVE_VIDEO_ROOM_SUCCESS",
         Reply::Blocked { .. } => "BLOCK_USER_SUCCESS",
         Reply::Unblocked { .. } => "UNBLOCK_USER_SUCCESS",
-    }
+    })
 }
 
 /// About what `data` will take.
 fn body_bytes(reply: &Reply) -> usize {
     match reply {
-        Reply::Connected { rooms, .. } => 192 + rooms.len() * 112,
+        Reply::Connected(standing) => 192 + standing.rooms.len() * 112,
         Reply::Joined { online, .. } => 128 + online.len() * 64,
         Reply::Repeated { message, client_id } => {
             parts::message_bytes(message) + client_id.as_str().len() + 24
@@ -52,7 +57,11 @@ fn body_bytes(reply: &Reply) -> usize {
             ice_servers,
             ..
         } => 64 + participants.len() * 160 + ice_servers.len() * 192,
-        Reply::TokenRefreshed { .. }
+        Reply::TokenRefreshed(_)
+        | Reply::Posted { .. }
+        | Reply::CallCreated { .. }
+        | Reply::CallEnded { .. }
+        | Reply::MediaSet { .. }
         | Reply::Pong { .. }
         | Reply::Left { .. }
         | Reply::Marked { .. }
@@ -64,20 +73,18 @@ fn body_bytes(reply: &Reply) -> usize {
 
 fn body(json: &mut Json, reply: &Reply) {
     match reply {
-        Reply::Connected {
-            user,
-            session,
-            server_time,
-            rooms,
-            ping_interval_ms,
-        } => {
-            json.integer(key!("user_id"), user.0);
-            json.hex(key!("session_id"), "session_", session.0, 32);
-            json.moment(key!("server_time"), *server_time);
-            standings(json, rooms);
-            json.unsigned(key!("ping_interval_ms"), *ping_interval_ms);
+        Reply::Posted { .. }
+        | Reply::CallCreated { .. }
+        | Reply::CallEnded { .. }
+        | Reply::MediaSet { .. } => {}
+        Reply::Connected(standing) => {
+            json.integer(key!("user_id"), standing.user.id.0);
+            json.hex(key!("session_id"), "session_", standing.session.0, 32);
+            json.moment(key!("server_time"), standing.server_time);
+            standings(json, &standing.rooms);
+            json.unsigned(key!("ping_interval_ms"), standing.ping_interval_ms);
         }
-        Reply::TokenRefreshed { expires_at } => json.moment(key!("expires_at"), *expires_at),
+        Reply::TokenRefreshed(standing) => json.moment(key!("expires_at"), standing.expires_at),
         Reply::Pong { server_time } => json.moment(key!("server_time"), *server_time),
         Reply::Joined {
             room,
@@ -86,16 +93,16 @@ fn body(json: &mut Json, reply: &Reply) {
             seq,
             epoch,
         } => {
-            json.integer(key!("chatroom_id"), room.0);
+            json.integer(key!("chatroom_id"), room.id.0);
             json.unsigned(key!("participants_count"), (*participants_count).into());
             members(json, online);
             json.unsigned(key!("seq"), seq.0);
             parts::epoch(json, *epoch);
         }
-        Reply::Left { room } => json.integer(key!("chatroom_id"), room.0),
+        Reply::Left { room } => json.integer(key!("chatroom_id"), room.id.0),
         Reply::Repeated { message, client_id } => parts::message(json, message, Some(client_id)),
         Reply::Marked { room, seq } => {
-            json.integer(key!("chatroom_id"), room.0);
+            json.integer(key!("chatroom_id"), room.id.0);
             json.unsigned(key!("seq"), seq.0);
         }
         Reply::Page(page) => parts::page(json, page),
@@ -109,7 +116,7 @@ fn body(json: &mut Json, reply: &Reply) {
             servers(json, ice_servers);
         }
         Reply::CallLeft { call } => json.integer(key!("video_room_id"), call.0),
-        Reply::Blocked { user } | Reply::Unblocked { user } => json.integer(key!("user_id"), user.0),
+        Reply::Blocked { user } | Reply::Unblocked { user } => json.integer(key!("user_id"), user.id.0),
     }
 }
 
@@ -117,8 +124,8 @@ fn standings(json: &mut Json, rooms: &[RoomStanding]) {
     json.literal(concat!(key!("rooms"), "["));
     for it in rooms {
         json.literal("{");
-        json.integer(key!("chatroom_id"), it.room.0);
-        match &it.name {
+        json.integer(key!("chatroom_id"), it.room.id.0);
+        match &it.room.name {
             Some(name) => json.text(key!("name"), name),
             None => json.null(key!("name")),
         }
@@ -132,11 +139,11 @@ fn standings(json: &mut Json, rooms: &[RoomStanding]) {
     json.end_array();
 }
 
-fn members(json: &mut Json, online: &[OnlineMember]) {
+fn members(json: &mut Json, online: &[Person]) {
     json.literal(concat!(key!("online_participants"), "["));
     for it in online {
         json.literal("{");
-        json.integer(key!("user_id"), it.user.0);
+        json.integer(key!("user_id"), it.id.0);
         json.text(key!("nickname"), &it.nickname);
         json.bool(key!("is_online"), true);
         json.end_object();
@@ -148,8 +155,8 @@ fn present(json: &mut Json, participants: &[Participant]) {
     json.literal(concat!(key!("participants"), "["));
     for it in participants {
         json.literal("{");
-        json.integer(key!("user_id"), it.user.0);
-        json.text(key!("nickname"), &it.nickname);
+        json.integer(key!("user_id"), it.user.id.0);
+        json.text(key!("nickname"), &it.user.nickname);
         parts::media(json, it.media);
         json.end_object();
     }
