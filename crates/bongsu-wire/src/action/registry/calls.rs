@@ -137,10 +137,11 @@ pub(super) const CALLS: &[Message] = &[
                 "reason",
                 Ty::OneOf(&[
                     LeaveReason::Left.name(),
+                    LeaveReason::Moved.name(),
                     LeaveReason::Disconnected.name(),
                     LeaveReason::Removed.name(),
                 ]),
-                "Why.",
+                "Why. `moved`: to another session of the same user; the session that it moved from hears it alone.",
             ),
         ]),
     ),

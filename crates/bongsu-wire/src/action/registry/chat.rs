@@ -4,6 +4,7 @@ use bongsu_model::event::{AnnouncementKind, Priority};
 use bongsu_model::{ClientMessageId, MessageKind};
 
 use super::parts::{HISTORY, NICKNAME, ROOM, USER};
+use crate::incoming::KEY_BYTES_MAX;
 use crate::schema::{Bound, Field, Message, Rule, Shape, Ty};
 
 const MESSAGE_ID: Field = Field::required("message_id", Ty::Hex(32), "The message.");
@@ -52,6 +53,9 @@ const MEMBERS: Field = Field::required("participants_count", Ty::Count, "Members
 const OF_ROOM: Shape = Shape::of(&[ROOM]);
 const OF_USER: Shape = Shape::of(&[USER]);
 const MEMBERSHIP: Shape = Shape::of(&[ROOM, USER, NICKNAME, MEMBERS]);
+
+const APPLICATION_TYPE: Ty = Ty::Matching(r"^[a-z0-9_-]+\.[a-z0-9_.-]+$");
+const APPLICATION_KEY: Ty = Ty::text(1, Bound::Of(KEY_BYTES_MAX as u64));
 
 const REPEATED: Shape = Shape::of(&[
     MESSAGE_ID,
@@ -193,6 +197,43 @@ pub(super) const MESSAGES: &[Message] = &[
             ROOM,
             USER,
             Field::required("seq", Ty::Count, "The last message read."),
+        ]),
+    ),
+    Message::request(
+        "SEND_EVENT",
+        "Tell the room's members who are there what only your application understands. It is kept nowhere.",
+        &Shape::of(&[
+            ROOM,
+            Field::required(
+                "type",
+                APPLICATION_TYPE,
+                "Its name, `domain.rest`, of 64 bytes at most, in a domain that is open to applications.",
+            ),
+            Field::optional(
+                "key",
+                APPLICATION_KEY,
+                "Of one sender, type and key only the latest waits for a slow receiver.",
+            ),
+            Field::required(
+                "data",
+                Ty::Free {
+                    max: Bound::Limit("application_event_bytes_max"),
+                },
+                "Anything of your own. The keys `room`, `key` and `user_id` are left out.",
+            ),
+        ]),
+    )
+    .heard(&["NEW_EVENT"]),
+    Message::event(
+        "NEW_EVENT",
+        "A member's application says something. The sender hears it, too.",
+        &Shape::of(&[
+            ROOM,
+            Field::required("type", APPLICATION_TYPE, "Its name."),
+            USER,
+            NICKNAME,
+            Field::optional("key", APPLICATION_KEY, "What it replaces while it waits."),
+            Field::required("data", Ty::FREE, "As the sender gave it."),
         ]),
     ),
     Message::request(

@@ -18,7 +18,11 @@ const RESUME_POINT: Shape = Shape::named(
     &[
         ROOM,
         Field::required("seq", Ty::Count, "The last message it has."),
-        HISTORY,
+        Field::required(
+            "epoch",
+            Ty::TEXT,
+            "The `epoch` that came with it. If it is not the room's own nothing is recovered.",
+        ),
     ],
 );
 
