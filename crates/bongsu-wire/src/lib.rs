@@ -3,6 +3,7 @@
 //! Invariant: no runtime, no clock, no chance and no decisions; bytes in, requests out, and the other way round.
 
 pub mod action;
+pub mod asyncapi;
 pub mod close;
 pub mod incoming;
 pub mod json;

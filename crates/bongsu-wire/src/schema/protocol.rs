@@ -181,6 +181,8 @@ pub struct Protocol {
     pub name: &'static str,
     /// What people call it.
     pub title: &'static str,
+    /// The servers of the document that speak it: `tcp`, `websocket`.
+    pub servers: &'static [&'static str],
     /// What a client's author has to know first. May hold several paragraphs of `CommonMark`.
     pub doc: &'static str,
     /// The key of the message's name in every envelope.

@@ -17,6 +17,7 @@ use crate::schema::{Bound, Direction, Envelope, Field, Message, Protocol, Shape,
 pub const PROTOCOL: Protocol = Protocol {
     name: "action",
     title: "Action protocol",
+    servers: &["tcp", "websocket"],
     doc: "JSON objects, one per line from the server, however they come from the client; over WebSocket one per text \
           frame. A request says its `action`; what answers it carries its `seq_id`. `CONNECT` comes first, within ten \
           seconds. In `data` a `null` counts as absent, but for `candidate`. Whole numbers have 64 bits and no quotes. \

@@ -1,0 +1,110 @@
+//! Examples, taken from `vectors/` when the crate is built.
+//!
+//! Invariant: what stands here is what the tests of the codecs hold the codecs to.
+
+use serde_json::Value;
+
+use crate::schema::{Direction, Message, Protocol};
+
+macro_rules! vectors {
+    ($($name:literal)*) => {
+        /// Each file's name and text.
+        const VECTORS: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../../../vectors/", $name, ".txt")))),*];
+    };
+}
+
+// As people read them: the simplest of a message first. Those of one message that differ only in the language of a text
+// stand once.
+vectors! {
+    "request_batch" "request_block" "request_connect" "request_connect_resume" "request_create_call"
+    "request_end_call" "request_history_after" "request_history_before" "request_history_latest" "request_join"
+    "request_join_after" "request_join_call" "request_leave" "request_leave_call" "request_mark_read"
+    "request_ping" "request_post" "request_post_full" "request_post_plain" "request_refresh_token"
+    "request_set_media" "request_signal_answer" "request_signal_candidate" "request_signal_candidates_end"
+    "request_signal_offer" "request_typing" "request_unblock" "reply_blocked" "reply_call_joined"
+    "reply_call_joined_first" "reply_call_left" "reply_connected" "reply_connected_rooms" "reply_joined"
+    "reply_left" "reply_marked" "reply_page" "reply_page_empty" "reply_pong" "reply_pong_untagged"
+    "reply_repeated" "reply_token_refreshed" "reply_unblocked" "event_announced" "event_call_created"
+    "event_call_ended" "event_call_host_changed" "event_call_joined" "event_call_left" "event_media_changed"
+    "event_posted" "event_posted_full" "event_read" "event_signalled_answer" "event_signalled_candidate"
+    "event_signalled_candidates_end" "event_signalled_offer" "event_status" "event_typing" "event_user_joined"
+    "event_user_left" "notice_closed_banned_en" "notice_closed_idle_en" "notice_closed_refused_en"
+    "notice_closed_slow_en" "notice_missed_en" "notice_shutdown_en" "notice_token_expiring_en"
+    "refusal_connect_en" "refusal_connect_overloaded_en" "refusal_field_en" "refusal_field_range_en"
+    "refusal_frame_too_large_en" "refusal_incident_en" "refusal_malformed_en" "refusal_not_authenticated_en"
+    "refusal_rate_limited_en" "refusal_rejected_en" "refusal_room_not_found_en" "refusal_too_large_en"
+    "refusal_user_blocked_en"
+}
+
+/// One example of a message.
+pub(super) struct Example {
+    /// The vector's name.
+    pub(super) name: &'static str,
+    /// What it shows.
+    pub(super) about: &'static str,
+    /// The whole message.
+    pub(super) payload: Value,
+}
+
+/// The examples of a message, in order.
+pub(super) fn of(protocol: &Protocol, message: &Message) -> Vec<Example> {
+    VECTORS
+        .iter()
+        .filter_map(|(name, text)| example(protocol, message, name, text))
+        .collect()
+}
+
+fn example(
+    protocol: &Protocol,
+    message: &Message,
+    name: &'static str,
+    text: &'static str,
+) -> Option<Example> {
+    let prefix = match message.direction {
+        Direction::Request => "request_",
+        Direction::Reply => "reply_",
+        Direction::Event => "event_",
+        Direction::Notice => "notice_",
+        Direction::Error => "refusal_",
+    };
+    if !name.starts_with(prefix) {
+        return None;
+    }
+    let payload: Value = serde_json::from_str(section(text, protocol.name)?).ok()?;
+    let called = payload.get(protocol.names_in)?.as_str()?;
+    // What answers to no name of its own belongs to a family.
+    let is_it = match message.pattern {
+        None => called == message.name,
+        Some(_) => protocol.message(message.direction, called).is_none(),
+    };
+    let about = section(text, "about")?.trim();
+    is_it.then_some(Example { name, about, payload })
+}
+
+/// What stands under `-- name`, up to the next such line.
+fn section<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let mut rest = text;
+    loop {
+        let at = rest.find("-- ")?;
+        let (head, body) = rest[at + 3..].split_once('\n')?;
+        let end = body.find("\n-- ").map_or(body.len(), |at| at + 1);
+        if head == name {
+            return Some(&body[..end]);
+        }
+        rest = &body[end..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_ends_where_the_next_begins() {
+        let text = "-- about\nOne.\nTwo -- and.\n-- action\n{\"a\":\n1}\n";
+        assert_eq!(section(text, "about"), Some("One.\nTwo -- and.\n"));
+        assert_eq!(section(text, "action"), Some("{\"a\":\n1}\n"));
+        assert_eq!(section(text, "type"), None);
+    }
+}

@@ -1,0 +1,16 @@
+//! The description of all message protocols (AsyncAPI 3.0), made from the registries that stand beside the codecs.
+//!
+//! Invariant: the same sources give the same document, byte for byte; nothing of it is written by hand that a registry says.
+
+mod codes;
+mod document;
+mod examples;
+
+pub use codes::{CLOSE_CODES, CloseCode};
+pub use document::document;
+
+use crate::action;
+use crate::schema::Protocol;
+
+/// Every protocol that has messages, in the order in which people read of them.
+pub const PROTOCOLS: &[Protocol] = &[action::registry::PROTOCOL];
