@@ -8,6 +8,7 @@ use bongsu_model::{
     Seq, Timestamp, UserId,
 };
 use bongsu_wire::action::{ActionCodec, ActionEvents, Frames};
+use bongsu_wire::incoming::Rules;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const MESSAGE_BYTES: usize = 345;
@@ -34,12 +35,14 @@ fn send_message() -> Vec<u8> {
 fn new_message(content: &str) -> Event {
     let sender = Sender {
         user: UserId(123),
+        handle: "hana".into(),
         nickname: "하나".into(),
         profile_img: None,
     };
     let message = Message {
         id: MessageId(0x0190_0000_0000_7000_8000_0000_0000_0001),
         room: RoomId(1),
+        room_name: Some("general".into()),
         seq: Seq(123_456),
         epoch: Epoch(7),
         members: MembersVersion(3),
@@ -63,13 +66,16 @@ fn new_message(content: &str) -> Event {
 fn decode(c: &mut Criterion) {
     let bytes = send_message();
     assert_eq!(bytes.len(), MESSAGE_BYTES);
-    let limits = Limits::DEFAULT;
+    let rules = Rules {
+        limits: &Limits::DEFAULT,
+        application_domains: &[],
+    };
     let mut codec = ActionCodec::new();
     let mut out = Vec::new();
     c.bench_function("decode_send_message_345", |b| {
         b.iter(|| {
             codec
-                .handle_bytes(black_box(&bytes), &limits, &mut out)
+                .handle_bytes(black_box(&bytes), &rules, &mut out)
                 .expect("well formed");
             out.clear();
         });
@@ -78,7 +84,7 @@ fn decode(c: &mut Criterion) {
     c.bench_function("decode_ping", |b| {
         b.iter(|| {
             codec
-                .handle_bytes(black_box(ping), &limits, &mut out)
+                .handle_bytes(black_box(ping), &rules, &mut out)
                 .expect("well formed");
             out.clear();
         });

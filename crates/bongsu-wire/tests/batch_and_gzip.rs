@@ -9,10 +9,10 @@ use std::io::Write;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bongsu_model::refusal::Malformed;
-use bongsu_model::{Code, Limits, Refusal, Request, RoomId, RoomRef, UserId, Want, Why};
-use bongsu_wire::action::Incoming;
+use bongsu_model::{Code, Limits, Refusal, Request, RoomId, RoomRef, UserId, UserRef, Want, Why};
 use bongsu_wire::action::client::{request, request_compressed};
-use common::{asked, decode, decode_with, one, refused};
+use bongsu_wire::incoming::Incoming;
+use common::{asked, decode, decode_with, one, refused, understood};
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
@@ -218,12 +218,12 @@ fn each_entry_is_a_request_of_its_own() {
     ]));
     let seen: Vec<_> = out
         .into_iter()
-        .map(|incoming| match incoming {
-            Incoming::Request(asked) => (asked.tag.reference, Ok(asked.claimed_user)),
-            Incoming::Refused { tag, refusal } => (tag.reference, Err(refusal)),
+        .map(|incoming| match understood(incoming) {
+            Ok(asked) => (asked.tag.reference, Ok(asked.claimed_user)),
+            Err((tag, refusal)) => (tag.reference, Err(refusal)),
         })
         .collect();
-    let user = |id| Ok(Some(UserId(id)));
+    let user = |id| Ok(Some(UserRef::Id(UserId(id))));
     let [a, b, c, d, e, f, (None, Err(twice)), g, h] = seen.as_slice() else {
         panic!("{seen:?}")
     };
@@ -329,5 +329,5 @@ fn a_batch_of_bombs_costs_no_more_than_one() {
         "two of 400 bytes fit into 1,000"
     );
     // The next frame has its own.
-    assert!(matches!(one(entry.as_bytes(), &limits), Incoming::Request(_)));
+    one(entry.as_bytes(), &limits).unwrap();
 }

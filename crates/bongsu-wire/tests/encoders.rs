@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod common;
+
 use std::sync::Arc;
 
 use bongsu_model::event::{AnnouncementKind, Audience, Priority};
-use bongsu_model::reply::OnlineMember;
 use bongsu_model::{
     Encode, Epoch, Event, EventBody, HistoryPage, Limits, Locale, MembersVersion, Message, MessageId,
-    MessageKind, Notice, RawJson, Refusal, Reply, RoomId, Sender, Seq, Tag, Timestamp, UserId, Want,
+    MessageKind, NamedRoom, Notice, Person, RawJson, Refusal, Reply, RoomId, Sender, Seq, Tag, Timestamp,
+    UserId, Want,
 };
 use bongsu_wire::action::client::{Greeting, Heard, connect_with};
 use bongsu_wire::action::{ActionCodec, ActionEvents, Voice};
@@ -27,7 +29,7 @@ fn accepting() -> Voice {
     codec
         .handle_bytes(
             &connect_with("t", &greeting, "s"),
-            &Limits::DEFAULT,
+            &common::rules(&Limits::DEFAULT),
             &mut Vec::new(),
         )
         .unwrap();
@@ -38,11 +40,13 @@ fn message(content: &str, nickname: &str, metadata: Option<&Value>) -> Arc<Messa
     Arc::new(Message {
         id: MessageId(7),
         room: RoomId(1),
+        room_name: None,
         seq: Seq(u64::MAX >> 1),
         epoch: Epoch(0xff),
         members: MembersVersion(3),
         sender: Sender {
             user: UserId(i64::MIN),
+            handle: i64::MIN.to_string().into(),
             nickname: nickname.into(),
             profile_img: None,
         },
@@ -121,10 +125,12 @@ proptest! {
         if verb != "CONNECT" {
             prop_assert_eq!(&parsed["data"]["original_action"], &json!(verb));
         }
-        let online = vec![OnlineMember { user: UserId(1), nickname: name.as_str().into() }; 2];
+        let online = vec![Person { id: UserId(1), handle: "1".into(), nickname: name.as_str().into() }; 2];
+        let room = NamedRoom::new(RoomId(1), None);
         let joined =
-            Reply::Joined { room: RoomId(1), participants_count: 2, online, seq: Seq(0), epoch: Epoch(0) };
-        let parsed: Value = serde_json::from_slice(&codec.reply(&tag, &joined, NOW, &Limits::DEFAULT)).unwrap();
+            Reply::Joined { room, participants_count: 2, online, seq: Seq(0), epoch: Epoch(0) };
+        let line = codec.reply(&tag, &joined, NOW, &Limits::DEFAULT).unwrap();
+        let parsed: Value = serde_json::from_slice(&line).unwrap();
         prop_assert_eq!(&parsed["data"]["online_participants"][1]["nickname"], &json!(name));
         prop_assert_eq!(&parsed["seq_id"], &json!(name));
     }
@@ -132,7 +138,7 @@ proptest! {
     #[test]
     fn a_compressed_page_means_the_same(contents in proptest::collection::vec(text(), 0..40)) {
         let messages = contents.iter().map(|it| message(it, "n", None)).collect();
-        let page = HistoryPage { room: RoomId(1), messages, has_more: false, epoch: Epoch(0xff), head: Seq(9) };
+        let page = HistoryPage { room: RoomId(1), room_name: None, messages, has_more: false, epoch: Epoch(0xff), head: Seq(9) };
         let meant = json!({
             "chatroom_id": 1, "messages": contents.iter().map(|it| meant(it, "n", None)).collect::<Value>(),
             "has_more": false, "epoch": "00000000000000ff",
@@ -141,7 +147,7 @@ proptest! {
         let limits = Limits::DEFAULT;
         for (voice, accepts) in [(ActionCodec::new().voice(), false), (accepting(), true)] {
             let lines = [
-                voice.reply(&tag, &Reply::Page(page.clone()), NOW, &limits),
+                voice.reply(&tag, &Reply::Page(page.clone()), NOW, &limits).unwrap(),
                 voice.notice(&Notice::Missed(page.clone()), Locale::En, NOW, 1, &limits),
             ];
             for line in lines {
@@ -159,13 +165,16 @@ fn data_is_compressed_over_the_limit_and_not_at_it() {
     let page = |bytes: usize| {
         let page = |content: &str| HistoryPage {
             room: RoomId(1),
+            room_name: None,
             messages: vec![message(content, "n", None)],
             has_more: false,
             epoch: Epoch(0xff),
             head: Seq(9),
         };
         let tag = Tag::default();
-        let plain = ActionCodec::new().reply(&tag, &Reply::Page(page("")), NOW, &Limits::DEFAULT);
+        let plain = ActionCodec::new()
+            .reply(&tag, &Reply::Page(page("")), NOW, &Limits::DEFAULT)
+            .unwrap();
         let data: &serde_json::value::RawValue =
             serde_json::from_slice::<std::collections::HashMap<&str, &serde_json::value::RawValue>>(&plain)
                 .unwrap()["data"];
@@ -173,9 +182,13 @@ fn data_is_compressed_over_the_limit_and_not_at_it() {
     };
     let limits = Limits::DEFAULT;
     for (bytes, compressed) in [(1_023, false), (1_024, false), (1_025, true)] {
-        let line = accepting().reply(&Tag::default(), &Reply::Page(page(bytes)), NOW, &limits);
+        let line = accepting()
+            .reply(&Tag::default(), &Reply::Page(page(bytes)), NOW, &limits)
+            .unwrap();
         assert_eq!(Heard::parse(&line).unwrap().compressed, compressed, "{bytes}");
-        let line = ActionCodec::new().reply(&Tag::default(), &Reply::Page(page(bytes)), NOW, &limits);
+        let line = ActionCodec::new()
+            .reply(&Tag::default(), &Reply::Page(page(bytes)), NOW, &limits)
+            .unwrap();
         assert!(!Heard::parse(&line).unwrap().compressed);
     }
 }
@@ -209,11 +222,11 @@ fn an_idle_codec_owns_no_memory() {
     assert!(size_of_val(&codec) <= 64, "{}", size_of_val(&codec));
     let mut out = Vec::new();
     codec
-        .handle_bytes(b"{\"action\":", &Limits::DEFAULT, &mut out)
+        .handle_bytes(b"{\"action\":", &common::rules(&Limits::DEFAULT), &mut out)
         .unwrap();
     assert!(codec.in_frame() && codec.kept_bytes() == 10);
     codec
-        .handle_bytes(b"\"PING\"}\n", &Limits::DEFAULT, &mut out)
+        .handle_bytes(b"\"PING\"}\n", &common::rules(&Limits::DEFAULT), &mut out)
         .unwrap();
     assert_eq!((codec.in_frame(), codec.kept_bytes(), out.len()), (false, 0, 1));
 }

@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
 use bongsu_model::{Limits, Request};
-use bongsu_wire::action::{ActionCodec, Incoming};
+use bongsu_wire::action::ActionCodec;
+use bongsu_wire::incoming::Incoming;
 
 /// The files of the suite's `test_parsing`, by name.
 fn suite() -> BTreeMap<String, Vec<u8>> {
@@ -61,7 +64,10 @@ fn fed(file: &[u8], chunk: usize) -> Taken {
     let mut codec = ActionCodec::new();
     let mut out = Vec::new();
     for piece in stream.chunks(chunk) {
-        if codec.handle_bytes(piece, &limits, &mut out).is_err() {
+        if codec
+            .handle_bytes(piece, &common::rules(&limits), &mut out)
+            .is_err()
+        {
             assert!(out.iter().all(|it| matches!(it, Incoming::Refused { .. })));
             return Taken::Closed;
         }

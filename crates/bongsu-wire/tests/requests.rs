@@ -6,8 +6,8 @@ mod common;
 
 use bongsu_model::media::Signal;
 use bongsu_model::refusal::Malformed;
-use bongsu_model::{Code, Limits, Refusal, Request, Tag, UserId, Want, Why};
-use bongsu_wire::action::{ACTIONS, ActionCodec, Incoming};
+use bongsu_model::{Code, Limits, Refusal, Request, Tag, UserId, UserRef, Want, Why};
+use bongsu_wire::action::{ACTIONS, ActionCodec};
 use common::{asked, decode, one, refused};
 use serde_json::{Value, json};
 
@@ -53,6 +53,12 @@ const POST: &[Row] = &[
     ("reply_to", false, TEXT),
     ("metadata", false, OBJECT),
 ];
+const EVENT: &[Row] = &[
+    ROOM,
+    ("type", true, TEXT),
+    ("key", false, TEXT),
+    ("data", true, OBJECT),
+];
 const HISTORY: &[Row] = &[
     ROOM,
     ("after_seq", false, INTEGER),
@@ -85,6 +91,7 @@ fn table() -> Vec<(&'static str, Value, &'static [Row])> {
     let connect = json!({ "jwt_token": "t", "resume": [{ "chatroom_id": 1, "seq": 2, "epoch": epoch }] });
     let id = json!({ "chatroom_id": 1 });
     let post = json!({ "chatroom_id": 1, "content": "x", "message_type": "text" });
+    let event = json!({ "chatroom_id": 1, "type": "game.move", "data": { "x": 10 } });
     let create = json!({ "chatroom_id": 1, "video_room_name": "v", "max_participants": 10 });
     let call = json!({ "video_room_id": 2 });
     let media =
@@ -98,6 +105,7 @@ fn table() -> Vec<(&'static str, Value, &'static [Row])> {
         ("JOIN_ROOM", id.clone(), &[ROOM, ("after_seq", false, INTEGER)]),
         ("LEAVE_ROOM", id.clone(), &[ROOM]),
         ("SEND_MESSAGE", post, POST),
+        ("SEND_EVENT", event, EVENT),
         (
             "TYPING",
             json!({ "chatroom_id": 1, "is_typing": true }),
@@ -454,8 +462,8 @@ fn a_signal_holds_its_limit_also_when_it_came_compressed() {
             bongsu_wire::action::client::request_compressed("SDP_OFFER", &offer(bytes), "s"),
         ] {
             match one(&line, &limits) {
-                Incoming::Request(_) => assert!(fits, "{bytes}"),
-                Incoming::Refused { refusal, .. } => {
+                Ok(_) => assert!(fits, "{bytes}"),
+                Err((_, refusal)) => {
                     assert_eq!((fits, refusal), (false, Refusal::too_large("sdp", 100)));
                 }
             }
@@ -527,7 +535,7 @@ fn the_envelope_is_lenient_where_it_may_be() {
     }
     assert_eq!(
         asked(r#"{"action":"PING","user_id":-7}"#).claimed_user,
-        Some(UserId(-7))
+        Some(UserRef::Id(UserId(-7)))
     );
 }
 
@@ -537,13 +545,13 @@ fn what_is_no_json_is_refused_with_its_place_and_the_stream_goes_on() {
     let mut out = Vec::new();
     let stream = "{\"action\":\"PING\"}\n{\n\"action\":}{'a':1}{\"action\":\"PING\",\"\\u0061ction\":\"PING\"}{\"action\":\"PING\"}";
     codec
-        .handle_bytes(stream.as_bytes(), &Limits::DEFAULT, &mut out)
+        .handle_bytes(stream.as_bytes(), &common::rules(&Limits::DEFAULT), &mut out)
         .unwrap();
     let whys: Vec<_> = out
         .into_iter()
-        .map(|incoming| match incoming {
-            Incoming::Request(_) => None,
-            Incoming::Refused { tag, refusal } => {
+        .map(|incoming| match common::understood(incoming) {
+            Ok(_) => None,
+            Err((tag, refusal)) => {
                 assert_eq!((tag, refusal.code), (Tag::default(), Code::InvalidData));
                 Some(refusal.why)
             }
@@ -620,7 +628,11 @@ fn compression_is_accepted_as_the_last_connect_says() {
         (r#"{"jwt_token":"t","accept_compression":false}"#, false),
     ] {
         codec
-            .handle_bytes(envelope("CONNECT", data).as_bytes(), &Limits::DEFAULT, &mut out)
+            .handle_bytes(
+                envelope("CONNECT", data).as_bytes(),
+                &common::rules(&Limits::DEFAULT),
+                &mut out,
+            )
             .unwrap();
         assert_eq!(codec.voice().accepts_compression(), accepts, "{data}");
     }

@@ -1,14 +1,27 @@
 //! Decoding in one line, for tests.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::sync::{Arc, LazyLock};
+
 use bongsu_model::{Asked, Limits, Refusal, Tag};
-use bongsu_wire::action::{ActionCodec, Incoming};
+use bongsu_wire::action::ActionCodec;
+use bongsu_wire::incoming::{Incoming, Rules};
+
+static DOMAINS: LazyLock<[Arc<str>; 2]> = LazyLock::new(|| ["game".into(), "app".into()]);
+
+/// These limits, and the domains that are open by default.
+pub(crate) fn rules(limits: &Limits) -> Rules<'_> {
+    Rules {
+        limits,
+        application_domains: &*DOMAINS,
+    }
+}
 
 /// What a stream that ends with a whole frame asks.
 pub(crate) fn decode_with(stream: &[u8], limits: &Limits) -> Vec<Incoming> {
     let mut codec = ActionCodec::new();
     let mut out = Vec::new();
-    codec.handle_bytes(stream, limits, &mut out).unwrap();
+    codec.handle_bytes(stream, &rules(limits), &mut out).unwrap();
     assert!(!codec.in_frame());
     out
 }
@@ -17,22 +30,29 @@ pub(crate) fn decode(text: &str) -> Vec<Incoming> {
     decode_with(text.as_bytes(), &Limits::DEFAULT)
 }
 
-pub(crate) fn one(stream: &[u8], limits: &Limits) -> Incoming {
-    let mut out = decode_with(stream, limits);
+pub(crate) fn one(stream: &[u8], limits: &Limits) -> Result<Asked, (Tag, Refusal)> {
+    only(decode_with(stream, limits))
+}
+
+/// The one thing that was understood, or not.
+pub(crate) fn only(mut out: Vec<Incoming>) -> Result<Asked, (Tag, Refusal)> {
     assert_eq!(out.len(), 1, "{out:?}");
-    out.remove(0)
+    understood(out.remove(0))
+}
+
+/// A request, or why there is none: a codec of JSON knows nothing of the transport's own questions.
+pub(crate) fn understood(incoming: Incoming) -> Result<Asked, (Tag, Refusal)> {
+    match incoming {
+        Incoming::Request(asked) => Ok(asked),
+        Incoming::Refused { tag, refusal } => Err((tag, refusal)),
+        Incoming::Echo(_) | Incoming::Goodbye(_) => panic!("{incoming:?}"),
+    }
 }
 
 pub(crate) fn asked(text: &str) -> Asked {
-    match one(text.as_bytes(), &Limits::DEFAULT) {
-        Incoming::Request(asked) => asked,
-        Incoming::Refused { refusal, .. } => panic!("{text}: {refusal:?}"),
-    }
+    one(text.as_bytes(), &Limits::DEFAULT).unwrap_or_else(|refused| panic!("{text}: {refused:?}"))
 }
 
 pub(crate) fn refused(text: &str) -> (Tag, Refusal) {
-    match one(text.as_bytes(), &Limits::DEFAULT) {
-        Incoming::Refused { tag, refusal } => (tag, refusal),
-        Incoming::Request(asked) => panic!("{text}: {asked:?}"),
-    }
+    one(text.as_bytes(), &Limits::DEFAULT).expect_err(text)
 }

@@ -4,8 +4,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod server;
 mod spoken;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,12 @@
 //! What clients say: bytes to requests. The examples of the protocol's reference document stand here as printed.
 
 use bongsu_model::Limits;
+use bongsu_wire::action::ActionCodec;
 use bongsu_wire::action::client::{self, Greeting};
-use bongsu_wire::action::{ActionCodec, Incoming};
+use bongsu_wire::incoming::Incoming;
 
 use super::Sections;
+use super::common::{rules, understood};
 
 pub(crate) fn vectors() -> Vec<(String, Sections)> {
     let mut vectors = Vec::new();
@@ -20,16 +22,18 @@ fn read(name: &str, about: &str, bytes: &str) -> Sections {
         let mut codec = ActionCodec::new();
         let mut out = Vec::new();
         for piece in bytes.as_bytes().chunks(size) {
-            codec.handle_bytes(piece, &Limits::DEFAULT, &mut out).unwrap();
+            codec
+                .handle_bytes(piece, &rules(&Limits::DEFAULT), &mut out)
+                .unwrap();
         }
         assert!(!codec.in_frame());
-        let understood = out.iter().any(|it| matches!(it, Incoming::Request(_)));
-        assert_eq!(understood, name.starts_with("request_"), "{name}: {out:?}");
+        let asks = out.iter().any(|it| matches!(it, Incoming::Request(_)));
+        assert_eq!(asks, name.starts_with("request_"), "{name}: {out:?}");
         let prints: Vec<_> = out
-            .iter()
-            .map(|incoming| match incoming {
-                Incoming::Request(asked) => format!("{asked:#?}"),
-                Incoming::Refused { tag, refusal } => format!("{tag:#?}\n{refusal:#?}"),
+            .into_iter()
+            .map(|incoming| match understood(incoming) {
+                Ok(asked) => format!("{asked:#?}"),
+                Err((tag, refusal)) => format!("{tag:#?}\n{refusal:#?}"),
             })
             .collect();
         prints.join("\n")
@@ -203,6 +207,15 @@ fn built() -> Vec<Spoken> {
             line(
                 "SEND_MESSAGE",
                 r#"{"chatroom_id":1,"content":"https://example.com/a.png","message_type":"image","client_message_id":"c-2","reply_to":"01900000000070008000000000000001","metadata":{ "width" : 640, "tags": ["a","\ud83d\udd25"] }}"#,
+            ),
+        ),
+        ("request_emit", "What only an application understands.", line("SEND_EVENT", r#"{"chatroom_id":1,"type":"game.move","data":{ "x" : 10, "y" : 20 }}"#)),
+        (
+            "request_emit_key",
+            "With a key; what the server says itself is taken out of `data`.",
+            line(
+                "SEND_EVENT",
+                r#"{"chatroom_id":1,"type":"app.cursor.moved","key":"mouse","data":{"room":"x","key":1,"at":[1,2],"user_id":"bob","room":2}}"#,
             ),
         ),
         ("request_typing", "Someone types.", line("TYPING", r#"{"chatroom_id":1,"is_typing":true}"#)),
