@@ -19,17 +19,19 @@ pub enum Role {
 /// What one message may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MessageLimits {
-    /// Bytes of a message, all its fragments together, compressed or not; control frames have the protocol's 125.
+    /// Bytes of a message, all its fragments together. While it is compressed it may have one part in 256 and 64 bytes
+    /// more. Control frames have the protocol's 125 beside it.
     pub message_bytes_max: usize,
     /// Frames of a message that comes in several, the empty ones included.
     pub fragments_max: usize,
 }
 
 impl MessageLimits {
-    /// What a compressed message may have: deflate needs a little more than the message to say that it could not
-    /// compress it.
+    /// What a compressed message may have: deflate needs a little more to say that it could not compress.
     pub(super) const fn packed_bytes_max(&self) -> usize {
-        self.message_bytes_max + self.message_bytes_max / 256 + 64
+        self.message_bytes_max
+            .saturating_add(self.message_bytes_max / 256)
+            .saturating_add(64)
     }
 }
 

@@ -27,9 +27,11 @@ struct Packer {
     out: Vec<u8>,
 }
 
-/// What inflates on this thread, and its output.
+/// What inflates on this thread, with its input and its output.
 struct Unpacker {
     engine: Decompress,
+    input: Vec<u8>,
+    /// Room, not a message: as long as it ever was.
     out: Vec<u8>,
 }
 
@@ -54,7 +56,8 @@ pub fn deflated(opcode: Opcode, payload: &[u8]) -> Bytes {
         Some(packed) => frame_with(0xc0 | opcode.bits(), packed),
         None => frame(opcode, payload),
     };
-    give_back(&mut packer.out);
+    packer.out.clear();
+    packer.out.shrink_to(SPARE_BYTES_MAX);
     PACKER.set(Some(packer));
     made
 }
@@ -69,23 +72,11 @@ pub(super) fn inflated(
     bytes_max: usize,
     read: impl FnOnce(&[u8]) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
-    let mut unpacker = UNPACKER.take().unwrap_or_else(|| {
-        Box::new(Unpacker {
-            engine: Decompress::new(false),
-            out: Vec::new(),
-        })
-    });
-    let outcome = unpacker
-        .unpack(packed, bytes_max)
-        .and_then(|()| read(&unpacker.out));
-    give_back(&mut unpacker.out);
+    let mut unpacker = UNPACKER.take().unwrap_or_else(|| Box::new(Unpacker::new()));
+    let outcome = unpacker.unpack(packed, bytes_max).and_then(read);
+    unpacker.tidy_up();
     UNPACKER.set(Some(unpacker));
     outcome
-}
-
-fn give_back(out: &mut Vec<u8>) {
-    out.clear();
-    out.shrink_to(SPARE_BYTES_MAX);
 }
 
 impl Packer {
@@ -119,59 +110,80 @@ impl Packer {
 }
 
 impl Unpacker {
-    /// Leaves the message in `out`.
-    fn unpack(&mut self, packed: &[u8], bytes_max: usize) -> Result<(), Violation> {
-        self.engine.reset(false);
-        self.out.clear();
-        let mut rest = packed;
-        let mut end: &[u8] = &END;
+    fn new() -> Self {
+        Self {
+            engine: Decompress::new(false),
+            input: Vec::new(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Keeps no more than is often needed.
+    fn tidy_up(&mut self) {
+        self.input.clear();
+        self.input.shrink_to(SPARE_BYTES_MAX);
+        self.out.truncate(SPARE_BYTES_MAX);
+        self.out.shrink_to(SPARE_BYTES_MAX);
+    }
+
+    /// The message that was compressed.
+    ///
+    /// It is inflated in one go into one piece of memory, because only then the engine knows where the message began
+    /// and refuses what refers to before it. If the room is too small, it is done again with more.
+    fn unpack(&mut self, packed: &[u8], bytes_max: usize) -> Result<&[u8], Violation> {
+        self.input.extend_from_slice(packed);
+        self.input.extend_from_slice(&END);
+        let most = bytes_max.saturating_add(1);
+        let mut room = SPARE_BYTES_MAX.min(most);
         loop {
-            let (input, in_end) = if rest.is_empty() {
-                (end, true)
-            } else {
-                (rest, false)
-            };
-            if self.out.len() == self.out.capacity() {
-                self.grow(packed.len(), bytes_max);
+            if self.out.len() < room {
+                self.out.resize(room, 0);
             }
-            let (read, written) = (self.engine.total_in(), self.out.len());
+            self.engine.reset(false);
             let status = self
                 .engine
-                .decompress_vec(input, &mut self.out, FlushDecompress::None)
+                .decompress(&self.input, &mut self.out[..room], FlushDecompress::Finish)
                 .map_err(|_| Violation::NotDeflate)?;
-            if self.out.len() > bytes_max {
+            let written = usize::try_from(self.engine.total_out()).expect("it fits into the room");
+            if written > bytes_max {
                 return Err(Violation::InflatedTooLarge);
             }
-            let read = usize::try_from(self.engine.total_in() - read).expect("no more than was given");
-            if in_end {
-                end = &end[read..];
-            } else {
-                rest = &rest[read..];
-            }
             match status {
-                // Ours, or one in the message; after that only the byte that RFC 7692, 7.2.3.4, adds.
-                Status::StreamEnd => {
-                    let whole = if in_end {
-                        end.is_empty()
-                    } else {
-                        matches!(rest, [] | [0])
-                    };
-                    return if whole { Ok(()) } else { Err(Violation::NotDeflate) };
-                }
-                Status::Ok | Status::BufError => {
-                    let stuck = read == 0 && self.out.len() == written;
-                    if stuck && self.out.len() < self.out.capacity() {
-                        return Err(Violation::NotDeflate);
-                    }
-                }
+                Status::StreamEnd if self.is_whole(packed) => return Ok(&self.out[..written]),
+                Status::Ok | Status::BufError if written == room => room = room.saturating_mul(4).min(most),
+                Status::StreamEnd | Status::Ok | Status::BufError => return Err(Violation::NotDeflate),
             }
         }
     }
 
-    /// Makes room: as much as comes of it, never more than the limit and the byte that is over it.
-    fn grow(&mut self, packed: usize, bytes_max: usize) {
-        let have = self.out.len();
-        let want = (have * 2).max(packed * 4).max(512).min(bytes_max + 1);
-        self.out.reserve_exact(want.saturating_sub(have).max(1));
+    /// Whether the last block that was read is ours, or one that the message closes with; after that only the byte may
+    /// follow that RFC 7692, 7.2.3.4, adds.
+    fn is_whole(&self, packed: &[u8]) -> bool {
+        let read = usize::try_from(self.engine.total_in()).expect("no more than was given");
+        read == self.input.len() || matches!(packed.get(read..), Some([] | [0]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bomb_takes_the_limit_and_one_byte() {
+        // 16 MiB of zeros; the room grows in steps, and the last is not a step but the limit.
+        let mut bomb = Vec::with_capacity(64 * 1024);
+        Compress::new(Compression::best(), false)
+            .compress_vec(&vec![0; 16 << 20], &mut bomb, FlushCompress::Finish)
+            .expect("it has room");
+        for bytes_max in [0, 1_000, SPARE_BYTES_MAX, 1_000_000] {
+            let mut unpacker = Unpacker::new();
+            assert_eq!(
+                unpacker.unpack(&bomb, bytes_max).err(),
+                Some(Violation::InflatedTooLarge)
+            );
+            assert_eq!(unpacker.out.len(), bytes_max + 1);
+            unpacker.tidy_up();
+            assert!(unpacker.out.capacity() <= SPARE_BYTES_MAX && unpacker.input.is_empty());
+        }
     }
 }
