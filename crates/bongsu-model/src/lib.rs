@@ -6,6 +6,7 @@
 pub mod event;
 pub mod history;
 pub mod ids;
+pub mod incoming;
 pub mod json;
 pub mod limits;
 pub mod media;
@@ -26,6 +27,7 @@ pub use ids::{
     CallId, Epoch, Jti, MembersVersion, MessageId, RoomId, RoomRef, RoomToken, Seq, SessionId, UserId,
     UserRef,
 };
+pub use incoming::{Fatal, Incoming};
 pub use json::RawJson;
 pub use limits::Limits;
 pub use message::{ClientMessageId, Message, MessageKind, Sender};
@@ -34,6 +36,6 @@ pub use notice::Notice;
 pub use outbound::{Encode, Outbound, Run, Slot};
 pub use refusal::{Closing, Code, Incident, Locale, Reconnect, Refusal, Want, Why};
 pub use reply::Reply;
-pub use request::{Asked, Connect, Emit, Post, Request, Tag};
+pub use request::{Asked, Connect, Emit, Post, Request, Tag, Verb};
 pub use role::Role;
 pub use time::Timestamp;

@@ -172,6 +172,8 @@ pub enum Want {
     OneOf(&'static [&'static str]),
     /// So many hex digits.
     Hex(usize),
+    /// A room's name: `[a-z0-9_-]{1,64}`, and no number.
+    RoomName,
     /// Base64 of gzip.
     Gzip,
     /// Not more than one of two fields that exclude each other.

@@ -31,6 +31,9 @@ pub enum Reply {
         seq: Seq,
         /// The history that `seq` belongs to.
         epoch: Epoch,
+        /// For who asked for what came after a message: whether all of it follows. If not, nothing does, and one goes on
+        /// from `seq`. Else `None`.
+        recovered: Option<bool>,
     },
     /// One is no longer a member.
     Left {

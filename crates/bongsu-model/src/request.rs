@@ -135,6 +135,71 @@ pub enum Request {
     },
 }
 
+/// What kind of request it is: a small number for whoever counts, with a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verb(u8);
+
+impl Verb {
+    /// The names, by number.
+    pub const NAMES: [&'static str; 19] = [
+        "connect",
+        "refresh_token",
+        "ping",
+        "join",
+        "leave",
+        "post",
+        "typing",
+        "mark_read",
+        "history",
+        "create_call",
+        "join_call",
+        "leave_call",
+        "end_call",
+        "signal",
+        "set_media",
+        "block",
+        "unblock",
+        "emit",
+        "pong",
+    ];
+    /// To post a message.
+    pub const POST: Self = Self(5);
+
+    /// Its place in [`Self::NAMES`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Request {
+    /// What kind of request it is.
+    #[must_use]
+    pub const fn verb(&self) -> Verb {
+        Verb(match self {
+            Self::Connect(_) => 0,
+            Self::RefreshToken { .. } => 1,
+            Self::Ping => 2,
+            Self::Join { .. } => 3,
+            Self::Leave { .. } => 4,
+            Self::Post(_) => 5,
+            Self::Typing { .. } => 6,
+            Self::MarkRead { .. } => 7,
+            Self::History { .. } => 8,
+            Self::CreateCall { .. } => 9,
+            Self::JoinCall { .. } => 10,
+            Self::LeaveCall { .. } => 11,
+            Self::EndCall { .. } => 12,
+            Self::Signal { .. } => 13,
+            Self::SetMedia { .. } => 14,
+            Self::Block { .. } => 15,
+            Self::Unblock { .. } => 16,
+            Self::Emit(_) => 17,
+            Self::Pong => 18,
+        })
+    }
+}
+
 /// The content of a sign-in.
 #[derive(Clone, Debug)]
 pub struct Connect {
