@@ -24,6 +24,7 @@ pub fn document() -> Value {
         "servers": servers(),
         "x-error-codes": codes::errors(),
         "x-close-codes": codes::closings(),
+        "x-order": PROTOCOLS.iter().map(|it| it.name).collect::<Vec<_>>(),
     });
     let (mut channels, mut operations) = (Map::new(), Map::new());
     let (mut messages, mut schemas, mut correlations) = (Map::new(), Map::new(), Map::new());
@@ -117,6 +118,8 @@ impl Writer {
             "address": null, "title": protocol.title, "description": protocol.doc, "servers": servers,
             "messages": messages, "bindings": { "ws": self.handshake() },
             "tags": protocol.topics.iter().map(tag).collect::<Vec<_>>(),
+            // Keys have no order of their own.
+            "x-order": protocol.messages().map(local).collect::<Vec<_>>(),
         })
     }
 

@@ -1,0 +1,230 @@
+//! The registries against the decoders: what a schema requires the decoder misses, what it allows to be absent the decoder
+//! does not, and what is of another type or beyond a bound is refused by the field's name.
+
+use bongsu_model::{Code, Limits, Refusal, Why};
+use bongsu_wire::action::ActionCodec;
+use bongsu_wire::action::registry::PROTOCOL as ACTION;
+use bongsu_wire::incoming::{Incoming, Rules};
+use bongsu_wire::schema::{Direction, Field, Message, Protocol, Rule};
+use serde_json::{Value, json};
+
+use crate::sample::{Place, beyond, full, holder, mistyped, places, right, utmost};
+
+/// A protocol's decoder: the first refusal of what is asked, if there is one.
+pub(crate) type Decode = fn(&Value, &Limits) -> Result<(), Refusal>;
+
+/// Bounds that are not the decoder's: texts are measured once they are normalised, where they are judged.
+const JUDGED_LATER: [(&str, &str); 2] = [("SEND_MESSAGE", "content"), ("chat.message", "text")];
+
+fn action(asked: &Value, limits: &Limits) -> Result<(), Refusal> {
+    let mut out = Vec::new();
+    let line = asked.to_string();
+    let rules = Rules {
+        limits,
+        application_domains: &["game".into()],
+    };
+    ActionCodec::new()
+        .handle_bytes(line.as_bytes(), &rules, &mut out)
+        .unwrap();
+    out.into_iter().try_for_each(|it| match it {
+        Incoming::Request(_) => Ok(()),
+        Incoming::Refused { refusal, .. } => Err(refusal),
+        Incoming::Echo(_) | Incoming::Goodbye(_) => panic!("a transport's own: {it:?}"),
+    })
+}
+
+#[test]
+fn the_action_protocol_takes_what_its_registry_says() {
+    Held {
+        protocol: &ACTION,
+        decode: action,
+        limits: roomy(),
+    }
+    .all();
+}
+
+/// The default limits, but that any field at its bound fits into a frame.
+pub(crate) fn roomy() -> Limits {
+    let mut limits = Limits::DEFAULT;
+    limits.frame_bytes_max = limits.decompressed_bytes_max;
+    limits
+}
+
+/// A registry and the decoder that it is held to.
+pub(crate) struct Held {
+    pub(crate) protocol: &'static Protocol,
+    pub(crate) decode: Decode,
+    pub(crate) limits: Limits,
+}
+
+/// A request, whole, and where its fields are.
+struct Whole {
+    message: &'static Message,
+    value: Value,
+    fields: Vec<(Place, Field)>,
+}
+
+impl Held {
+    pub(crate) fn all(&self) {
+        for message in self.protocol.of(Direction::Request) {
+            let whole = self.whole(message);
+            self.taken(&whole.value, "with all of its fields");
+            for (place, field) in &whole.fields {
+                self.absent(&whole, place, field);
+                self.mistyped(&whole, place, field);
+                self.bounded(&whole, place, field);
+            }
+            self.ruled(&whole);
+            let key = (self.protocol.envelope)(Direction::Request).body.unwrap();
+            for value in [json!(7), json!("x y"), json!([1])] {
+                let mut wrong = whole.value.clone();
+                wrong[key] = value;
+                self.refused(&wrong, &[key], "with a body that is no object");
+            }
+            let mut nameless = whole.value.clone();
+            nameless.as_object_mut().unwrap().remove(self.protocol.names_in);
+            self.refused(&nameless, &[self.protocol.names_in], "without its name");
+        }
+    }
+
+    fn whole(&self, message: &'static Message) -> Whole {
+        let envelope = (self.protocol.envelope)(Direction::Request);
+        let key = envelope.body.expect("requests have a body");
+        let name = message.pattern.map_or(message.name, |_| "game.move");
+        let mut value = json!({ self.protocol.names_in: name, key: full(message.shape) });
+        for field in envelope.fields {
+            value[field.name] = right(&field.ty);
+        }
+        if message.name == "BATCH_MESSAGES" {
+            value["data"]["messages"] = json!([{ "action": "PING" }]);
+        }
+        let mut fields: Vec<_> = envelope
+            .fields
+            .iter()
+            .map(|field| (vec![field.name], *field))
+            .collect();
+        places(message.shape, &[key], &mut fields);
+        // A field that another excludes has no place in the whole.
+        fields.retain(|(place, _)| holder(&mut value, place).contains_key(*place.last().unwrap()));
+        Whole {
+            message,
+            value,
+            fields,
+        }
+    }
+
+    fn absent(&self, whole: &Whole, place: &Place, field: &Field) {
+        let mut without = whole.value.clone();
+        holder(&mut without, place).remove(field.name);
+        let mut null = whole.value.clone();
+        holder(&mut null, place).insert(field.name.to_owned(), Value::Null);
+        if field.required {
+            self.refused(&without, place, "without a required field");
+        } else if self.is_needed_by_a_rule(whole.message, place) {
+            self.refused(&without, place, "without any of these");
+        } else {
+            self.taken(&without, "without an optional field");
+            self.taken(&null, "with null for an optional field");
+        }
+    }
+
+    /// The sample has the first of the fields of which some must be there, and maybe not the others.
+    fn is_needed_by_a_rule(&self, message: &Message, place: &[&str]) -> bool {
+        place.len() == 2
+            && message.shape.rules.iter().any(|rule| match rule {
+                Rule::SomeOf(names) => names[0] == place[1] && names.len() == 1,
+                Rule::OneAtMost(_) => false,
+            })
+    }
+
+    fn mistyped(&self, whole: &Whole, place: &Place, field: &Field) {
+        for value in mistyped(&field.ty) {
+            let mut wrong = whole.value.clone();
+            holder(&mut wrong, place).insert(field.name.to_owned(), value);
+            self.refused(&wrong, place, "with a field of another type");
+        }
+    }
+
+    fn bounded(&self, whole: &Whole, place: &Place, field: &Field) {
+        if JUDGED_LATER.contains(&(whole.message.name, field.name)) {
+            return;
+        }
+        let ping = json!({ "action": "PING" });
+        let with = |mut value: Value| {
+            if whole.message.name == "BATCH_MESSAGES"
+                && let Some(entries) = value.as_array_mut()
+            {
+                entries.fill(ping.clone());
+            }
+            let mut whole = whole.value.clone();
+            holder(&mut whole, place).insert(field.name.to_owned(), value);
+            whole
+        };
+        for value in beyond(&field.ty, &self.limits) {
+            self.refused(&with(value), place, "beyond a bound");
+        }
+        if let Some(value) = utmost(&field.ty, &self.limits) {
+            self.taken(&with(value), "at a bound");
+        }
+    }
+
+    fn ruled(&self, whole: &Whole) {
+        let key = (self.protocol.envelope)(Direction::Request).body.unwrap();
+        let shape = whole.message.shape;
+        let right = |name: &str| right(&shape.fields.iter().find(|it| it.name == name).unwrap().ty);
+        for rule in shape.rules {
+            match rule {
+                Rule::SomeOf(names) => {
+                    let mut none = whole.value.clone();
+                    for name in *names {
+                        none[key].as_object_mut().unwrap().remove(*name);
+                    }
+                    self.refused(&none, &[key, names[0]], "without any of these");
+                    for name in *names {
+                        let mut one = none.clone();
+                        one[key][*name] = right(name);
+                        self.taken(&one, "with one of these");
+                    }
+                }
+                Rule::OneAtMost(names) => {
+                    for name in &names[1..] {
+                        let mut two = whole.value.clone();
+                        two[key][*name] = right(name);
+                        self.refused(&two, &[key, name], "with two of which one is allowed");
+                        two[key].as_object_mut().unwrap().remove(names[0]);
+                        self.taken(&two, "with the other of two");
+                    }
+                }
+            }
+        }
+    }
+
+    fn taken(&self, asked: &Value, how: &str) {
+        if let Err(refusal) = (self.decode)(asked, &self.limits) {
+            panic!("{how}: {asked} is refused: {refusal:?}");
+        }
+    }
+
+    /// Refused, by the name of this field, which is its place without the envelope.
+    fn refused(&self, asked: &Value, place: &[&str], how: &str) {
+        let Err(refusal) = (self.decode)(asked, &self.limits) else {
+            panic!("{how} ({}): {asked} is taken", place.join("."));
+        };
+        let inside = if place.len() > 1 { &place[1..] } else { place };
+        match &refusal.why {
+            Why::Field { name, .. } => assert_eq!(
+                (*name, refusal.code),
+                (&*inside.join("."), Code::InvalidData),
+                "{how}: {asked}"
+            ),
+            Why::TooLarge { what, .. } => assert_eq!(
+                (*what, refusal.code),
+                (&*inside.join("."), Code::MessageTooLarge),
+                "{how}: {asked}"
+            ),
+            Why::Code | Why::Malformed { .. } | Why::Reason(_) | Why::Incident(_) => {
+                panic!("{how}: {asked}: {refusal:?}")
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `vectors/` against the registries: every vector is as the schema of its message says, and every field of a schema
+//! occurs in one.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use bongsu_model::Limits;
+use bongsu_wire::schema::{Direction, Field, Message, Protocol, Shape, Spelling, Ty};
+use regex::Regex;
+use serde_json::Value;
+
+use crate::check::faults;
+use bongsu_wire::asyncapi::PROTOCOLS;
+
+/// What never stands in a vector: the bytes of a packer may change without a change of meaning.
+const NEVER_IN_VECTORS: [&str; 3] = ["reply.compressed", "event.compressed", "notice.compressed"];
+
+/// One JSON value of a vector.
+pub(crate) struct Vector {
+    /// The file, without its ending.
+    pub(crate) file: String,
+    pub(crate) direction: Direction,
+    pub(crate) value: Value,
+}
+
+/// Every vector's name and text, in order.
+pub(crate) fn folder() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|it| it.unwrap().path())
+        .filter(|it| it.extension().is_some_and(|it| it == "txt"))
+        .map(|it| {
+            (
+                it.file_stem().unwrap().to_str().unwrap().to_owned(),
+                std::fs::read_to_string(it).unwrap(),
+            )
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Every value that a vector says to be understood, or to be said by the server.
+pub(crate) fn vectors(protocol: &Protocol) -> Vec<Vector> {
+    let section = format!("-- {}\n", protocol.name);
+    let mut vectors = Vec::new();
+    for (file, text) in folder() {
+        let direction = match file.split('_').next().unwrap() {
+            "request" => Direction::Request,
+            "reply" => Direction::Reply,
+            "event" => Direction::Event,
+            "notice" => Direction::Notice,
+            "refusal" => Direction::Error,
+            // What is not understood need not be as any schema says.
+            "refused" => continue,
+            other => panic!("{file}: what is `{other}`?"),
+        };
+        let Some((_, rest)) = text.split_once(&section) else {
+            continue;
+        };
+        let bytes = rest.split("\n-- ").next().unwrap();
+        for value in serde_json::Deserializer::from_str(bytes).into_iter() {
+            let value: Value = value.unwrap_or_else(|fault| panic!("{file}: {fault}"));
+            vectors.push(Vector {
+                file: file.clone(),
+                direction,
+                value,
+            });
+        }
+    }
+    vectors
+}
+
+/// The message that a value is, by its name.
+pub(crate) fn message_of(
+    protocol: &Protocol,
+    direction: Direction,
+    value: &Value,
+) -> Option<&'static Message> {
+    let name = value[protocol.names_in].as_str()?;
+    let family = |it: &&Message| {
+        it.pattern
+            .is_some_and(|pattern| Regex::new(pattern).unwrap().is_match(name))
+    };
+    protocol
+        .message(direction, name)
+        .or_else(|| protocol.of(direction).find(family))
+}
+
+/// How a message's schema is held against values: nothing unknown where the server speaks.
+pub(crate) fn strictly(direction: Direction, limits: &Limits) -> Spelling<'_> {
+    Spelling {
+        limits,
+        closed: direction.is_servers(),
+        refer: None,
+    }
+}
+
+#[test]
+fn every_vector_is_as_the_schema_of_its_message_says() {
+    let limits = Limits::DEFAULT;
+    for protocol in PROTOCOLS {
+        let vectors = vectors(protocol);
+        assert!(vectors.len() > 60, "{}: {} vectors", protocol.name, vectors.len());
+        for Vector {
+            file,
+            direction,
+            value,
+        } in vectors
+        {
+            let message = message_of(protocol, direction, &value).unwrap_or_else(|| {
+                panic!(
+                    "{file}: the {} protocol has no such {}: {value}",
+                    protocol.name,
+                    direction.name()
+                )
+            });
+            if value["compressed"] == true {
+                continue;
+            }
+            let schema = strictly(direction, &limits).payload(protocol, message);
+            assert_eq!(
+                faults(&schema, &value),
+                [""; 0],
+                "{file} in the {} protocol",
+                protocol.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_field_occurs_in_a_vector() {
+    for protocol in PROTOCOLS {
+        let mut fields = Fields::default();
+        for message in protocol.messages() {
+            fields.message(protocol, message, None);
+        }
+        let meant = std::mem::take(&mut fields);
+        for Vector { direction, value, .. } in vectors(protocol) {
+            let message = message_of(protocol, direction, &value).unwrap();
+            fields.message(protocol, message, Some(&value));
+        }
+        let missing: Vec<_> = meant
+            .there
+            .difference(&fields.there)
+            .filter(|it| !NEVER_IN_VECTORS.contains(&it.as_str()))
+            .collect();
+        assert_eq!(
+            missing, [""; 0],
+            "no vector of the {} protocol has them",
+            protocol.name
+        );
+        // What is said to be optional and never absent is not optional.
+        let always: Vec<_> = meant.absent.difference(&fields.absent).collect();
+        assert_eq!(
+            always, [""; 0],
+            "every vector of the {} protocol has them",
+            protocol.name
+        );
+    }
+}
+
+/// Fields, each by the shape whose it is: one with a name is the same wherever it stands.
+#[derive(Default)]
+struct Fields {
+    there: BTreeSet<String>,
+    /// Those that may be absent; with values, those that are.
+    absent: BTreeSet<String>,
+}
+
+impl Fields {
+    /// Adds those of a message: all that it may have, or those that a value has.
+    fn message(&mut self, protocol: &Protocol, message: &Message, value: Option<&Value>) {
+        let envelope = (protocol.envelope)(message.direction);
+        let name = format!("{} {}", message.direction.name(), message.name);
+        self.fields(envelope.fields, message.direction.name(), value);
+        self.fields(message.beside, &name, value);
+        let body = match (envelope.body, value) {
+            (Some(key), Some(value)) => value.get(key),
+            (None, value) => value,
+            (Some(_), None) => None,
+        };
+        if body.is_some() || value.is_none() {
+            self.shape(message.shape, &name, body);
+        }
+    }
+
+    fn shape(&mut self, shape: &Shape, place: &str, value: Option<&Value>) {
+        self.fields(
+            shape.fields,
+            if shape.name.is_empty() { place } else { shape.name },
+            value,
+        );
+    }
+
+    fn fields(&mut self, fields: &[Field], place: &str, value: Option<&Value>) {
+        for field in fields {
+            let place = format!("{place}.{}", field.name);
+            let inner = value.and_then(|it| it.get(field.name));
+            if inner.is_none() && (value.is_some() || !field.required) {
+                self.absent.insert(place.clone());
+            }
+            if inner.is_some() || value.is_none() {
+                self.inside(&field.ty, &place, inner);
+                self.there.insert(place);
+            }
+        }
+    }
+
+    fn inside(&mut self, ty: &Ty, place: &str, value: Option<&Value>) {
+        match ty {
+            Ty::Object(shape) if value.is_none_or(Value::is_object) => self.shape(shape, place, value),
+            Ty::Array { of, .. } => match value {
+                None => self.inside(of, place, None),
+                Some(value) => {
+                    value
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .for_each(|it| self.inside(of, place, Some(it)));
+                }
+            },
+            Ty::Nullable(of) => self.inside(of, place, value),
+            Ty::Either(types) => types.iter().for_each(|of| self.inside(of, place, value)),
+            Ty::Object(_)
+            | Ty::Text { .. }
+            | Ty::Matching(_)
+            | Ty::Hex(_)
+            | Ty::Moment
+            | Ty::OneOf(_)
+            | Ty::Integer
+            | Ty::Count
+            | Ty::Between { .. }
+            | Ty::Bool
+            | Ty::Always(_)
+            | Ty::Free { .. }
+            | Ty::Anything => {}
+        }
+    }
+}
