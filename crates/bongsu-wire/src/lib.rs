@@ -8,4 +8,5 @@ pub mod close;
 pub mod incoming;
 pub mod json;
 pub mod schema;
+pub mod typed;
 pub mod websocket;

@@ -11,8 +11,10 @@ mod envelope;
 mod frame;
 mod gzip;
 pub mod registry;
+mod websocket;
 
 pub use codec::{ActionCodec, Voice};
 pub use decode::ACTIONS;
 pub use encode::ActionEvents;
 pub use frame::{Frame, FrameFault, Frames};
+pub use websocket::{ActionFrames, message, text_frame};

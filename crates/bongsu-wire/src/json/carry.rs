@@ -35,8 +35,28 @@ pub fn carry(raw: &str) -> Option<RawJson> {
 /// without harm on text that is not JSON.
 #[must_use]
 pub fn depth(raw: &str) -> usize {
+    let mut deepest = 0;
+    each_opening(raw, |depth, _| {
+        deepest = deepest.max(depth);
+        true
+    });
+    deepest
+}
+
+/// The index of the first brace or bracket of a JSON text that opens more than `max` levels; as [`depth`] has them.
+pub(crate) fn deeper_than(raw: &str, max: usize) -> Option<usize> {
+    let mut found = None;
+    each_opening(raw, |depth, at| {
+        found = (depth > max).then_some(at);
+        found.is_none()
+    });
+    found
+}
+
+/// Tells of each brace and bracket that opens a level: which level, and its index. Goes on while it is told to.
+fn each_opening(raw: &str, mut goes_on: impl FnMut(usize, usize) -> bool) {
     let bytes = raw.as_bytes();
-    let (mut depth, mut deepest, mut at) = (0_usize, 0, 0);
+    let (mut depth, mut at) = (0_usize, 0);
     while let Some(&byte) = bytes.get(at) {
         at += 1;
         match byte {
@@ -51,13 +71,14 @@ pub fn depth(raw: &str) -> usize {
             }
             b'{' | b'[' => {
                 depth += 1;
-                deepest = deepest.max(depth);
+                if !goes_on(depth, at - 1) {
+                    return;
+                }
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    deepest
 }
 
 /// The index after a string's closing quote, if each surrogate in it has its other half.

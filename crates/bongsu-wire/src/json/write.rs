@@ -28,6 +28,13 @@ impl Json {
         }
     }
 
+    /// JSON behind so many bytes that are reserved for a header.
+    pub(crate) fn behind(header: usize, bytes: usize) -> Self {
+        let mut out = Vec::with_capacity(header + bytes);
+        out.resize(header, 0);
+        Self { out }
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.out.len()
     }
@@ -120,6 +127,16 @@ impl Json {
         self.out.push(b',');
     }
 
+    /// The members of an object that holds no white space outside strings, as members of the object being written.
+    pub(crate) fn members(&mut self, object: &RawJson) {
+        let inner = object.as_bytes();
+        debug_assert!(inner.starts_with(b"{") && inner.ends_with(b"}"));
+        if inner.len() > 2 {
+            self.out.extend_from_slice(&inner[1..inner.len() - 1]);
+            self.out.push(b',');
+        }
+    }
+
     pub(crate) fn moment(&mut self, key: &str, value: Timestamp) {
         self.literal(key);
         self.out.push(b'"');
@@ -138,6 +155,11 @@ impl Json {
         }
         self.out.extend_from_slice(&text[..digits as usize]);
         self.literal("\",");
+    }
+
+    /// A whole number as a string.
+    pub(crate) fn number_text(&mut self, key: &str, value: i64) {
+        self.plain(key, itoa::Buffer::new().format(value));
     }
 
     /// Bytes that are known to need no escapes, as a string.

@@ -1,7 +1,8 @@
 //! Rooms and who is in them: JOIN_ROOM, LEAVE_ROOM, TYPING, MARK_READ, BLOCK_USER, UNBLOCK_USER.
 
-use bongsu_model::{Refusal, Request, RoomId, RoomRef, Seq, UserId, UserRef};
+use bongsu_model::{Refusal, Request, RoomId, RoomRef, UserId, UserRef};
 
+use crate::json::asked;
 use crate::json::field::{Field, Given};
 
 /// The room that a request names.
@@ -13,7 +14,7 @@ pub(super) fn join(object: Given<'_>) -> Result<Request, Refusal> {
     let [id, after] = object.fields("", ["chatroom_id", "after_seq"])?;
     Ok(Request::Join {
         room: room(id)?,
-        after: after.optional(Given::count)?.map(Seq),
+        after: asked::after(after)?,
     })
 }
 
@@ -34,7 +35,7 @@ pub(super) fn mark_read(object: Given<'_>) -> Result<Request, Refusal> {
     let [id, seq] = object.fields("", ["chatroom_id", "seq"])?;
     Ok(Request::MarkRead {
         room: room(id)?,
-        seq: Seq(seq.required()?.count()?),
+        seq: asked::seq(seq)?,
     })
 }
 

@@ -32,9 +32,16 @@ impl ActionEvents {
     }
 }
 
+impl ActionEvents {
+    /// Whether it packs what is large.
+    pub(in crate::action) const fn packs(self) -> bool {
+        self.compress_over.is_some()
+    }
+}
+
 impl Encode for ActionEvents {
     fn slot(&self) -> Slot {
-        if self.compress_over.is_some() {
+        if self.packs() {
             Slot::ActionPacked
         } else {
             Slot::ActionLine

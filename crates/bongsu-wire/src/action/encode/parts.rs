@@ -1,8 +1,9 @@
 //! The objects that stand inside several lines: messages, media, pages of history.
 
-use bongsu_model::media::MediaStatus;
-use bongsu_model::{ClientMessageId, Epoch, HistoryPage, Message, MessageId};
+use bongsu_model::{ClientMessageId, HistoryPage, Message};
 
+use crate::json::said::message_id;
+pub(super) use crate::json::said::{epoch, media};
 use crate::json::write::{Json, key};
 
 /// What a message takes beside its texts.
@@ -42,24 +43,6 @@ pub(super) fn message(json: &mut Json, message: &Message, client_id: Option<&Cli
         json.text(key!("client_message_id"), id.as_str());
     }
     json.moment(key!("created_at"), message.created_at);
-}
-
-fn message_id(json: &mut Json, key: &str, id: MessageId) {
-    json.hex(key, "", id.0, 32);
-}
-
-pub(super) fn epoch(json: &mut Json, epoch: Epoch) {
-    json.hex(key!("epoch"), "", epoch.0.into(), 16);
-}
-
-pub(super) fn media(json: &mut Json, media: MediaStatus) {
-    json.literal(concat!(key!("media_status"), "{"));
-    json.bool(key!("audio_enabled"), media.audio_enabled);
-    json.bool(key!("video_enabled"), media.video_enabled);
-    if let Some(shares) = media.screen_sharing {
-        json.bool(key!("screen_sharing"), shares);
-    }
-    json.end_object();
 }
 
 /// About what a page will take.

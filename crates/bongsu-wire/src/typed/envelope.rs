@@ -1,0 +1,78 @@
+//! The envelope: `type`, `data`, `id`, and the `token` that `auth_update` may have there; borrowed from the message.
+//!
+//! Invariant: whatever is wrong, the answer carries as much of `id` and `type` as could be read.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bongsu_model::refusal::Malformed;
+use bongsu_model::{Limits, Refusal, Tag};
+
+use crate::json::field::{self, Field, Given, Unreadable};
+use crate::json::message;
+
+/// The longest part of an unknown type that is kept, in bytes.
+const VERB_BYTES_MAX: usize = 64;
+
+/// What could not be understood, and to whom it must be said.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) tag: Tag,
+    pub(super) refusal: Refusal,
+}
+
+/// A request before its `data` is understood.
+#[derive(Debug)]
+pub(super) struct Envelope<'a> {
+    pub(super) tag: Tag,
+    pub(super) kind: Cow<'a, str>,
+    pub(super) token: Field<'a>,
+    data: Field<'a>,
+}
+
+/// Reads an envelope.
+pub(super) fn open<'a>(text: &'a str, limits: &Limits) -> Result<Envelope<'a>, Refused> {
+    let untagged = |refusal| Refused {
+        tag: Tag::default(),
+        refusal,
+    };
+    message::check(text, limits).map_err(untagged)?;
+    let [kind, data, id, token] =
+        field::read(text, "", ["type", "data", "id", "token"]).map_err(|unreadable| {
+            untagged(match unreadable {
+                Unreadable::Twice(_, at) => message::malformed(at, Malformed::DuplicateKey),
+                Unreadable::NotJson(at) => message::malformed(at, Malformed::NotJson),
+            })
+        })?;
+    let mut tag = Tag::default();
+    match head(kind, id, limits, &mut tag) {
+        Ok(kind) => Ok(Envelope {
+            tag,
+            kind,
+            token,
+            data,
+        }),
+        Err(refusal) => Err(Refused { tag, refusal }),
+    }
+}
+
+/// Both parts of the tag are tried before anything is refused.
+fn head<'a>(kind: Field<'a>, id: Field<'a>, limits: &Limits, tag: &mut Tag) -> Result<Cow<'a, str>, Refusal> {
+    let kind = kind.required().and_then(Given::text);
+    if let Ok(kind) = &kind {
+        tag.verb = Some(kind[..kind.floor_char_boundary(VERB_BYTES_MAX)].into());
+    }
+    let reference = id.optional(|it| it.text_of(0, limits.reference_bytes_max))?;
+    tag.reference = reference.map(Arc::from);
+    kind
+}
+
+impl<'a> Envelope<'a> {
+    /// The text of the `data` object; that of an empty one where there is none.
+    pub(super) fn object(&self) -> Result<Given<'a>, Refusal> {
+        let raw = self.data.present().map_or("{}", |it| it.raw);
+        let object = Given { name: "data", raw };
+        object.object()?;
+        Ok(object)
+    }
+}
