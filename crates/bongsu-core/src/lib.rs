@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod deadlines;
+pub mod flooder;
 pub mod machine;
 pub mod moderation;
 pub mod policy;

@@ -15,7 +15,7 @@ fn the_creator_is_host_and_first_participant() {
          show",
         expect![[r#"
             create 7 1@11 max=3 seq=c1
-              answer done
+              answer created
               room 1 ← created by 1, at most 3 [c1]
             show
               call 7: 1@11*
@@ -32,7 +32,7 @@ fn a_joiner_is_told_who_is_there_and_all_are_told_of_it() {
          join 7 3@31 -",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 1@11 av
               answer joined, there: nobody
@@ -55,7 +55,7 @@ fn the_host_that_joins_late_switches_its_media_for_the_others() {
          join 7 1@11 av seq=j1",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 a
               answer joined, there: 1 -
@@ -78,7 +78,7 @@ fn a_full_call_takes_no_more_and_kept_places_count() {
          join 7 2@22 -",
         expect![[r#"
             create 7 1@11 max=2
-              answer done
+              answer created
               room 1 ← created by 1, at most 2
             join 7 2@21 -
               answer joined, there: 1 -
@@ -106,14 +106,14 @@ fn joining_from_another_session_moves_the_call_there() {
          show",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 a
               answer joined, there: 1 -
               11 21 ← joined 2 a, 2 in
             join 7 2@22 av seq=m
               answer joined, there: 1 -
-              21 ← left 2 (left), 2 in
+              21 ← left 2 (moved), 2 in
               22 ← joined 2 av, 2 in [m]
               11 ← media 2 av
             leave 7 2@21
@@ -142,7 +142,7 @@ fn one_who_is_back_in_time_makes_no_noise() {
          show",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 a
               answer joined, there: 1 -
@@ -170,7 +170,7 @@ fn one_who_is_not_back_in_time_has_left() {
          join 7 2@22 a",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 a
               answer joined, there: 1 -
@@ -198,7 +198,7 @@ fn when_the_host_leaves_the_longest_standing_takes_over() {
          end 7 2",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 -
               answer joined, there: 1 -
@@ -216,7 +216,7 @@ fn when_the_host_leaves_the_longest_standing_takes_over() {
               answer left
               21 ← left 3 (left), 1 in
             end 7 2
-              answer done
+              answer ended
               room 1 ← ended (ended_by_host)
         "#]],
     );
@@ -233,7 +233,7 @@ fn moving_keeps_the_place_in_the_order() {
          wait 15000",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 -
               answer joined, there: 1 -
@@ -243,7 +243,7 @@ fn moving_keeps_the_place_in_the_order() {
               11 21 31 ← joined 3 -, 3 in
             join 7 2@22 -
               answer joined, there: 1 -, 3 -
-              21 ← left 2 (left), 3 in
+              21 ← left 2 (moved), 3 in
               22 ← joined 2 -, 3 in
             drop 11
             wait 15000
@@ -265,7 +265,7 @@ fn the_last_one_out_closes_the_call() {
          show",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             leave 7 1@11
               answer left
@@ -273,7 +273,7 @@ fn the_last_one_out_closes_the_call() {
             join 7 1@11 -
               refuse VIDEO_ROOM_NOT_FOUND
             create 8 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             drop 11
             wait 15000
@@ -295,7 +295,7 @@ fn only_the_host_or_an_operator_ends_a_call() {
          end 7 operator",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 -
               answer joined, there: 1 -
@@ -305,7 +305,7 @@ fn only_the_host_or_an_operator_ends_a_call() {
             end 7 9
               refuse PERMISSION_DENIED
             end 7 operator
-              answer done
+              answer ended
               room 1 ← ended (ended_by_operator)
             end 7 operator
               refuse VIDEO_ROOM_NOT_FOUND
@@ -328,7 +328,7 @@ fn signals_go_from_a_participant_to_a_participant() {
          signal 7 1@11 to=2",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 -
               answer joined, there: 1 -
@@ -362,7 +362,7 @@ fn a_signal_has_a_size() {
          signal 7 1@11 to=2 bytes=65537",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 -
               answer joined, there: 1 -
@@ -386,13 +386,13 @@ fn all_hear_of_other_media_the_one_who_switched_too() {
          join 7 3@31 -",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 a
               answer joined, there: 1 -
               11 21 ← joined 2 a, 2 in
             media 7 2@21 avs seq=m1
-              answer done
+              answer media
               11 21 ← media 2 avs [m1]
             media 7 3@31 a
               refuse PERMISSION_DENIED
@@ -415,7 +415,7 @@ fn who_is_removed_from_the_room_is_out_and_hears_it() {
          show",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 -
               answer joined, there: 1 -
@@ -447,10 +447,10 @@ fn who_is_banned_is_out_of_all_calls() {
          show",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             create 8 2@21
-              answer done
+              answer created
               room 1 ← created by 2, at most 4
             join 8 1@12 -
               answer joined, there: 2 -
@@ -478,7 +478,7 @@ fn while_a_place_is_only_kept_any_session_of_its_user_may_give_it_up() {
          leave 7 2@22",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             join 7 2@21 -
               answer joined, there: 1 -
@@ -506,10 +506,10 @@ fn one_session_in_two_calls_drops_out_of_both() {
          show",
         expect![[r#"
             create 7 1@11
-              answer done
+              answer created
               room 1 ← created by 1, at most 4
             create 8 2@21
-              answer done
+              answer created
               room 1 ← created by 2, at most 4
             join 8 1@11 -
               answer joined, there: 2 -
@@ -552,21 +552,21 @@ fn what_is_made_keeps_the_limits() {
             create 1 1@11 name=256
               refuse INVALID_DATA Field { name: "video_room_name", want: TextOf(1, 255) }
             create 1 1@11 max=50 name=255
-              answer done
+              answer created
               room 1 ← created by 1, at most 50
             create 2 1@11 max=2 name=1
-              answer done
+              answer created
               room 1 ← created by 1, at most 2
             create 3 2@21
               refuse PERMISSION_DENIED Reason("too_many_calls")
             create 4 3@31 room=2
-              answer done
+              answer created
               room 2 ← created by 3, at most 4
             leave 1 1@11
               answer left
               room 1 ← ended (empty)
             create 3 2@21
-              answer done
+              answer created
               room 1 ← created by 2, at most 4
         "#]],
     );
