@@ -6,7 +6,10 @@
 use std::borrow::Cow;
 
 use bongsu_model::refusal::{CloseCause, Malformed};
-use bongsu_model::{Code, Locale, Refusal, Want, Why};
+use bongsu_model::{Code, Locale, Reconnect, Refusal, Want, Why};
+use bytes::Bytes;
+
+use crate::websocket::close_frame;
 
 /// What a refused client reads.
 #[must_use]
@@ -74,6 +77,12 @@ pub const fn close_code(cause: &CloseCause) -> u16 {
     }
 }
 
+/// The WebSocket close frame with a close code and, as its reason, the advice.
+#[must_use]
+pub fn closing_frame(close_code: u16, reconnect: Reconnect) -> Bytes {
+    close_frame(close_code, &format!("reconnect={}", reconnect.name()))
+}
+
 /// What every client reads when the server is about to stop.
 #[must_use]
 pub const fn shutdown_text(locale: Locale) -> &'static str {
@@ -99,7 +108,7 @@ fn english(refusal: &Refusal) -> Cow<'static, str> {
                 Malformed::Binary => "only text is spoken here; send JSON in text frames".into(),
                 Malformed::Framing => "this is no frame that RFC 6455 allows".into(),
             };
-            Cow::Owned(format!("At byte {offset} of the stream: {what}."))
+            Cow::Owned(format!("At byte {offset} of what you sent: {what}."))
         }
         Why::TooLarge { what, bytes_max } => Cow::Owned(format!("`{what}` has at most {bytes_max} bytes.")),
         Why::Incident(incident) => Cow::Owned(format!(
@@ -145,6 +154,7 @@ fn want_english(want: Want) -> Cow<'static, str> {
         Want::ArrayOf(max) => format!("must be an array of at most {max} entries").into(),
         Want::OneOf(names) => format!("must be one of: {}", names.join(", ")).into(),
         Want::Hex(digits) => format!("must be a string of {digits} lower-case hex digits").into(),
+        Want::RoomName => "must be a room's name: 1 to 64 of a-z, 0-9, _ and -, and no number".into(),
         Want::Gzip => "must be a string: the base64 of one whole gzip stream of JSON".into(),
         Want::Alone => "excludes another field of this request; send only one of them".into(),
         Want::Other => "has a value that is not allowed here".into(),
@@ -168,7 +178,7 @@ fn korean(refusal: &Refusal) -> Cow<'static, str> {
                 Malformed::Binary => "텍스트만 받습니다. JSON을 텍스트 프레임으로 보내세요".into(),
                 Malformed::Framing => "RFC 6455가 허용하는 프레임이 아닙니다".into(),
             };
-            Cow::Owned(format!("스트림의 바이트 위치 {offset}: {what}."))
+            Cow::Owned(format!("보낸 내용의 바이트 위치 {offset}: {what}."))
         }
         Why::TooLarge { what, bytes_max } => {
             Cow::Owned(format!("`{what}` 크기는 최대 {bytes_max}바이트입니다."))
@@ -216,6 +226,9 @@ fn want_korean(want: Want) -> Cow<'static, str> {
         Want::ArrayOf(max) => format!("항목이 최대 {max}개인 배열이어야 합니다").into(),
         Want::OneOf(names) => format!("다음 중 하나여야 합니다: {}", names.join(", ")).into(),
         Want::Hex(digits) => format!("16진수 소문자 {digits}자리 문자열이어야 합니다").into(),
+        Want::RoomName => {
+            "방 이름이어야 합니다: a-z, 0-9, _, - 로 된 1자 이상 64자 이하, 숫자만으로는 안 됩니다".into()
+        }
         Want::Gzip => "JSON을 gzip으로 압축한 온전한 스트림 하나의 base64 문자열이어야 합니다".into(),
         Want::Alone => "이 요청의 다른 필드와 함께 쓸 수 없습니다. 하나만 보내세요".into(),
         Want::Other => "여기서 허용되지 않는 값입니다".into(),
@@ -285,6 +298,7 @@ mod tests {
             Want::ArrayOf(100),
             Want::OneOf(NAMES),
             Want::Hex(32),
+            Want::RoomName,
             Want::Gzip,
             Want::Alone,
             Want::Other,
@@ -297,6 +311,9 @@ mod tests {
             Malformed::TooDeep,
             Malformed::DuplicateKey,
             Malformed::FrameTooLarge(65_536),
+            Malformed::TooManyFragments(10_000),
+            Malformed::Binary,
+            Malformed::Framing,
         ];
         let mut refusals: Vec<Refusal> = Code::ALL.into_iter().map(Refusal::new).collect();
         refusals.extend(wants.map(|want| Refusal::field("chatroom_id", want)));
@@ -361,6 +378,7 @@ mod tests {
                 CloseCause::SignInTimeout,
                 CloseCause::FrameTimeout,
                 CloseCause::Slow,
+                CloseCause::Flooding,
                 CloseCause::TokenExpired,
                 CloseCause::TokenRevoked,
                 CloseCause::Banned,

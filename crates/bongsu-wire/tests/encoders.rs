@@ -128,7 +128,7 @@ proptest! {
         let online = vec![Person { id: UserId(1), handle: "1".into(), nickname: name.as_str().into() }; 2];
         let room = NamedRoom::new(RoomId(1), None);
         let joined =
-            Reply::Joined { room, participants_count: 2, online, seq: Seq(0), epoch: Epoch(0) };
+            Reply::Joined { room, participants_count: 2, online, seq: Seq(0), epoch: Epoch(0), recovered: None };
         let line = codec.reply(&tag, &joined, NOW, &Limits::DEFAULT).unwrap();
         let parsed: Value = serde_json::from_slice(&line).unwrap();
         prop_assert_eq!(&parsed["data"]["online_participants"][1]["nickname"], &json!(name));

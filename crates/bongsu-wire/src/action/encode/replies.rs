@@ -1,12 +1,13 @@
 //! The answer to each request, with the request's own `seq_id`.
 
-use bongsu_model::media::{IceServer, Participant};
+use bongsu_model::media::Participant;
 use bongsu_model::reply::RoomStanding;
 use bongsu_model::{Person, Reply, Tag, Timestamp};
 use bytes::Bytes;
 
 use super::line::{ENVELOPE_BYTES, Line, SeqId};
 use super::parts;
+use crate::json::said;
 use crate::json::write::{Json, key};
 
 /// `compress_over`: the size of `data` over which it is packed; `None` for never.
@@ -92,12 +93,16 @@ fn body(json: &mut Json, reply: &Reply) {
             online,
             seq,
             epoch,
+            recovered,
         } => {
             json.integer(key!("chatroom_id"), room.id.0);
             json.unsigned(key!("participants_count"), (*participants_count).into());
             members(json, online);
             json.unsigned(key!("seq"), seq.0);
             parts::epoch(json, *epoch);
+            if let Some(recovered) = recovered {
+                json.bool(key!("recovered"), *recovered);
+            }
         }
         Reply::Left { room } => json.integer(key!("chatroom_id"), room.id.0),
         Reply::Repeated { message, client_id } => parts::message(json, message, Some(client_id)),
@@ -113,7 +118,7 @@ fn body(json: &mut Json, reply: &Reply) {
         } => {
             json.integer(key!("video_room_id"), call.0);
             present(json, participants);
-            servers(json, ice_servers);
+            said::ice_servers(json, ice_servers);
         }
         Reply::CallLeft { call } => json.integer(key!("video_room_id"), call.0),
         Reply::Blocked { user } | Reply::Unblocked { user } => json.integer(key!("user_id"), user.id.0),
@@ -158,25 +163,6 @@ fn present(json: &mut Json, participants: &[Participant]) {
         json.integer(key!("user_id"), it.user.id.0);
         json.text(key!("nickname"), &it.user.nickname);
         parts::media(json, it.media);
-        json.end_object();
-    }
-    json.end_array();
-}
-
-fn servers(json: &mut Json, ice_servers: &[IceServer]) {
-    json.literal(concat!(key!("ice_servers"), "["));
-    for it in ice_servers {
-        json.literal(concat!("{", key!("urls"), "["));
-        for url in &it.urls {
-            json.text("", url);
-        }
-        json.end_array();
-        if let Some(username) = &it.username {
-            json.text(key!("username"), username);
-        }
-        if let Some(credential) = &it.credential {
-            json.text(key!("credential"), credential);
-        }
         json.end_object();
     }
     json.end_array();

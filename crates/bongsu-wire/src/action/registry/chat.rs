@@ -110,6 +110,11 @@ pub(super) const ROOMS: &[Message] = &[
             ),
             Field::required("seq", Ty::Count, "The room's last message."),
             HISTORY,
+            Field::optional(
+                "recovered",
+                Ty::Bool,
+                "Only if `after_seq` was given: whether all that came after it follows. If not, nothing does.",
+            ),
         ]),
     ),
     Message::event("USER_JOINED", "Someone became a member.", &MEMBERSHIP),
