@@ -164,7 +164,7 @@ impl Node {
         {
             return Err(Refusal::because(Code::PermissionDenied, "user_id"));
         }
-        self.rates.request(session.id, &asked.request, session.user, now)
+        self.rated(session, &asked.request, now)
     }
 
     /// Takes a request that made no sense out of the general rate: nonsense is no cheaper than sense.
@@ -172,8 +172,7 @@ impl Node {
     /// # Errors
     /// `RATE_LIMITED`.
     pub fn tolerate(&self, session: &Session) -> Result<(), Refusal> {
-        self.rates
-            .request(session.id, &Request::Ping, session.user, self.ports.clock.now())
+        self.rated(session, &Request::Ping, self.ports.clock.now())
     }
 
     /// Tells everyone concerned that something happened. The work it came from stands even if nobody hears: a lost

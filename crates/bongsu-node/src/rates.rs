@@ -1,9 +1,14 @@
-//! How much a user may ask for, over all its sessions.
+//! How much a user may ask for, over all its sessions; and who is shown the door because it does not stop.
 
+use bongsu_core::flooder::{FlooderLimit, Flooders};
 use bongsu_core::moderation::{Flood, FloodLimit};
 use bongsu_core::rate::{Buckets, Rate};
+use bongsu_model::refusal::CloseCause;
 use bongsu_model::{ClientMessageId, Code, Limits, Refusal, Request, SessionId, Timestamp, UserId};
 use parking_lot::Mutex;
+
+use crate::node::Node;
+use crate::session::Session;
 
 /// Keys that are remembered at once, per table.
 const KEYS_MAX: usize = 200_000;
@@ -12,27 +17,33 @@ const SWEEP: usize = 2_000;
 
 /// The buckets of all users of this node.
 pub(crate) struct Rates {
-    posts: (Rate, Mutex<Buckets<UserId>>),
-    signals: (Rate, Mutex<Buckets<UserId>>),
-    joins: (Rate, Mutex<Buckets<UserId>>),
-    requests: (Rate, Mutex<Buckets<SessionId>>),
+    posts: Limited<UserId>,
+    signals: Limited<UserId>,
+    joins: Limited<UserId>,
+    requests: Limited<SessionId>,
     flood: (FloodLimit, Mutex<Flood>),
+}
+
+/// A request that came too early.
+pub(crate) struct TooMany {
+    retry_after_ms: u64,
+    /// Whoever asks has gone on like this for so long that it is not to be talked with any more.
+    flooding: bool,
+}
+
+impl From<TooMany> for Refusal {
+    fn from(too_many: TooMany) -> Self {
+        Self::retry(Code::RateLimited, too_many.retry_after_ms)
+    }
 }
 
 impl Rates {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let of = |per_s, burst| (Rate { per_s, burst }, Mutex::new(Buckets::new(KEYS_MAX)));
         Self {
-            posts: of(limits.posts_per_s, limits.posts_burst),
-            signals: of(limits.signals_per_s, limits.signals_burst),
-            joins: of(limits.joins_per_s, limits.joins_burst),
-            requests: (
-                Rate {
-                    per_s: limits.requests_per_s,
-                    burst: limits.requests_burst,
-                },
-                Mutex::new(Buckets::new(KEYS_MAX)),
-            ),
+            posts: Limited::new(limits.posts_per_s, limits.posts_burst, limits),
+            signals: Limited::new(limits.signals_per_s, limits.signals_burst, limits),
+            joins: Limited::new(limits.joins_per_s, limits.joins_burst, limits),
+            requests: Limited::new(limits.requests_per_s, limits.requests_burst, limits),
             flood: (FloodLimit::from(limits), Mutex::new(Flood::new(KEYS_MAX))),
         }
     }
@@ -44,11 +55,11 @@ impl Rates {
         request: &Request,
         user: UserId,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let checked = match request {
-            Request::Post(_) | Request::Emit(_) => check(&self.posts, user, now),
-            Request::Signal { .. } => check(&self.signals, user, now),
-            Request::Join { .. } => check(&self.joins, user, now),
+    ) -> Result<(), TooMany> {
+        match request {
+            Request::Post(_) | Request::Emit(_) => self.post(user, now),
+            Request::Signal { .. } => self.signals.check(user, now),
+            Request::Join { .. } => self.joins.check(user, now),
             Request::Connect(_)
             | Request::RefreshToken { .. }
             | Request::Ping
@@ -63,9 +74,13 @@ impl Rates {
             | Request::EndCall { .. }
             | Request::SetMedia { .. }
             | Request::Block { .. }
-            | Request::Unblock { .. } => check(&self.requests, session, now),
-        };
-        checked.map_err(|retry_after_ms| Refusal::retry(Code::RateLimited, retry_after_ms))
+            | Request::Unblock { .. } => self.requests.check(session, now),
+        }
+    }
+
+    /// Takes a post out of its user's bucket.
+    pub(crate) fn post(&self, user: UserId, now: Timestamp) -> Result<(), TooMany> {
+        self.posts.check(user, now)
     }
 
     /// Refuses the same content too often.
@@ -84,18 +99,64 @@ impl Rates {
 
     /// Forgets what has no say any more.
     pub(crate) fn sweep(&self, now: Timestamp) {
-        for (_, buckets) in [&self.posts, &self.signals, &self.joins] {
-            buckets.lock().sweep(SWEEP, now);
+        for limited in [&self.posts, &self.signals, &self.joins] {
+            limited.sweep(now);
         }
-        self.requests.1.lock().sweep(SWEEP, now);
+        self.requests.sweep(now);
         self.flood.1.lock().sweep(SWEEP, self.flood.0, now);
     }
 }
 
-fn check<K: Ord + Copy>(of: &(Rate, Mutex<Buckets<K>>), key: K, now: Timestamp) -> Result<(), u64> {
-    if of.0.per_s == 0 {
-        Ok(())
-    } else {
-        of.1.lock().check(key, of.0, now)
+impl Node {
+    /// Takes a request of a session out of the bucket of its kind. A session that floods is ended.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub(crate) fn rated(&self, session: &Session, request: &Request, now: Timestamp) -> Result<(), Refusal> {
+        self.rates
+            .request(session.id, request, session.user, now)
+            .map_err(|too_many| {
+                if too_many.flooding {
+                    tracing::warn!(session = %session.id, user = %session.user, "a session that floods is ended");
+                    session.end(&self.ports, CloseCause::Flooding);
+                }
+                too_many.into()
+            })
+    }
+}
+
+/// One rate, what each key has used up of it, and who has not stopped when it was used up.
+struct Limited<K> {
+    rate: Rate,
+    flooder: FlooderLimit,
+    tables: Mutex<(Buckets<K>, Flooders<K>)>,
+}
+
+impl<K: Ord + Copy> Limited<K> {
+    fn new(per_s: u32, burst: u32, limits: &Limits) -> Self {
+        Self {
+            rate: Rate { per_s, burst },
+            flooder: FlooderLimit::from(limits),
+            tables: Mutex::new((Buckets::new(KEYS_MAX), Flooders::new(KEYS_MAX))),
+        }
+    }
+
+    fn check(&self, key: K, now: Timestamp) -> Result<(), TooMany> {
+        if self.rate.per_s == 0 {
+            return Ok(());
+        }
+        let (buckets, flooders) = &mut *self.tables.lock();
+        let checked = buckets.check(key, self.rate, now);
+        let flooding = flooders.note(key, self.rate.per_s, checked.is_err(), self.flooder, now);
+        checked.map_err(|retry_after_ms| TooMany {
+            retry_after_ms,
+            flooding,
+        })
+    }
+
+    fn sweep(&self, now: Timestamp) {
+        let (buckets, flooders) = &mut *self.tables.lock();
+        buckets.sweep(SWEEP, now);
+        flooders.sweep(SWEEP, now);
     }
 }

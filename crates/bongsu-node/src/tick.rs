@@ -1,4 +1,4 @@
-//! What a node does because time passes: presence, calls, tokens, heads, retention.
+//! What a node does because time passes: presence, calls, tokens, heads, memberships of sessions, retention.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::node::Node;
 use crate::session::{Session, TokenDue};
+use crate::usecases::session_rooms::SessionRooms;
 use crate::usecases::{calls, status};
 use crate::{registry, routes};
 
@@ -32,6 +33,10 @@ const TRIM_EVERY: u64 = 300;
 
 pub(crate) async fn run(node: Weak<Node>) {
     let mut count = 0_u64;
+    let mut session_rooms = {
+        let Some(node) = node.upgrade() else { return };
+        SessionRooms::new(node.ports.clock.now(), node.ports.limits.session_rooms_check_ms)
+    };
     let (mut rooms_round, mut sessions_round) = (routes::Round::default(), registry::Round::default());
     let mut looking = None;
     loop {
@@ -39,7 +44,8 @@ pub(crate) async fn run(node: Weak<Node>) {
         let Some(node) = node.upgrade() else { return };
         let now = node.ports.clock.now();
         count += 1;
-        presence_due(&node, now).await;
+        presence_due(&node, &mut session_rooms, now).await;
+        session_rooms.due(&node, now).await;
         calls::due(&node, now).await;
         let heads_every = (node.ports.limits.head_exchange_ms / 100).max(1);
         if count.is_multiple_of(heads_every) {
@@ -59,7 +65,7 @@ pub(crate) async fn run(node: Weak<Node>) {
     }
 }
 
-async fn presence_due(node: &Arc<Node>, now: Timestamp) {
+async fn presence_due(node: &Arc<Node>, session_rooms: &mut SessionRooms, now: Timestamp) {
     let mut out = Vec::new();
     {
         let mut roster = node.roster.lock();
@@ -70,7 +76,10 @@ async fn presence_due(node: &Arc<Node>, now: Timestamp) {
     for effect in out {
         match effect {
             RosterEffect::Online { .. } => {}
-            RosterEffect::Offline { user, last_seen } => status::went_offline(node, user, last_seen).await,
+            RosterEffect::Offline { user, last_seen } => {
+                status::went_offline(node, user, last_seen).await;
+                session_rooms.went_offline(user);
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) async fn join(ask: &mut Ask<'_>, room: RoomRef, after: Option<Seq>) -
     let (node, session) = (ask.node, ask.session);
     let joined = become_member(node, session, &room, ask.now).await?;
     let online = online_members(node, &joined.room).await?;
+    let recovered = after.map(|after| recovers(&joined, after));
     let Room {
         id,
         members_count,
@@ -33,13 +34,12 @@ pub(crate) async fn join(ask: &mut Ask<'_>, room: RoomRef, after: Option<Seq>) -
         online,
         seq,
         epoch,
+        recovered,
     });
     // This session is given what it asked for before anything that the others hear.
-    let from = after.map(|after| after.min(seq));
+    let from = after.filter(|_| recovered == Some(true));
     if from.is_some() || joined.first {
-        let after = from
-            .unwrap_or(joined.joined_seq)
-            .max(Seq(joined.first_seq.0.saturating_sub(1)));
+        let after = from.unwrap_or(joined.joined_seq);
         // The change that this join made is yet to be announced.
         let version = MembersVersion(members_version.0 - u64::from(joined.first));
         let hear = Hear {
@@ -66,6 +66,11 @@ pub(crate) async fn join(ask: &mut Ask<'_>, room: RoomRef, after: Option<Seq>) -
         node.barrier(session, None).await;
     }
     Ok(())
+}
+
+/// Whether all that came after a place can be replayed: it was reached, and nothing after it was deleted.
+fn recovers(joined: &Joined, after: Seq) -> bool {
+    after <= joined.room.seq && after.next() >= joined.first_seq
 }
 
 async fn become_member(
@@ -96,35 +101,37 @@ async fn create_by_joining(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let rules = &node.ports.policy;
-    let (new, allowed) = match room {
-        RoomRef::Id(id) => {
-            let new = NewRoom {
-                id: Some(*id),
-                visibility: rules.created_visibility,
-                membership: rules.created_membership,
-                ..NewRoom::default()
-            };
-            (new, rules.create_rooms_by_id && id.0 > 0)
-        }
-        RoomRef::Name(name) => {
-            let new = NewRoom {
-                name: Some(Arc::clone(name)),
-                visibility: Visibility::Open,
-                membership: Membership::Session,
-                ..NewRoom::default()
-            };
-            (new, rules.create_rooms_by_name)
-        }
-        RoomRef::Token(_) => return Err(refusal),
+    let allowed = match room {
+        RoomRef::Id(id) => rules.create_rooms_by_id && id.0 > 0,
+        RoomRef::Name(_) => rules.create_rooms_by_name,
+        RoomRef::Token(_) => false,
     };
     let missing = refusal.code == Code::RoomNotFound;
     if !missing || policy::may_create_by_joining(&session.principal(), allowed).is_err() {
         return Err(refusal);
     }
+    let max_members = Some(node.ports.limits.room_members_max);
+    let new = match room {
+        RoomRef::Id(id) => NewRoom {
+            id: Some(*id),
+            visibility: rules.created_visibility,
+            membership: rules.created_membership,
+            max_members,
+            ..NewRoom::default()
+        },
+        RoomRef::Name(name) => NewRoom {
+            name: Some(rooms::name("room", name)?),
+            visibility: Visibility::Open,
+            membership: Membership::Session,
+            max_members,
+            ..NewRoom::default()
+        },
+        RoomRef::Token(_) => return Err(refusal),
+    };
     match node.ports.store.create_room(new, now).await {
         // Another was faster; the join decides.
         Ok(_) | Err(CreateRefused::IdTaken | CreateRefused::NameTaken) => Ok(()),
-        Err(refused) => Err(node.create_refused(&refused, "chatroom_id")),
+        Err(refused) => Err(node.create_refused(&refused, "room")),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use bongsu_core::moderation::reason;
 use bongsu_core::policy;
 use bongsu_model::records::RoomHead;
 use bongsu_model::{
-    Asked, Audience, Code, Event, EventBody, Message, MessageId, Post, Refusal, Reply, Request, RoomId, Seq,
-    Tag, Timestamp,
+    Asked, Audience, ClientMessageId, Code, Event, EventBody, Message, MessageId, MessageKind, Post, Refusal,
+    Reply, Request, RoomId, RoomRef, Seq, Tag, Timestamp, UserId,
 };
 use bongsu_store::{Appended, NewMessage};
 use futures_util::future::join_all;
@@ -42,7 +43,7 @@ impl Unheard {
 ///
 /// A repeat of the same client id is answered with the first message and announces nothing.
 pub(crate) async fn post(ask: &mut Ask<'_>, post: Post) -> Result<(), Refusal> {
-    let post = clear(ask.node, ask.session, post, ask.now).await?;
+    let post = clear_post(ask.node, ask.session, post, ask.now).await?;
     match keep(ask.node, ask.session, post, ask.now).await? {
         (Appended::New(message), client_id) => {
             (ask.answer)(Reply::Posted {
@@ -76,7 +77,7 @@ impl Node {
             let admitted = self.admit(session, &asked, now);
             let Asked { tag, request, .. } = asked;
             let cleared = match (admitted, request) {
-                (Ok(()), Request::Post(post)) => clear(self, session, post, now).await,
+                (Ok(()), Request::Post(post)) => clear_post(self, session, post, now).await,
                 (Err(refusal), _) => Err(refusal),
                 (Ok(()), _) => Err(Refusal::new(Code::InvalidAction)),
             };
@@ -133,25 +134,62 @@ impl Node {
     }
 }
 
-type Accepted = (Appended, Option<bongsu_model::ClientMessageId>);
+type Accepted = (Appended, Option<ClientMessageId>);
 
-/// Lets a post's content through, or not.
-async fn clear(node: &Arc<Node>, session: &Session, mut post: Post, now: Timestamp) -> Result<Post, Refusal> {
+/// What is to be posted, as moderation looks at it.
+pub(crate) struct Content<'a> {
+    /// In whose name.
+    pub(crate) sender: UserId,
+    /// Where.
+    pub(crate) room: &'a RoomRef,
+    /// What the text is.
+    pub(crate) kind: MessageKind,
+    /// The text.
+    pub(crate) text: &'a Arc<str>,
+    /// The sender's own name for it.
+    pub(crate) client_id: Option<&'a ClientMessageId>,
+    /// Whether the same content may come as often as it likes: for a back end that posts.
+    pub(crate) may_repeat: bool,
+}
+
+/// Lets content through, normalised, or not.
+pub(crate) async fn clear(
+    node: &Arc<Node>,
+    content: Content<'_>,
+    now: Timestamp,
+) -> Result<Arc<str>, Refusal> {
     let moderation = node.ports.moderation.current();
-    let cleared = moderation.judge(&post.content, post.kind)?;
-    node.rates
-        .flood(session.user, cleared.fingerprint, post.client_id.as_ref(), now)?;
+    let cleared = moderation.judge(content.text, content.kind)?;
+    if !content.may_repeat {
+        node.rates
+            .flood(content.sender, cleared.fingerprint, content.client_id, now)?;
+    }
     if let Some(reviewer) = &node.ports.reviewer
         && !reviewer
-            .may_pass(session.user, &post.room, &cleared.content)
+            .may_pass(content.sender, content.room, &cleared.content)
             .await
     {
-        return Err(Refusal::because(
-            Code::MessageRejected,
-            bongsu_core::moderation::reason::REVIEW,
-        ));
+        return Err(Refusal::because(Code::MessageRejected, reason::REVIEW));
     }
-    post.content = cleared.content;
+    Ok(cleared.content)
+}
+
+/// Lets a session's post through, or not.
+async fn clear_post(
+    node: &Arc<Node>,
+    session: &Session,
+    mut post: Post,
+    now: Timestamp,
+) -> Result<Post, Refusal> {
+    let content = Content {
+        sender: session.user,
+        room: &post.room,
+        kind: post.kind,
+        text: &post.content,
+        client_id: post.client_id.as_ref(),
+        may_repeat: false,
+    };
+    post.content = clear(node, content, now).await?;
     Ok(post)
 }
 

@@ -3,22 +3,16 @@
 use bongsu_model::{Code, Refusal, Reply};
 
 use crate::node::Ask;
-use crate::usecases::sign_in;
+use crate::usecases::{sign_in, vouch};
 
 pub(crate) async fn refresh(ask: &mut Ask<'_>, token: &str) -> Result<(), Refusal> {
-    ask.node.ports.tokens.ready_for(token).await;
-    let claims = ask.node.ports.tokens.verify(token, ask.now)?;
-    if ask.node.revoked.contains(claims.jti.as_ref()) {
-        return Err(Refusal::because(Code::InvalidToken, "revoked"));
-    }
+    let claims = vouch::claims(ask.node, token, ask.now).await?;
     if !ask.session.person.is(&claims.subject) {
         return Err(Refusal::because(Code::PermissionDenied, "subject"));
     }
     ask.session.renew(&claims);
     // Revoked just before the session could be cut for it.
-    if ask.node.revoked.contains(claims.jti.as_ref()) {
-        return Err(Refusal::because(Code::InvalidToken, "revoked"));
-    }
+    vouch::stands(ask.node, &claims)?;
     let node = ask.node;
     let rooms = node.ports.store.my_rooms(ask.session.user).await;
     let rooms = rooms.map_err(|fault| node.fault(&fault))?;

@@ -13,12 +13,12 @@ use bongsu_model::reply::RoomStanding;
 use bongsu_model::{
     Code, Connect, NamedRoom, Person, Refusal, Reply, ResumePoint, SessionId, Timestamp, UserId,
 };
-use bongsu_store::{SignIn, SignedIn};
+use bongsu_store::SignedIn;
 
 use crate::node::{Answer, Node};
 use crate::ports::Claims;
 use crate::session::{Arrival, Place, Session};
-use crate::usecases::status;
+use crate::usecases::{status, vouch};
 
 impl Node {
     /// Signs a connection in. `answer` takes the [`Reply::Connected`], before any event reaches the connection; what
@@ -37,11 +37,7 @@ impl Node {
         if self.is_stopping() {
             return Err(Refusal::retry(Code::ShuttingDown, limits.drain_ms));
         }
-        self.ports.tokens.ready_for(&connect.token).await;
-        let claims = self.ports.tokens.verify(&connect.token, now)?;
-        if self.revoked.contains(claims.jti.as_ref()) {
-            return Err(Refusal::because(Code::InvalidToken, "revoked"));
-        }
+        let claims = vouch::claims(self, &connect.token, now).await?;
         let heard = self.memberships_heard.load(Ordering::Acquire);
         let signed = self.find_user(&claims, now).await?;
         let user = signed.user.id;
@@ -54,11 +50,15 @@ impl Node {
             return Err(Refusal::because(Code::PermissionDenied, "user_id"));
         }
         if self.roster.lock().sessions_of(user) as usize >= limits.sessions_per_user_max {
-            return Err(Refusal::because(Code::RateLimited, "sessions"));
+            // A connection that died unnoticed is found out when it does not ping.
+            return Err(Refusal {
+                retry_after_ms: Some(limits.ping_interval_ms),
+                ..Refusal::because(Code::RateLimited, "sessions")
+            });
         }
         let session = self.open(arrival, &claims, person, &signed.blocked, now).await;
         // A token that was revoked while its session was not yet there to be cut.
-        if self.revoked.contains(claims.jti.as_ref()) {
+        if vouch::stands(self, &claims).is_err() {
             session.end(&self.ports, CloseCause::TokenRevoked);
         }
         // A membership that changed after it was read and was heard before the session was open was missed.
@@ -100,24 +100,10 @@ impl Node {
     }
 
     async fn find_user(self: &Arc<Self>, claims: &Claims, now: Timestamp) -> Result<SignedIn, Refusal> {
-        let sign_in = SignIn {
-            user: claims.subject.clone(),
-            nickname: claims.nickname.clone(),
-            create: self.ports.policy.create_users,
-            at: now,
-        };
-        let signed = self
-            .ports
-            .store
-            .sign_in(sign_in)
-            .await
-            .map_err(|fault| self.fault(&fault))?;
-        let Some(signed) = signed else {
+        let create = self.ports.policy.create_users;
+        let Some(signed) = vouch::user(self, claims, create, now).await? else {
             return Err(Refusal::because(Code::InvalidToken, "unknown_user"));
         };
-        if signed.user.ban.is_some() {
-            return Err(Refusal::because(Code::InvalidToken, "banned"));
-        }
         let who = Principal {
             user: Some(signed.user.id),
             role: claims.role,

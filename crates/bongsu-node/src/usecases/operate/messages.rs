@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use bongsu_core::moderation::reason;
 use bongsu_core::policy;
 use bongsu_model::event::{AnnouncementKind, Priority};
 use bongsu_model::{
-    Audience, ClientMessageId, Code, Event, EventBody, HistoryPage, Message, MessageId, MessageKind,
+    Audience, ClientMessageId, Event, EventBody, HistoryPage, Message, MessageId, MessageKind,
     PageFrom, RawJson, Refusal, RoomRef, UserId, Want,
 };
 use bongsu_store::{Appended, NewMessage};
@@ -60,41 +59,31 @@ impl Node {
         let now = self.now();
         let (room, _, view) = rooms::view(self, who, room).await?;
         policy::may_post(who, &view)?;
-        let moderation = self.ports.moderation.current();
-        let cleared = moderation.judge(&new.content, new.kind)?;
-        if !who.is_operator() {
-            let asked = bongsu_model::Request::Post(bongsu_model::Post {
-                room: RoomRef::Id(room.id),
-                content: Arc::clone(&cleared.content),
-                kind: new.kind,
-                client_id: None,
-                reply_to: None,
-                metadata: None,
-            });
-            self.rates
-                .request(bongsu_model::SessionId(0), &asked, sender, now)?;
-            self.rates
-                .flood(sender, cleared.fingerprint, new.client_id.as_ref(), now)?;
+        let is_operator = who.is_operator();
+        if !is_operator {
+            self.rates.post(sender, now)?;
         }
-        if let Some(reviewer) = &self.ports.reviewer {
-            let passes = reviewer
-                .may_pass(sender, &RoomRef::Id(room.id), &cleared.content)
-                .await;
-            if !passes {
-                return Err(Refusal::because(Code::MessageRejected, reason::REVIEW));
-            }
-        }
+        let room = RoomRef::Id(room.id);
+        let content = post::Content {
+            sender,
+            room: &room,
+            kind: new.kind,
+            text: &new.content,
+            client_id: new.client_id.as_ref(),
+            may_repeat: is_operator,
+        };
+        let content = post::clear(self, content, now).await?;
         let message = NewMessage {
             id: MessageId(self.ports.uuid(now)),
-            room: RoomRef::Id(room.id),
+            room,
             sender,
-            content: cleared.content,
+            content,
             kind: new.kind,
             client_id: new.client_id,
             reply_to: new.reply_to,
             metadata: new.metadata,
             at: now,
-            as_member: !who.is_operator(),
+            as_member: !is_operator,
         };
         match post::append(self, message, now).await? {
             Appended::New(message) => {

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use bongsu_core::policy::{self, Principal};
 use bongsu_model::records::AuditEntry;
-use bongsu_model::{Code, Refusal, Role, Timestamp};
-use bongsu_store::SignIn;
+use bongsu_model::{Code, Refusal, Role, Timestamp, UserRef};
 pub use bongsu_store::StoredAnswer;
 
 use crate::node::Node;
+use crate::usecases::vouch;
 
 pub use messages::{PostAs, Posted};
 pub use sessions::{CallView, SessionView};
@@ -50,32 +50,14 @@ impl Node {
     /// `INVALID_TOKEN` with a reason.
     pub async fn operator(self: &Arc<Self>, token: &str) -> Result<Operator, Refusal> {
         let now = self.now();
-        self.ports.tokens.ready_for(token).await;
-        let claims = self.ports.tokens.verify(token, now)?;
-        if self.revoked.contains(claims.jti.as_ref()) {
-            return Err(Refusal::because(Code::InvalidToken, "revoked"));
-        }
+        let claims = vouch::claims(self, token, now).await?;
         let name: Arc<str> = match &claims.subject {
-            bongsu_model::UserRef::Id(user) => user.to_string().into(),
-            bongsu_model::UserRef::Handle(handle) => Arc::clone(handle),
+            UserRef::Id(user) => user.to_string().into(),
+            UserRef::Handle(handle) => Arc::clone(handle),
         };
         // A back end need not be a user; only who speaks for itself must be one.
         let create = claims.role == Role::User && self.ports.policy.create_users;
-        let sign_in = SignIn {
-            user: claims.subject,
-            nickname: claims.nickname,
-            create,
-            at: now,
-        };
-        let signed = self
-            .ports
-            .store
-            .sign_in(sign_in)
-            .await
-            .map_err(|fault| self.fault(&fault))?;
-        if signed.as_ref().is_some_and(|signed| signed.user.ban.is_some()) {
-            return Err(Refusal::because(Code::InvalidToken, "banned"));
-        }
+        let signed = vouch::user(self, &claims, create, now).await?;
         let user = signed.map(|signed| signed.user.id);
         let principal = Principal {
             user,

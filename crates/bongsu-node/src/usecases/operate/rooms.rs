@@ -26,8 +26,8 @@ impl Node {
                 Want::Between(1, i64::from(ceiling)),
             ));
         }
-        if new.name.as_ref().is_some_and(|name| !is_room_name(name)) {
-            return Err(Refusal::field("name", Want::TextOf(1, 64)));
+        if let Some(name) = &new.name {
+            rooms::name("name", name)?;
         }
         if new.id.is_some_and(|id| id.0 <= 0) {
             return Err(Refusal::field("room_id", Want::Between(1, i64::MAX)));
@@ -191,13 +191,4 @@ impl Node {
             .filter(|user| roster.is_online(*user))
             .collect()
     }
-}
-
-/// A slug that is not a number and not a token.
-fn is_room_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
-        && matches!(RoomRef::parse(name), RoomRef::Name(_))
 }
