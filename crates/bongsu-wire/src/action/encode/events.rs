@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::line::{ENVELOPE_BYTES, Line, SeqId};
 use super::parts;
+use crate::json::said;
 use crate::json::write::{Json, key};
 
 /// The action protocol's encoder of events: one for the clients that accept compression, one for the others.
@@ -260,7 +261,7 @@ fn call(json: &mut Json, body: &EventBody) {
         EventBody::Signalled { call, from, signal } => {
             json.integer(key!("video_room_id"), call.0);
             json.integer(key!("from_user_id"), from.id.0);
-            signalled(json, signal);
+            said::signal(json, signal);
         }
         EventBody::Posted(_)
         | EventBody::UserJoined { .. }
@@ -278,11 +279,4 @@ fn participant(json: &mut Json, call: CallId, user: &Person) {
     json.integer(key!("video_room_id"), call.0);
     json.integer(key!("user_id"), user.id.0);
     json.text(key!("nickname"), &user.nickname);
-}
-
-fn signalled(json: &mut Json, signal: &Signal) {
-    match signal {
-        Signal::Offer(sdp) | Signal::Answer(sdp) => json.raw(key!("sdp"), sdp),
-        Signal::Candidate(candidate) => json.raw(key!("candidate"), candidate),
-    }
 }

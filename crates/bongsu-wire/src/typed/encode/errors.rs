@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use super::frame::sealed;
 use crate::close;
 use crate::json::write::{Json, key};
-use crate::websocket::{HEADER_BYTES_MAX, close_frame};
+use crate::websocket::HEADER_BYTES_MAX;
 
 /// How a connection is closed.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +57,7 @@ fn error(code: Code, text: &str) -> Json {
 fn part(mut json: Json, parting: Parting) -> Bytes {
     json.plain(key!("reconnect"), parting.reconnect.name());
     let error = sealed(json, None);
-    let reason = format!("reconnect={}", parting.reconnect.name());
-    let close = close_frame(parting.close_code, &reason);
+    let close = close::closing_frame(parting.close_code, parting.reconnect);
     let mut both = BytesMut::with_capacity(error.len() + close.len());
     both.extend_from_slice(&error);
     both.extend_from_slice(&close);

@@ -72,7 +72,7 @@ fn body(json: &mut Json, reply: &Reply) {
             online,
             seq,
             epoch,
-            ..
+            recovered,
         } => {
             parts::named(json, room);
             json.integer(key!("room_id"), room.id.0);
@@ -80,6 +80,9 @@ fn body(json: &mut Json, reply: &Reply) {
             members(json, online);
             json.unsigned(key!("seq"), seq.0);
             said::epoch(json, *epoch);
+            if let Some(recovered) = recovered {
+                json.bool(key!("recovered"), *recovered);
+            }
         }
         Reply::Left { room } => parts::named(json, room),
         Reply::Posted { message, client_id } => {
