@@ -1,15 +1,18 @@
 //! Sockets: listeners, connections, HTTP, tokens.
 
-mod action;
 pub mod admission;
 pub mod auth;
 pub mod clock;
+mod codec;
 mod conn;
+mod dialect;
 pub mod http;
 pub mod meters;
+mod origin;
 mod socket;
 mod sweeper;
 pub mod tcp;
+mod websocket;
 
 /// The other end of the action protocol, for those who may not depend on the wire themselves.
 pub use bongsu_wire::action::client as action_client;

@@ -10,7 +10,8 @@ mod process;
 use std::time::Duration;
 
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Code, Refusal, Request, Why};
+use bongsu_model::{Code, Refusal, Verb, Why};
+use bongsu_node::Witness;
 use parking_lot::Mutex;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -37,10 +38,12 @@ pub enum Protocol {
     Action,
     /// HTTP.
     Http,
+    /// Any protocol on WebSocket.
+    WebSocket,
 }
 
 impl Protocol {
-    const NAMES: [&'static str; 2] = ["action", "http"];
+    const NAMES: [&'static str; 3] = ["action", "http", "websocket"];
 }
 
 /// Why a connection was not let in.
@@ -68,10 +71,6 @@ impl TurnedAway {
     ];
 }
 
-/// What a request asks for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Verb(usize);
-
 /// How a request ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
@@ -96,11 +95,11 @@ pub struct Meters {
     pub bytes_written: Counter,
     /// Byte streams that stopped making sense.
     pub malformed: Counter,
-    opened: [Counter; 2],
-    open: [Gauge; 2],
+    opened: [Counter; 3],
+    open: [Gauge; 3],
     turned_away: [Counter; 5],
     closed: Family<OneLabel, Counter>,
-    requests: [[Counter; 2]; VERBS.len()],
+    requests: [[Counter; 2]; Verb::NAMES.len()],
     tokens_refused: Family<OneLabel, Counter>,
     moderated: Family<OneLabel, Counter>,
     rate_limited: Counter,
@@ -202,7 +201,7 @@ impl Meters {
 
     /// A request was answered.
     pub fn request(&self, verb: Verb, outcome: Outcome) {
-        self.requests[verb.0][outcome as usize].inc();
+        self.requests[verb.index()][outcome as usize].inc();
     }
 
     /// Something was refused: counts what the code alone does not tell.
@@ -273,60 +272,6 @@ impl Meters {
 /// The methods that a label may hold: others are a client's invention.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
-/// The names of requests, in the order of [`verb`].
-const VERBS: [&str; 19] = [
-    "connect",
-    "refresh_token",
-    "ping",
-    "join",
-    "leave",
-    "post",
-    "typing",
-    "mark_read",
-    "history",
-    "create_call",
-    "join_call",
-    "leave_call",
-    "end_call",
-    "signal",
-    "set_media",
-    "block",
-    "unblock",
-    "emit",
-    "pong",
-];
-
-impl Verb {
-    /// To post a message.
-    pub const POST: Self = Self(5);
-
-    /// What a request asks for.
-    #[must_use]
-    pub const fn of(request: &Request) -> Self {
-        Self(match request {
-            Request::Connect(_) => 0,
-            Request::RefreshToken { .. } => 1,
-            Request::Ping => 2,
-            Request::Join { .. } => 3,
-            Request::Leave { .. } => 4,
-            Request::Post(_) => 5,
-            Request::Typing { .. } => 6,
-            Request::MarkRead { .. } => 7,
-            Request::History { .. } => 8,
-            Request::CreateCall { .. } => 9,
-            Request::JoinCall { .. } => 10,
-            Request::LeaveCall { .. } => 11,
-            Request::EndCall { .. } => 12,
-            Request::Signal { .. } => 13,
-            Request::SetMedia { .. } => 14,
-            Request::Block { .. } => 15,
-            Request::Unblock { .. } => 16,
-            Request::Emit(_) => 17,
-            Request::Pong => 18,
-        })
-    }
-}
-
 const fn cause_word(cause: Option<&CloseCause>) -> &'static str {
     match cause {
         None => "client",
@@ -360,10 +305,10 @@ where
 }
 
 /// One handle for each verb and outcome.
-fn requests(registry: &mut Registry) -> [[Counter; 2]; VERBS.len()] {
+fn requests(registry: &mut Registry) -> [[Counter; 2]; Verb::NAMES.len()] {
     let family = Family::<[(&'static str, &'static str); 2], Counter>::default();
     registry.register("bongsu_requests", "Requests by verb and outcome", family.clone());
-    VERBS.map(|verb| {
+    Verb::NAMES.map(|verb| {
         Outcome::NAMES.map(|outcome| family.get_or_create_owned(&[("verb", verb), ("outcome", outcome)]))
     })
 }
@@ -383,6 +328,20 @@ where
     let family = Family::<OneLabel, M>::default();
     registry.register(name, help, family.clone());
     words.map(|word| family.get_or_create_owned(&[(label, word)]))
+}
+
+impl Witness for Meters {
+    fn served(&self, verb: Verb, done: bool) {
+        self.request(verb, if done { Outcome::Done } else { Outcome::Refused });
+    }
+
+    fn refused(&self, refusal: &Refusal) {
+        Self::refused(self, refusal);
+    }
+
+    fn malformed(&self) {
+        self.malformed.inc();
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering::Relaxed};
 
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Code, Refusal, Timestamp};
+use bongsu_model::{Code, Refusal, Slot, Timestamp};
 use bongsu_node::{Line, Wrote};
 use futures_util::future::BoxFuture;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -16,6 +16,8 @@ use rustix::net::SendFlags;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+
+use crate::dialect;
 
 /// A connection's socket and what is known of its liveliness.
 pub(crate) struct Socket {
@@ -30,7 +32,9 @@ pub(crate) struct Socket {
     /// What was heard is being carried out, and nothing is read meanwhile.
     busy: AtomicBool,
     signed_in: AtomicBool,
-    compresses: AtomicBool,
+    /// The wire format that the client is answered in, by its number; and whether it was pinged since it was heard.
+    slot: AtomicU8,
+    pinged: AtomicBool,
     ended_by: AtomicU8,
 }
 
@@ -52,6 +56,8 @@ pub(crate) enum RanOut {
     SignIn,
     Frame,
     Idle,
+    /// Nothing was heard for a while: it is time to ask whether somebody is there.
+    Quiet,
     /// This side has finished and the other has not for a while.
     Linger,
 }
@@ -72,7 +78,8 @@ impl Socket {
             finished_ms: AtomicI64::new(0),
             busy: AtomicBool::new(false),
             signed_in: AtomicBool::new(false),
-            compresses: AtomicBool::new(false),
+            slot: AtomicU8::new(0),
+            pinged: AtomicBool::new(false),
             ended_by: AtomicU8::new(0),
         }
     }
@@ -135,6 +142,7 @@ impl Socket {
     /// Notes that something was read, and whether a frame is incomplete after it.
     pub(crate) fn heard(&self, now: Timestamp, in_frame: bool, completed: bool) {
         self.heard_ms.store(now.0, Relaxed);
+        self.pinged.store(false, Relaxed);
         if !in_frame {
             self.frame_ms.store(0, Relaxed);
         } else if completed || self.frame_ms.load(Relaxed) == 0 {
@@ -142,13 +150,17 @@ impl Socket {
         }
     }
 
-    pub(crate) fn signed_in(&self, compresses: bool) {
-        self.compresses.store(compresses, Relaxed);
+    pub(crate) fn signed_in(&self) {
         self.signed_in.store(true, Relaxed);
     }
 
-    pub(crate) fn compresses(&self) -> bool {
-        self.compresses.load(Relaxed)
+    /// Notes in which wire format the client is answered.
+    pub(crate) fn speaks(&self, slot: Slot) {
+        self.slot.store(slot as u8, Relaxed);
+    }
+
+    pub(crate) fn slot(&self) -> Slot {
+        dialect::slot_of(self.slot.load(Relaxed))
     }
 
     /// Nothing is read for a while because of us: no deadline of the other side runs.
@@ -183,7 +195,12 @@ impl Socket {
         if frame != 0 && since(frame) >= limits.frame_ms {
             return Some(RanOut::Frame);
         }
-        (since(self.heard_ms.load(Relaxed)) >= limits.idle_ms).then_some(RanOut::Idle)
+        let silent_ms = since(self.heard_ms.load(Relaxed));
+        if silent_ms >= limits.idle_ms {
+            return Some(RanOut::Idle);
+        }
+        let quiet = silent_ms >= limits.ping_interval_ms && !self.pinged.swap(true, Relaxed);
+        quiet.then_some(RanOut::Quiet)
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bongsu_model::event::Lane;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Closing, Limits, Locale, Notice, Timestamp};
 use bongsu_node::{Mailbox, Node};
-use bongsu_wire::action::Voice;
 use parking_lot::Mutex;
 
-use crate::action::dialect;
+use crate::dialect;
 use crate::socket::{EndedBy, RanOut, Socket};
 
 /// The open connections of one listener.
@@ -80,6 +80,24 @@ impl Sweeper {
     }
 }
 
+/// How long connections may take to end when their listener stops …
+const STOP_MS: u64 = 2_500;
+/// … and how long it waits in all.
+const ABORT_MS: u64 = 3_000;
+
+/// Ends the connections that there still are, and waits until they are gone.
+pub(crate) async fn end_all(sweeper: &Sweeper, node: &Node) {
+    let told_at = node.now();
+    while !sweeper.is_empty() {
+        match node.now().ms_since(told_at) {
+            0..STOP_MS => sweeper.close_all(),
+            STOP_MS..ABORT_MS => sweeper.abort_all(),
+            ABORT_MS.. => return,
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Looks at all connections until they and the node are gone.
 pub(crate) async fn run(sweeper: Weak<Sweeper>, node: Weak<Node>, locale: Locale) {
     loop {
@@ -92,6 +110,15 @@ pub(crate) async fn run(sweeper: Weak<Sweeper>, node: Weak<Node>, locale: Locale
         };
         let now = node.ports.clock.now();
         for (watched, what) in sweeper.ran_out(now, &node.ports.limits) {
+            let with = dialect::setting(locale, now, &node.ports.limits);
+            let speaks = dialect::of(watched.socket.slot(), &node.ports.limits);
+            if what == RanOut::Quiet {
+                if let Some(ping) = speaks.ping(with) {
+                    // Whose control lane is full does not read, and will be found idle.
+                    watched.mailbox.push(Lane::Control, &ping);
+                }
+                continue;
+            }
             if watched.mailbox.is_closed() {
                 // It was told, and has taken its time to read it.
                 watched.mailbox.abort();
@@ -102,17 +129,14 @@ pub(crate) async fn run(sweeper: Weak<Sweeper>, node: Weak<Node>, locale: Locale
                     watched.mailbox.abort();
                     continue;
                 }
+                RanOut::Quiet => continue,
                 RanOut::SignIn => (EndedBy::SignInTimeout, CloseCause::SignInTimeout),
                 RanOut::Frame => (EndedBy::FrameTimeout, CloseCause::FrameTimeout),
                 RanOut::Idle => (EndedBy::Idle, CloseCause::Idle),
             };
             watched.socket.ended_by(who);
             let notice = Notice::Closed(Closing::new(cause));
-            let voice = Voice::new(watched.socket.compresses());
-            let id = u64::try_from(node.ports.chance.bits() >> 64).unwrap_or(0);
-            let bytes =
-                dialect(voice, &node.ports.limits).notice(&notice, locale, now, id, &node.ports.limits);
-            watched.mailbox.close(Some(&bytes));
+            watched.mailbox.close(Some(&speaks.notice(&notice, with)));
         }
     }
 }
@@ -120,5 +144,6 @@ pub(crate) async fn run(sweeper: Weak<Sweeper>, node: Weak<Node>, locale: Locale
 /// Often enough that no deadline is late by more than a quarter of itself, or half a second.
 fn interval(limits: &Limits) -> Duration {
     let shortest = limits.sign_in_ms.min(limits.frame_ms).min(limits.idle_ms);
+    let shortest = shortest.min(limits.ping_interval_ms);
     Duration::from_millis((shortest / 4).clamp(20, 500))
 }

@@ -2,20 +2,21 @@
 //!
 //! Invariant: a full or failing accept never spins; who is not admitted is told so and closed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bongsu_model::refusal::Code;
 use bongsu_model::{Locale, Refusal, Tag, Timestamp};
 use bongsu_node::{Mailbox, Node};
-use bongsu_wire::action::Voice;
+use bongsu_wire::action::{ActionCodec, Voice};
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::admission::{Admission, Permit};
+use crate::admission::Admission;
+use crate::codec::Codec;
 use crate::conn::Conn;
 use crate::meters::{self, Meters, TurnedAway};
 use crate::socket::Socket;
@@ -30,10 +31,6 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 const UNSENT_BYTES: u32 = 128 * 1024;
 /// Unacknowledged bytes for this long mean that the peer is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long connections may take to end when the listener stops …
-const STOP_MS: u64 = 2_500;
-/// … and how long it waits in all.
-const ABORT_MS: u64 = 3_000;
 /// When to come back who was not admitted.
 const REFUSED_RETRY_MS: u64 = 5_000;
 
@@ -84,15 +81,7 @@ pub async fn serve(listener: TcpListener, service: TcpService, mut stop: watch::
         }
     }
     drop(listener);
-    let told_at = service.node.now();
-    while !sweeper.is_empty() {
-        match service.node.now().ms_since(told_at) {
-            0..STOP_MS => sweeper.close_all(),
-            STOP_MS..ABORT_MS => sweeper.abort_all(),
-            ABORT_MS.. => return,
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    sweeper::end_all(&sweeper, &service.node).await;
 }
 
 fn accept(service: &TcpService, sweeper: &Arc<Sweeper>, stream: TcpStream, address: SocketAddr) {
@@ -101,33 +90,64 @@ fn accept(service: &TcpService, sweeper: &Arc<Sweeper>, stream: TcpStream, addre
         refuse(service, &stream, now);
         return;
     };
-    let options = SockRef::from(&stream);
-    // Without them the connection still works, only less well.
-    let _ = options.set_tcp_nodelay(true);
-    let _ = options.set_tcp_user_timeout(Some(USER_TIMEOUT));
-    let _ = options.set_tcp_notsent_lowat(UNSENT_BYTES);
-    let socket = Arc::new(Socket::new(stream, address.ip(), now));
-    let ports = &service.node.ports;
-    let line: Arc<Socket> = Arc::clone(&socket);
-    let mailbox = Mailbox::new(
-        line,
-        Arc::clone(&ports.limits),
-        Arc::clone(&ports.clock),
-        Arc::clone(&service.node.counters),
-    );
-    service.meters.connection_opened(meters::Protocol::Action);
-    let mut conn = Conn::new(service, Arc::clone(&socket), Arc::clone(&mailbox));
-    let watched = Watch {
-        index: sweeper.watch(&socket, &mailbox),
-        sweeper: Arc::clone(sweeper),
-        meters: Arc::clone(&service.meters),
-        socket,
-        _permit: permit,
+    let opened = Opened {
+        node: &service.node,
+        meters: &service.meters,
+        sweeper,
+        locale: service.locale,
+        protocol: meters::Protocol::Action,
     };
+    let (mut conn, watched) = opened.conn(stream, address.ip(), permit, ActionCodec::new());
     tokio::spawn(async move {
         conn.run().await;
         drop(watched);
     });
+}
+
+/// What a connection is opened with, whatever it speaks.
+pub(crate) struct Opened<'a> {
+    pub(crate) node: &'a Arc<Node>,
+    pub(crate) meters: &'a Arc<Meters>,
+    pub(crate) sweeper: &'a Arc<Sweeper>,
+    pub(crate) locale: Locale,
+    pub(crate) protocol: meters::Protocol,
+}
+
+impl Opened<'_> {
+    /// A connection on a socket, and what keeps it watched as long as its task lives.
+    pub(crate) fn conn<C: Codec, P: Send + 'static>(
+        &self,
+        stream: TcpStream,
+        address: IpAddr,
+        permit: P,
+        codec: C,
+    ) -> (Conn<C>, Watch<P>) {
+        let options = SockRef::from(&stream);
+        // Without them the connection still works, only less well.
+        let _ = options.set_tcp_nodelay(true);
+        let _ = options.set_tcp_user_timeout(Some(USER_TIMEOUT));
+        let _ = options.set_tcp_notsent_lowat(UNSENT_BYTES);
+        let ports = &self.node.ports;
+        let socket = Arc::new(Socket::new(stream, address, ports.clock.now()));
+        let line: Arc<Socket> = Arc::clone(&socket);
+        let mailbox = Mailbox::new(
+            line,
+            Arc::clone(&ports.limits),
+            Arc::clone(&ports.clock),
+            Arc::clone(&self.node.counters),
+        );
+        self.meters.connection_opened(self.protocol);
+        let watched = Watch {
+            index: self.sweeper.watch(&socket, &mailbox),
+            sweeper: Arc::clone(self.sweeper),
+            meters: Arc::clone(self.meters),
+            protocol: self.protocol,
+            socket: Arc::clone(&socket),
+            _permit: permit,
+        };
+        let conn = Conn::new(self.node, self.meters, self.locale, codec, socket, mailbox);
+        (conn, watched)
+    }
 }
 
 /// Completes when it is time to stop, or when nobody is left to say so.
@@ -136,19 +156,20 @@ async fn said(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Keeps a connection watched and admitted as long as its task lives, however that ends.
-struct Watch {
+pub(crate) struct Watch<P> {
     sweeper: Arc<Sweeper>,
     index: usize,
     meters: Arc<Meters>,
+    protocol: meters::Protocol,
     socket: Arc<Socket>,
-    _permit: Permit,
+    _permit: P,
 }
 
-impl Drop for Watch {
+impl<P> Drop for Watch<P> {
     fn drop(&mut self) {
         self.sweeper.forget(self.index);
         self.meters
-            .connection_closed(meters::Protocol::Action, self.socket.cause().as_ref());
+            .connection_closed(self.protocol, self.socket.cause().as_ref());
     }
 }
 

@@ -193,7 +193,7 @@ impl Host<'_> {
         let mut back = Vec::new();
         while !out.is_empty() {
             for effect in out.drain(..) {
-                self.effect(effect, now, &mut back);
+                self.effect(effect, &mut back);
             }
             for input in back.drain(..) {
                 self.shard.handle(input, now, out);
@@ -207,11 +207,11 @@ impl Host<'_> {
         }
     }
 
-    fn effect(&mut self, effect: Effect, now: Timestamp, back: &mut Vec<Input>) {
+    fn effect(&mut self, effect: Effect, back: &mut Vec<Input>) {
         let node = self.node;
         match effect {
             Effect::Deliver { slot, run } => self.deliver(slot, run, back),
-            Effect::Missed { slot, after, page } => self.missed(slot, after, page, now, back),
+            Effect::Missed { slot, after, page } => self.missed(slot, after, page, back),
             Effect::Backfill { room, after } => {
                 node.counters.backfills.bump();
                 self.ask(async move |node| {
@@ -318,14 +318,10 @@ impl Host<'_> {
         }
     }
 
-    fn missed(&self, slot: SlotNo, after: Seq, page: HistoryPage, now: Timestamp, back: &mut Vec<Input>) {
+    fn missed(&self, slot: SlotNo, after: Seq, page: HistoryPage, back: &mut Vec<Input>) {
         let Some(session) = self.session(slot) else { return };
         let room = page.room;
-        let ports = &self.node.ports;
-        let notice = Notice::Missed(page);
-        let bytes = session
-            .dialect
-            .notice(&notice, session.locale, now, ports.number(), &ports.limits);
+        let bytes = session.saying(&self.node.ports, &Notice::Missed(page));
         match session.mailbox.push_beyond(Lane::Message, &bytes) {
             Pushed::Written | Pushed::Closed => {}
             Pushed::Queued => {

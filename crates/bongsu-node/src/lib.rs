@@ -3,7 +3,9 @@
 //! Invariant: nothing here knows a protocol, a text format or a socket.
 
 mod backlog;
+pub mod conversation;
 pub mod counters;
+pub mod dialect;
 mod failure;
 mod host;
 pub mod mailbox;
@@ -17,9 +19,10 @@ pub mod session;
 mod tick;
 pub mod usecases;
 
+pub use conversation::{Conversation, Speaking, Witness};
 pub use counters::Counters;
+pub use dialect::{Dialect, Setting};
 pub use mailbox::{Line, Mailbox, Pushed, Wrote};
 pub use node::{Answer, Node};
 pub use ports::{Chance, Claims, Clock, IceServers, Policy, Ports, Reviewer, Tokens};
-pub use session::{Arrival, Dialect, Session};
-pub use usecases::post::Unheard;
+pub use session::{Arrival, Session};

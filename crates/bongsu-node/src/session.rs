@@ -12,26 +12,17 @@ use bongsu_model::event::Lane;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::reply::{RoomStanding, SignedIn};
 use bongsu_model::{
-    Closing, Code, Encode, Jti, Limits, Locale, Notice, Person, Refusal, Role, RoomId, SessionId, Timestamp,
-    UserId, UserRef,
+    Closing, Code, Jti, Limits, Locale, Notice, Person, Refusal, Role, RoomId, SessionId, Timestamp, UserId,
+    UserRef,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use crate::dialect::{Dialect, Setting};
 use crate::mailbox::{Drained, Mailbox, Pushed};
 use crate::ports::{Claims, Ports};
-
-/// How a connection's protocol says what is not an answer to a request.
-pub trait Dialect: Send + Sync {
-    /// The protocol's name in metrics and lists.
-    fn protocol(&self) -> &'static str;
-    /// The encoding of events, shared by all sessions of this protocol.
-    fn events(&self) -> &dyn Encode;
-    /// A frame for one session alone. `id` is random.
-    fn notice(&self, notice: &Notice, locale: Locale, now: Timestamp, id: u64, limits: &Limits) -> Bytes;
-}
 
 /// What is known of a connection before it signs in.
 #[derive(Clone)]
@@ -193,14 +184,18 @@ impl Session {
 
     /// Tells the session something in its own language.
     pub(crate) fn notice(&self, ports: &Ports, lane: Lane, notice: &Notice) -> Pushed {
-        let bytes = self.dialect.notice(
-            notice,
-            self.locale,
-            ports.clock.now(),
-            ports.number(),
-            &ports.limits,
-        );
-        self.mailbox.push(lane, &bytes)
+        self.mailbox.push(lane, &self.saying(ports, notice))
+    }
+
+    /// A notice in the session's protocol and language.
+    pub(crate) fn saying(&self, ports: &Ports, notice: &Notice) -> Bytes {
+        let with = Setting {
+            locale: self.locale,
+            now: ports.clock.now(),
+            id: ports.number(),
+            limits: &ports.limits,
+        };
+        self.dialect.notice(notice, with)
     }
 
     /// Ends the session: it is told why, and nothing it asks is served any more.
@@ -210,13 +205,7 @@ impl Session {
         }
         let stopping = cause == CloseCause::ShuttingDown;
         let notice = Notice::Closed(Closing::new(cause));
-        let bytes = self.dialect.notice(
-            &notice,
-            self.locale,
-            ports.clock.now(),
-            ports.number(),
-            &ports.limits,
-        );
+        let bytes = self.saying(ports, &notice);
         // A server that stops still says what it has to say; whoever is cut off hears no more.
         if stopping {
             self.mailbox.close(Some(&bytes))

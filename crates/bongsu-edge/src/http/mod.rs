@@ -30,6 +30,7 @@ mod tokens;
 mod users;
 mod video_rooms;
 mod views;
+mod websocket;
 mod yaml;
 
 pub use openapi::{openapi, openapi_yaml};

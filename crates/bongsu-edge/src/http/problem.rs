@@ -41,6 +41,11 @@ pub(super) enum Says {
     ShownOnce,
     Timeout,
     Taken,
+    NoHandshake,
+    WebSocketVersion,
+    Subprotocol,
+    Origin,
+    HostName,
 }
 
 /// A problem document. The `code` is the contract; the texts are for people.
@@ -180,6 +185,26 @@ impl Problem {
             Says::Host => own(
                 "The request must have one Host header.",
                 "요청에는 Host 헤더가 하나 있어야 합니다.",
+            ),
+            Says::NoHandshake => own(
+                "This path speaks WebSocket: send an upgrade request as RFC 6455 has it.",
+                "이 경로는 웹소켓입니다. RFC 6455대로 업그레이드 요청을 보내세요.",
+            ),
+            Says::WebSocketVersion => own(
+                "Only version 13 of WebSocket is spoken here.",
+                "웹소켓 13 버전만 지원합니다.",
+            ),
+            Says::Subprotocol => own(
+                "None of the offered subprotocols is spoken here: offer bongsu.type.v1, bongsu.action.v1 or none.",
+                "제안한 서브프로토콜을 지원하지 않습니다. bongsu.type.v1이나 bongsu.action.v1을 제안하거나 비워 두세요.",
+            ),
+            Says::Origin => own(
+                "Pages of this origin may not connect. The operator can name it in server.cors_origins.",
+                "이 출처의 페이지는 연결할 수 없습니다. 운영자가 server.cors_origins에 추가할 수 있습니다.",
+            ),
+            Says::HostName => own(
+                "The Host header does not name this server. The operator can name it in server.hosts.",
+                "Host 헤더가 이 서버의 이름이 아닙니다. 운영자가 server.hosts에 추가할 수 있습니다.",
             ),
             Says::NoRoute => own(
                 "There is nothing at this path. /openapi.json lists all paths.",

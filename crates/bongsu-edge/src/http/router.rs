@@ -12,7 +12,7 @@ use super::problem::{Problem, Says};
 use super::service::App;
 use super::{
     announcements, audit, blocks, caller, idempotency, members, messages, metrics, outer, probes, rooms,
-    sessions, tokens, users, video_rooms,
+    sessions, tokens, users, video_rooms, websocket,
 };
 
 /// All of it.
@@ -62,6 +62,7 @@ pub(super) fn router(app: &App) -> Router {
         .route("/version", get(probes::version))
         .route("/status", get(probes::status))
         .route("/metrics", get(metrics::metrics))
+        .route("/ws", get(websocket::open))
         .route("/openapi.json", get(probes::openapi_json))
         .nest("/api/v1", api)
         .fallback(no_route)

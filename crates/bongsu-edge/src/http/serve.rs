@@ -25,6 +25,8 @@ use tower::ServiceExt as _;
 use super::service::{App, HttpService};
 use crate::admission::Permit;
 use crate::meters::{Protocol, TurnedAway};
+use crate::sweeper;
+use crate::websocket::Peer;
 
 /// What the library's buffer holds beside header fields: the request line. Fields are counted to the byte elsewhere.
 const REQUEST_LINE_BYTES_MAX: usize = 8_192;
@@ -49,6 +51,12 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
     let mut stop = pin!(stop);
     let (stopping, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
+    let websockets = Arc::clone(&service.app.websockets);
+    tokio::spawn(sweeper::run(
+        Arc::downgrade(&websockets.sweeper),
+        Arc::downgrade(&websockets.node),
+        websockets.locale,
+    ));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -58,7 +66,12 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
         match accepted {
             Ok((stream, peer)) => {
                 if let Some(permit) = admit(&service, &stream, peer) {
-                    connections.spawn(connection(stream, permit, service.clone(), stopped.clone()));
+                    let peer = Peer {
+                        address: peer.ip(),
+                        local: stream.local_addr().unwrap_or(peer),
+                        permit: Arc::new(permit),
+                    };
+                    connections.spawn(connection(stream, peer, service.clone(), stopped.clone()));
                 }
             }
             Err(fault) => refused_by_machine(&service.app, &fault).await,
@@ -71,6 +84,7 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
     if tokio::time::timeout(drain, all).await.is_err() {
         tracing::warn!("HTTP requests were cut that did not end in the time for draining");
     }
+    sweeper::end_all(&websockets.sweeper, &websockets.node).await;
 }
 
 fn admit(service: &HttpService, stream: &TcpStream, peer: SocketAddr) -> Option<Permit> {
@@ -143,13 +157,7 @@ impl Drop for InFlight {
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    permit: Permit,
-    service: HttpService,
-    mut stopped: watch::Receiver<()>,
-) {
-    let _permit = permit;
+async fn connection(stream: TcpStream, peer: Peer, service: HttpService, mut stopped: watch::Receiver<()>) {
     let _open = Open::count(&service.app);
     let limits = service.app.limits();
     let (header_ms, idle_ms, drain_ms) = (limits.http_header_ms, limits.idle_ms, limits.drain_ms);
@@ -159,7 +167,8 @@ async fn connection(
     let builder = builder(limits.http_header_bytes_max, header_ms);
     let serving = {
         let (activity, router) = (Arc::clone(&activity), service.router.clone());
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer.clone());
             let in_flight = InFlight::begin(&activity);
             let router = router.clone();
             async move {
@@ -169,7 +178,7 @@ async fn connection(
             }
         })
     };
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), serving));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), serving));
     let mut wait = pin!(tokio::time::sleep(Duration::from_millis(header_ms)));
     let mut heard = 0;
     let mut ending = false;

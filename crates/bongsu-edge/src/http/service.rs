@@ -16,6 +16,8 @@ use super::router;
 use crate::admission::Admission;
 use crate::auth::ApiKeys;
 use crate::meters::Meters;
+use crate::origin::Origins;
+use crate::websocket::WebSockets;
 
 /// A listener of this node, for `/readyz` and `/status`.
 #[derive(Clone, Debug)]
@@ -44,6 +46,10 @@ pub struct HttpParts {
     pub locale: Locale,
     /// Origins whose pages may call the API, as in their `Origin` header; `*` for all. Empty: none.
     pub cors_origins: Vec<Arc<str>>,
+    /// Names by which this server is known to browsers. Empty: whatever they call it, or the loopback's if it listens there.
+    pub hosts: Vec<Arc<str>>,
+    /// Whether WebSocket clients that offer permessage-deflate get it.
+    pub permessage_deflate: bool,
 }
 
 /// The HTTP API, cheap to clone.
@@ -65,6 +71,7 @@ pub(super) struct Shared {
     pub(super) started_at: Timestamp,
     pub(super) locale: Locale,
     pub(super) cors_origins: Vec<Arc<str>>,
+    pub(super) websockets: Arc<WebSockets>,
     pub(super) listening: Mutex<Vec<Listening>>,
     pub(super) connections: AtomicUsize,
     pub(super) in_flight: InFlight,
@@ -88,7 +95,19 @@ impl HttpService {
             .http_requests_max
             .min(Semaphore::MAX_PERMITS);
         metrics::follow(&parts.meters, &parts.node);
+        let websockets = Arc::new(WebSockets {
+            node: Arc::clone(&parts.node),
+            meters: Arc::clone(&parts.meters),
+            sweeper: Arc::default(),
+            locale: parts.locale,
+            origins: Origins {
+                allowed: parts.cors_origins.clone(),
+                hosts: parts.hosts,
+            },
+            deflates: parts.permessage_deflate,
+        });
         let app = Arc::new(Shared {
+            websockets,
             node: parts.node,
             api_keys: RwLock::new(parts.api_keys),
             admission: parts.admission,

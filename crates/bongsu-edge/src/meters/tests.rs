@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bongsu_model::{RoomId, RoomRef};
+use bongsu_model::{Request, RoomId, RoomRef};
 use bongsu_node::Counters;
 
 use super::*;
@@ -21,11 +21,12 @@ fn what_was_counted_is_shown() {
     meters.connection_closed(Protocol::Action, Some(&CloseCause::Idle));
     meters.turned_away(TurnedAway::AddressFull);
     meters.bytes_read.inc_by(300);
-    meters.request(Verb::of(&Request::Ping), Outcome::Done);
+    meters.request(Request::Ping.verb(), Outcome::Done);
     meters.request(
-        Verb::of(&Request::Leave {
+        Request::Leave {
             room: RoomRef::Id(RoomId(1)),
-        }),
+        }
+        .verb(),
         Outcome::Refused,
     );
     meters.refused(&Refusal::because(Code::InvalidToken, "expired"));
@@ -145,12 +146,12 @@ fn two_servers_in_one_process_count_apart() {
 #[test]
 fn each_request_has_its_own_verb() {
     let text = Meters::new().render();
-    let verbs: BTreeSet<_> = VERBS.iter().collect();
-    assert_eq!(verbs.len(), VERBS.len());
+    let verbs: BTreeSet<_> = Verb::NAMES.iter().collect();
+    assert_eq!(verbs.len(), Verb::NAMES.len());
     assert_eq!(
         text.lines()
             .filter(|line| line.starts_with("bongsu_requests_total"))
             .count(),
-        VERBS.len() * 2
+        Verb::NAMES.len() * 2
     );
 }

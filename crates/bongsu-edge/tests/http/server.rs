@@ -160,6 +160,8 @@ impl Server {
             started_at: Timestamp(NOW - 1_000),
             locale: Locale::En,
             cors_origins: wanted.cors_origins,
+            hosts: Vec::new(),
+            permessage_deflate: false,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

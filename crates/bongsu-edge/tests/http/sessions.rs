@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bongsu_model::{
-    Asked, Connect, Encode, Limits, Locale, Notice, Request, RoomId, RoomRef, Tag, Timestamp,
+    Asked, Connect, Encode, Fatal, Locale, Notice, Refusal, Reply, Request, RoomId, RoomRef, Tag,
 };
-use bongsu_node::{Arrival, Dialect, Line, Mailbox, Session, Wrote};
+use bongsu_node::{Arrival, Dialect, Line, Mailbox, Session, Setting, Wrote};
 use bongsu_wire::action::ActionEvents;
 
 static EVENTS: ActionEvents = ActionEvents::plain();
@@ -43,8 +43,20 @@ impl Dialect for TestDialect {
     fn events(&self) -> &dyn Encode {
         &EVENTS
     }
-    fn notice(&self, notice: &Notice, _: Locale, _: Timestamp, _: u64, _: &Limits) -> Bytes {
+    fn reply(&self, _: &Tag, _: &Reply, _: Setting<'_>) -> Option<Bytes> {
+        None
+    }
+    fn refusal(&self, _: &Tag, refusal: &Refusal, _: Setting<'_>) -> Bytes {
+        Bytes::from(format!("{refusal:?}\n"))
+    }
+    fn notice(&self, notice: &Notice, _: Setting<'_>) -> Bytes {
         Bytes::from(format!("{notice:?}\n"))
+    }
+    fn broken_off(&self, fatal: &Fatal, _: bool, _: Setting<'_>) -> Bytes {
+        Bytes::from(format!("{fatal:?}\n"))
+    }
+    fn ping(&self, _: Setting<'_>) -> Option<Bytes> {
+        None
     }
 }
 

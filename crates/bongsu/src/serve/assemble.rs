@@ -119,6 +119,8 @@ fn listen(
         started_at: SystemClock.now(),
         locale: server.locale,
         cors_origins: server.cors_origins.clone(),
+        hosts: server.hosts.clone(),
+        permessage_deflate: server.permessage_deflate,
     });
     api.listens("tcp", tcp_address);
     api.listens("http", http_address);

@@ -58,6 +58,9 @@ pub(crate) struct ServerSettings {
     pub(crate) threads: Option<usize>,
     pub(crate) dev: bool,
     pub(crate) cors_origins: Vec<Arc<str>>,
+    /// Names by which browsers know the server.
+    pub(crate) hosts: Vec<Arc<str>>,
+    pub(crate) permessage_deflate: bool,
 }
 
 impl Default for ServerSettings {
@@ -75,6 +78,8 @@ impl Default for ServerSettings {
             threads: None,
             dev: false,
             cors_origins: Vec::new(),
+            hosts: Vec::new(),
+            permessage_deflate: false,
         }
     }
 }
@@ -105,9 +110,21 @@ pub(super) fn read(section: Section<'_, '_>) -> ServerSettings {
         cors_origins: section
             .texts("cors_origins", origin)
             .unwrap_or(usual.cors_origins),
+        hosts: section.texts("hosts", host).unwrap_or(usual.hosts),
+        permessage_deflate: section
+            .flag("permessage_deflate")
+            .unwrap_or(usual.permessage_deflate),
     };
     section.close();
     settings
+}
+
+fn host(text: &str) -> Result<Arc<str>, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    if (1..=253).contains(&text.len()) && text.bytes().all(plain) {
+        return Ok(text.into());
+    }
+    Err("a host name is needed without scheme and port, such as chat.example".to_owned())
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

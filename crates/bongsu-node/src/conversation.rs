@@ -1,0 +1,325 @@
+//! One connection's conversation: what came in is carried out in order and answered.
+//!
+//! Invariants: a request is carried out after the one before it is answered; posts that came in together share a
+//! commit; what a request caused is heard before what comes next is answered. Once closed, nothing is carried out.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bongsu_model::event::Lane;
+use bongsu_model::refusal::CloseCause;
+use bongsu_model::{
+    Asked, Closing, Code, Connect, Fatal, Incoming, Locale, Notice, Refusal, Reply, Request, Tag, Verb,
+};
+
+use crate::dialect::{Dialect, Setting};
+use crate::mailbox::{Mailbox, Pushed};
+use crate::node::Node;
+use crate::session::{Arrival, Session};
+use crate::usecases::post::Unheard;
+
+/// Posts that are put to the store together, at most.
+const POSTS_AT_ONCE: usize = 256;
+
+/// Who counts what happens in conversations.
+pub trait Witness: Send + Sync {
+    /// A request was carried out, or refused.
+    fn served(&self, verb: Verb, done: bool);
+    /// A refusal was said.
+    fn refused(&self, refusal: &Refusal);
+    /// What came in could not be read any further.
+    fn malformed(&self);
+}
+
+/// What a conversation needs of its connection while it is carried on.
+#[derive(Clone, Copy)]
+pub struct Speaking<'a> {
+    /// How the client is spoken to.
+    pub dialect: &'static dyn Dialect,
+    /// Where it is.
+    pub address: IpAddr,
+    /// Who counts.
+    pub witness: &'a dyn Witness,
+}
+
+/// A connection as its client's partner.
+pub struct Conversation {
+    node: Arc<Node>,
+    mailbox: Arc<Mailbox>,
+    session: Option<Arc<Session>>,
+    /// What it caused and may not have been given yet.
+    unheard: Option<Unheard>,
+    locale: Locale,
+}
+
+impl Conversation {
+    /// A conversation in which nothing was said yet.
+    #[must_use]
+    pub fn new(node: Arc<Node>, mailbox: Arc<Mailbox>, locale: Locale) -> Self {
+        Self {
+            node,
+            mailbox,
+            session: None,
+            unheard: None,
+            locale,
+        }
+    }
+
+    /// Who is spoken with.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// The way out.
+    #[must_use]
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// The session, once it has signed in.
+    #[must_use]
+    pub fn session(&self) -> Option<&Arc<Session>> {
+        self.session.as_ref()
+    }
+
+    /// Signs in with what came with the connection itself, as if it were its first request; `tag` names that request.
+    pub async fn begin(&mut self, tag: Tag, connect: Connect, speaking: Speaking<'_>) {
+        let asked = Asked {
+            tag,
+            claimed_user: None,
+            request: Request::Connect(connect),
+        };
+        self.request(asked, speaking).await;
+    }
+
+    /// Carries out what came in, then ends the connection if what came after it makes no sense.
+    pub async fn carry_out(&mut self, incoming: Vec<Incoming>, fatal: Option<Fatal>, speaking: Speaking<'_>) {
+        let mut posts = Vec::new();
+        for one in incoming {
+            if self.mailbox.is_closed() {
+                return;
+            }
+            match one {
+                Incoming::Request(asked)
+                    if self.session.is_some() && matches!(asked.request, Request::Post(_)) =>
+                {
+                    posts.push(asked);
+                    if posts.len() >= POSTS_AT_ONCE {
+                        self.post(&mut posts, speaking).await;
+                    }
+                }
+                Incoming::Request(asked) => {
+                    self.post(&mut posts, speaking).await;
+                    self.request(asked, speaking).await;
+                }
+                Incoming::Refused { tag, refusal } => {
+                    self.post(&mut posts, speaking).await;
+                    self.settle().await;
+                    self.relief().await;
+                    let refusal = self.tolerate().err().unwrap_or(refusal);
+                    self.refuse(&tag, &refusal, speaking);
+                }
+                Incoming::Echo(bytes) => {
+                    self.relief().await;
+                    match self.tolerate() {
+                        Ok(()) => self.push(Lane::Control, &bytes),
+                        Err(refusal) => self.refuse(&Tag::default(), &refusal, speaking),
+                    }
+                }
+                Incoming::Goodbye(last) => {
+                    self.post(&mut posts, speaking).await;
+                    self.settle().await;
+                    self.mailbox.close(Some(&last));
+                }
+            }
+        }
+        self.post(&mut posts, speaking).await;
+        if let Some(fatal) = fatal {
+            self.settle().await;
+            self.broken_off(&fatal, speaking);
+        }
+    }
+
+    /// Lets what is owed be written, if anyone still reads it, and signs out.
+    pub async fn end(&mut self) {
+        if !self.mailbox.is_closed() {
+            self.settle().await;
+            self.mailbox.relief(0).await;
+        }
+        if let Some(session) = self.session.take() {
+            self.node.sign_out(&session).await;
+        }
+        self.mailbox.abort();
+    }
+
+    /// Posts what has gathered.
+    async fn post(&mut self, posts: &mut Vec<Asked>, speaking: Speaking<'_>) {
+        if posts.is_empty() {
+            return;
+        }
+        let posts = std::mem::take(posts);
+        let Some(session) = self.session.clone() else {
+            return;
+        };
+        self.relief().await;
+        let node = Arc::clone(&self.node);
+        let this = &*self;
+        let unheard = node
+            .post_all(&session, posts, &mut |tag, outcome| {
+                speaking.witness.served(Verb::POST, outcome.is_ok());
+                match outcome {
+                    Ok(reply) => {
+                        this.reply(tag, &reply, speaking);
+                    }
+                    Err(refusal) => this.refuse(tag, &refusal, speaking),
+                }
+            })
+            .await;
+        self.unheard = unheard.or(self.unheard);
+    }
+
+    /// Lets what was caused before be heard before what comes next is answered.
+    async fn settle(&mut self) {
+        if let (Some(session), Some(unheard)) = (&self.session, self.unheard.take()) {
+            self.node.settle(session, unheard).await;
+        }
+    }
+
+    /// Waits until there is room for an answer: who does not read what it asked for is not served more.
+    async fn relief(&self) {
+        let bytes_max = self.node.ports.limits.mailbox_bytes_max / 2;
+        self.mailbox.relief(bytes_max).await;
+    }
+
+    async fn request(&mut self, asked: Asked, speaking: Speaking<'_>) {
+        self.settle().await;
+        if matches!(asked.request, Request::History { .. }) {
+            // A page is the largest answer there is, so it goes out alone.
+            self.mailbox.relief(0).await;
+        } else {
+            self.relief().await;
+        }
+        match self.session.clone() {
+            Some(session) => self.serve(&session, asked, speaking).await,
+            None => self.sign_in(asked, speaking).await,
+        }
+    }
+
+    async fn serve(&mut self, session: &Arc<Session>, asked: Asked, speaking: Speaking<'_>) {
+        let (tag, verb) = (asked.tag.clone(), asked.request.verb());
+        let node = Arc::clone(&self.node);
+        let this = &*self;
+        let mut answered_by_event = false;
+        let served = node
+            .handle(session, asked, &mut |reply| {
+                answered_by_event |= !this.reply(&tag, &reply, speaking);
+            })
+            .await;
+        speaking.witness.served(verb, served.is_ok());
+        if let Err(refusal) = served {
+            self.refuse(&tag, &refusal, speaking);
+        } else if answered_by_event {
+            self.unheard = Some(Unheard::Events);
+        }
+    }
+
+    async fn sign_in(&mut self, asked: Asked, speaking: Speaking<'_>) {
+        let Asked {
+            tag,
+            claimed_user,
+            request,
+        } = asked;
+        let verb = request.verb();
+        let Request::Connect(connect) = request else {
+            speaking.witness.served(verb, false);
+            self.refuse(&tag, &Refusal::new(Code::NotAuthenticated), speaking);
+            return;
+        };
+        self.locale = connect.locale.unwrap_or(self.locale);
+        let arrival = Arrival {
+            mailbox: Arc::clone(&self.mailbox),
+            dialect: speaking.dialect,
+            address: speaking.address,
+            locale: self.locale,
+            claimed_user,
+        };
+        let node = Arc::clone(&self.node);
+        let this = &*self;
+        let signed_in = node
+            .sign_in(arrival, connect, &mut |reply| {
+                this.reply(&tag, &reply, speaking);
+            })
+            .await;
+        speaking.witness.served(verb, signed_in.is_ok());
+        match signed_in {
+            Ok(session) => self.session = Some(session),
+            Err(refusal) => self.refuse(&tag, &refusal, speaking),
+        }
+    }
+
+    /// Whether a session may send nonsense yet again.
+    fn tolerate(&self) -> Result<(), Refusal> {
+        self.session
+            .as_ref()
+            .map_or(Ok(()), |session| self.node.tolerate(session))
+    }
+
+    /// Answers; false if the event that the request causes is the answer.
+    fn reply(&self, tag: &Tag, reply: &Reply, speaking: Speaking<'_>) -> bool {
+        let Some(bytes) = speaking.dialect.reply(tag, reply, self.setting()) else {
+            return false;
+        };
+        let lane = if matches!(reply, Reply::Pong { .. }) {
+            Lane::Control
+        } else {
+            Lane::Message
+        };
+        self.push(lane, &bytes);
+        true
+    }
+
+    /// Answers with a refusal; closes where that is due: before sign-in, and when the token is no good any more.
+    fn refuse(&self, tag: &Tag, refusal: &Refusal, speaking: Speaking<'_>) {
+        self.node.counters.refused(refusal.code);
+        speaking.witness.refused(refusal);
+        let (dialect, with) = (speaking.dialect, self.setting());
+        if self.session.is_none() {
+            self.mailbox.close(Some(&dialect.turned_away(tag, refusal, with)));
+            return;
+        }
+        self.push(Lane::Message, &dialect.refusal(tag, refusal, with));
+        if refusal.code == Code::InvalidToken {
+            let notice = Notice::Closed(Closing::new(CloseCause::Refused(refusal.clone())));
+            self.mailbox.close(Some(&dialect.notice(&notice, with)));
+        }
+    }
+
+    /// What came in makes no sense any more: says where, and closes.
+    fn broken_off(&self, fatal: &Fatal, speaking: Speaking<'_>) {
+        self.node.counters.refused(fatal.refusal.code);
+        speaking.witness.malformed();
+        let last = speaking
+            .dialect
+            .broken_off(fatal, self.session.is_some(), self.setting());
+        self.mailbox.close(Some(&last));
+    }
+
+    fn push(&self, lane: Lane, bytes: &bytes::Bytes) {
+        if self.mailbox.answer(lane, bytes) == Pushed::Full {
+            // It was held back before and still there is no room: it does not read.
+            self.node.counters.slow_closes.bump();
+            self.mailbox.abort();
+        }
+    }
+
+    fn setting(&self) -> Setting<'_> {
+        let ports = &self.node.ports;
+        Setting {
+            locale: self.locale,
+            now: ports.clock.now(),
+            id: ports.number(),
+            limits: &ports.limits,
+        }
+    }
+}
