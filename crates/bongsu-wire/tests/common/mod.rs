@@ -56,3 +56,39 @@ pub(crate) fn asked(text: &str) -> Asked {
 pub(crate) fn refused(text: &str) -> (Tag, Refusal) {
     one(text.as_bytes(), &Limits::DEFAULT).expect_err(text)
 }
+
+/// The frames that these bytes are, none of them masked: the first byte of each, and its payload.
+pub(crate) fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut frames = Vec::new();
+    while let [first, short, rest @ ..] = bytes {
+        let (length, rest) = match short {
+            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+            127 => (
+                usize::try_from(u64::from_be_bytes(*rest.first_chunk().unwrap())).unwrap(),
+                &rest[8..],
+            ),
+            short => (usize::from(*short), rest),
+        };
+        let (payload, after) = rest.split_at(length);
+        frames.push((*first, payload.to_vec()));
+        bytes = after;
+    }
+    assert!(bytes.is_empty(), "half a header");
+    frames
+}
+
+/// The first byte of a text frame.
+pub(crate) const TEXT: u8 = 0x81;
+/// The first byte of a text frame that is compressed.
+pub(crate) const PACKED_TEXT: u8 = 0xc1;
+/// The first byte of a close frame.
+pub(crate) const CLOSE: u8 = 0x88;
+
+/// The one text frame that these bytes are.
+pub(crate) fn text_frame(bytes: &[u8]) -> Vec<u8> {
+    let mut frames = frames(bytes);
+    assert_eq!(frames.len(), 1);
+    let (first, payload) = frames.remove(0);
+    assert_eq!(first, TEXT);
+    payload
+}

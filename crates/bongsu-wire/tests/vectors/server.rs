@@ -1,13 +1,16 @@
-//! What the server says: replies, events, refusals and notices to bytes, and back through the client's parser.
+//! What the server says: replies, events, refusals and notices to bytes, and back through the clients' parsers.
 
 use std::fmt::Debug;
 
 use bongsu_model::event::Audience;
 use bongsu_model::{Encode, Event, Limits, Locale, Tag};
 use bongsu_wire::action::client::Heard;
-use bongsu_wire::action::{ActionCodec, ActionEvents};
+use bongsu_wire::action::{ActionCodec, ActionEvents, ActionFrames};
+use bongsu_wire::typed::{self, TypeEvents, TypeVoice};
+use serde_json::Value;
 
 use super::Sections;
+use super::common::{CLOSE, TEXT, frames, text_frame};
 use super::values::{NOW, events, notices, refusals, replies};
 
 const ID: u64 = 0x00ab_cdef_0123_4567;
@@ -17,19 +20,23 @@ pub(crate) fn vectors() -> Vec<(String, Sections)> {
     [said_replies(), said_events(), said_refusals(), said_notices()].concat()
 }
 
+fn tag(reference: Option<&str>, verb: Option<&str>) -> Tag {
+    Tag {
+        reference: reference.map(Into::into),
+        verb: verb.map(Into::into),
+    }
+}
+
 fn said_replies() -> Vec<(String, Sections)> {
-    let codec = ActionCodec::new();
     let mut vectors = Vec::new();
     for (name, about, seq_id, reply) in replies() {
-        let tag = Tag {
-            reference: seq_id.map(Into::into),
-            verb: None,
-        };
-        let Some(bytes) = codec.reply(&tag, &reply, NOW, &Limits::DEFAULT) else {
-            continue;
-        };
+        let tag = tag(seq_id, None);
+        let action = ActionCodec::new().reply(&tag, &reply, NOW, &Limits::DEFAULT);
+        let typed = TypeVoice::default().reply(&tag, &reply, NOW, &Limits::DEFAULT);
         let context = format!("seq_id {}\nnow {NOW}", seq_id.unwrap_or("none"));
-        vectors.push((format!("reply_{name}"), said(about, context, &reply, &bytes)));
+        let said = Said::new(action.as_deref(), typed.as_deref());
+        assert_eq!(said.typed_reference(), seq_id.map(Into::into), "{name}");
+        vectors.push((format!("reply_{name}"), said.of(about, context, &reply)));
     }
     vectors
 }
@@ -46,31 +53,40 @@ fn said_events() -> Vec<(String, Sections)> {
             body,
         };
         let context = format!("seq_id {}\nid {ID:016x}\nnow {NOW}", cause.unwrap_or("none"));
-        vectors.push((
-            format!("event_{name}"),
-            said(about, context, &event.body, &ActionEvents::plain().encode(&event)),
-        ));
+        let action = ActionEvents::plain().encode(&event);
+        assert_eq!(
+            text_frame(&ActionFrames::plain().encode(&event)),
+            action[..action.len() - 1]
+        );
+        let said = Said::new(Some(&action), Some(&TypeEvents::plain().encode(&event)));
+        assert_eq!(
+            said.typed_reference(),
+            None,
+            "{name}: an event is the same for all"
+        );
+        vectors.push((format!("event_{name}"), said.of(about, context, &event.body)));
     }
     vectors
 }
 
 fn said_refusals() -> Vec<(String, Sections)> {
-    let codec = ActionCodec::new();
     let mut vectors = Vec::new();
     for (name, about, verbs, refusal) in refusals() {
         for (locale, spelled) in LOCALES {
-            let tag = Tag {
-                reference: verbs.map(|_| "s1".into()),
-                verb: verbs.map(|[action, _]| action.into()),
-            };
-            let bytes = codec.refusal(&tag, &refusal, locale, NOW, ID);
-            let seq_id = tag.reference.as_deref().unwrap_or("none");
-            let action = tag.verb.as_deref().unwrap_or("none");
-            let context =
-                format!("seq_id {seq_id}\naction {action}\nlocale {spelled}\nid {ID:016x}\nnow {NOW}");
+            let reference = verbs.filter(|_| !name.ends_with("_untagged")).map(|_| "s1");
+            let [action, kind] = [0, 1].map(|protocol| verbs.map(|verbs| verbs[protocol]));
+            let line = ActionCodec::new().refusal(&tag(reference, action), &refusal, locale, NOW, ID);
+            let frame = TypeVoice::default().refusal(&tag(reference, kind), &refusal, locale);
+            let context = format!(
+                "seq_id {}\naction {}\nlocale {spelled}\nid {ID:016x}\nnow {NOW}",
+                reference.unwrap_or("none"),
+                action.unwrap_or("none")
+            );
+            let said = Said::new(Some(&line), Some(&frame));
+            assert_eq!(said.typed_reference(), reference.map(Into::into), "{name}");
             vectors.push((
                 format!("refusal_{name}_{spelled}"),
-                said(about, context, &refusal, &bytes),
+                said.of(about, context, &refusal),
             ));
         }
     }
@@ -78,54 +94,100 @@ fn said_refusals() -> Vec<(String, Sections)> {
 }
 
 fn said_notices() -> Vec<(String, Sections)> {
-    let codec = ActionCodec::new();
     let mut vectors = Vec::new();
     for (name, about, notice) in notices() {
         for (locale, spelled) in LOCALES {
-            let bytes = codec.notice(&notice, locale, NOW, ID, &Limits::DEFAULT);
+            let line = ActionCodec::new().notice(&notice, locale, NOW, ID, &Limits::DEFAULT);
+            let frames = TypeVoice::default().notice(&notice, locale, NOW, &Limits::DEFAULT);
             let context = format!("locale {spelled}\nid {ID:016x}\nnow {NOW}");
+            let said = Said::new(Some(&line), Some(&frames));
+            assert_eq!(said.close.is_some(), name.starts_with("closed_"), "{name}");
             vectors.push((
                 format!("notice_{name}_{spelled}"),
-                said(about, context, &notice, &bytes),
+                said.of(about, context, &notice),
             ));
         }
     }
     vectors
 }
 
-/// Checks that a line is one, that it can be heard, and that any JSON encoder would say the same.
-fn said(about: &str, context: String, value: &impl Debug, bytes: &[u8]) -> Sections {
-    let (b'\n', text) = bytes.split_last().unwrap() else {
-        panic!("a line ends with a newline")
-    };
+/// What one value is in every protocol that has words for it.
+struct Said {
+    action: Option<String>,
+    typed: Option<String>,
+    /// The close frame behind the last error.
+    close: Option<String>,
+}
+
+impl Said {
+    /// Checks that a line is one and a frame whole, that they can be heard, and that any JSON encoder would say the same.
+    fn new(action: Option<&[u8]>, typed: Option<&[u8]>) -> Self {
+        let action = action.map(|line| {
+            let (b'\n', text) = line.split_last().unwrap() else {
+                panic!("a line ends with a newline")
+            };
+            let heard = Heard::parse(line).unwrap();
+            assert!(heard.object().unwrap().is_object());
+            assert_eq!(heard.timestamp, NOW.to_string());
+            json(text);
+            String::from_utf8(line.to_vec()).unwrap()
+        });
+        let mut frames = typed.map_or(vec![], frames).into_iter();
+        let typed = frames.next().map(|(first, text)| {
+            assert_eq!(first, TEXT);
+            json(&text);
+            String::from_utf8(text).unwrap()
+        });
+        let close = frames.next().map(|(first, payload)| {
+            assert_eq!(first, CLOSE);
+            let code = u16::from_be_bytes([payload[0], payload[1]]);
+            format!("{code} {}", std::str::from_utf8(&payload[2..]).unwrap())
+        });
+        assert!(frames.next().is_none(), "nothing follows a close");
+        Self { action, typed, close }
+    }
+
+    fn typed_reference(&self) -> Option<String> {
+        let heard = typed::client::Heard::parse(self.typed.as_ref()?.as_bytes()).unwrap();
+        assert_eq!(heard.code.is_some(), heard.kind == "error");
+        assert_eq!(heard.object().unwrap().is_object(), heard.kind != "error");
+        heard.ref_id.map(Into::into)
+    }
+
+    fn of(self, about: &str, context: String, value: &impl Debug) -> Sections {
+        let mut sections = vec![
+            ("about", about.into()),
+            ("context", context),
+            ("value", format!("{value:#?}")),
+        ];
+        let texts = [
+            ("action", self.action),
+            ("type", self.typed),
+            ("close", self.close),
+        ];
+        sections.extend(texts.into_iter().filter_map(|(name, text)| Some((name, text?))));
+        sections
+    }
+}
+
+/// One line of JSON in which no key stands twice.
+fn json(text: &[u8]) {
     assert!(!text.contains(&b'\n'), "one line");
-    let heard = Heard::parse(bytes).unwrap();
-    assert!(heard.object().unwrap().is_object());
-    assert_eq!(heard.timestamp, NOW.to_string());
-    let parsed: serde_json::Value = serde_json::from_slice(text).unwrap();
-    let fields: usize = count(&parsed);
+    let parsed: Value = serde_json::from_slice(text).unwrap();
+    let colons = text.windows(2).filter(|it| *it == b"\":").count();
     assert_eq!(
-        fields,
-        text.windows(2).filter(|it| *it == b"\":").count(),
-        "no key stands twice"
+        count(&parsed),
+        colons,
+        "a key stands twice: {}",
+        String::from_utf8_lossy(text)
     );
-    let action = String::from_utf8(bytes.to_vec()).unwrap();
-    vec![
-        ("about", about.into()),
-        ("context", context),
-        ("value", format!("{value:#?}")),
-        ("action", action),
-    ]
 }
 
 /// Keys in all objects.
-fn count(value: &serde_json::Value) -> usize {
+fn count(value: &Value) -> usize {
     match value {
-        serde_json::Value::Object(map) => map.values().map(|it| 1 + count(it)).sum(),
-        serde_json::Value::Array(array) => array.iter().map(count).sum(),
-        serde_json::Value::Null
-        | serde_json::Value::Bool(_)
-        | serde_json::Value::Number(_)
-        | serde_json::Value::String(_) => 0,
+        Value::Object(map) => map.values().map(|it| 1 + count(it)).sum(),
+        Value::Array(array) => array.iter().map(count).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }

@@ -1,17 +1,21 @@
 //! What clients say: bytes to requests. The examples of the protocol's reference document stand here as printed.
 
-use bongsu_model::Limits;
+use bongsu_model::{Asked, Limits, Request};
 use bongsu_wire::action::ActionCodec;
 use bongsu_wire::action::client::{self, Greeting};
 use bongsu_wire::incoming::Incoming;
+use bongsu_wire::typed::message;
 
-use super::Sections;
 use super::common::{rules, understood};
+use super::{Sections, typed};
 
 pub(crate) fn vectors() -> Vec<(String, Sections)> {
     let mut vectors = Vec::new();
     for (name, about, bytes) in printed().into_iter().chain(built()).chain(wrong()) {
         vectors.push((name.to_owned(), read(name, about, &bytes)));
+    }
+    for (name, about, text) in typed::alone().into_iter().chain(typed::wrong()) {
+        vectors.push((name.to_owned(), read_typed(name, about, &text)));
     }
     vectors
 }
@@ -27,24 +31,87 @@ fn read(name: &str, about: &str, bytes: &str) -> Sections {
                 .unwrap();
         }
         assert!(!codec.in_frame());
-        let asks = out.iter().any(|it| matches!(it, Incoming::Request(_)));
-        assert_eq!(asks, name.starts_with("request_"), "{name}: {out:?}");
-        let prints: Vec<_> = out
-            .into_iter()
-            .map(|incoming| match understood(incoming) {
-                Ok(asked) => format!("{asked:#?}"),
-                Err((tag, refusal)) => format!("{tag:#?}\n{refusal:#?}"),
-            })
-            .collect();
-        prints.join("\n")
+        out
     };
     let whole = meaning(bytes.len());
-    assert_eq!(whole, meaning(1), "{name}");
+    let value = print(name, &whole);
+    assert_eq!(value, print(name, &meaning(1)), "{name}");
+    let mut sections = vec![
+        ("about", about.into()),
+        ("value", value),
+        ("action", bytes.into()),
+    ];
+    if let Some(text) = typed::same_as(name) {
+        let both = [whole, heard(&text)].map(|mut it| understood(it.remove(0)).unwrap());
+        mean_the_same(name, &both);
+        sections.push(("type", text));
+    }
+    sections
+}
+
+/// Decodes one text message, and prints what it means.
+fn read_typed(name: &str, about: &str, text: &str) -> Sections {
     vec![
         ("about", about.into()),
-        ("value", whole),
-        ("action", bytes.into()),
+        ("value", print(name, &heard(text))),
+        ("type", text.into()),
     ]
+}
+
+fn heard(text: &str) -> Vec<Incoming> {
+    let mut out = Vec::new();
+    message(text, &rules(&Limits::DEFAULT), &mut out);
+    out
+}
+
+fn print(name: &str, out: &[Incoming]) -> String {
+    let asks = out.iter().any(|it| matches!(it, Incoming::Request(_)));
+    assert_eq!(asks, name.starts_with("request_"), "{name}: {out:?}");
+    let prints: Vec<_> = out
+        .iter()
+        .map(|incoming| match understood(incoming.clone()) {
+            Ok(asked) => format!("{asked:#?}"),
+            Err((tag, refusal)) => format!("{tag:#?}\n{refusal:#?}"),
+        })
+        .collect();
+    prints.join("\n")
+}
+
+/// The guarantee of all codecs: one request, whatever protocol says it.
+fn mean_the_same(name: &str, [action, typed]: &[Asked; 2]) {
+    assert_eq!(
+        format!("{:#?}", action.request),
+        format!("{:#?}", typed.request),
+        "{name}"
+    );
+    assert_eq!(carried(&action.request), carried(&typed.request), "{name}");
+    assert_eq!(action.tag.reference, typed.tag.reference, "{name}");
+    assert_ne!(action.tag.verb, typed.tag.verb, "{name}");
+}
+
+/// The JSON that is carried unread, of which a request prints only the length.
+fn carried(request: &Request) -> Option<&str> {
+    match request {
+        Request::Post(post) => post.metadata.as_ref().map(|it| it.as_str()),
+        Request::Emit(emit) => Some(emit.data.as_str()),
+        Request::Signal { signal, .. } => Some(signal.payload().as_str()),
+        Request::Connect(_)
+        | Request::RefreshToken { .. }
+        | Request::Ping
+        | Request::Pong
+        | Request::Join { .. }
+        | Request::Leave { .. }
+        | Request::Typing { .. }
+        | Request::MarkRead { .. }
+        | Request::History { .. }
+        | Request::CreateCall { .. }
+        | Request::JoinCall { .. }
+        | Request::LeaveCall { .. }
+        | Request::EndCall { .. }
+        | Request::SetMedia { .. }
+        | Request::Block { .. }
+        | Request::Unblock { .. } => None,
+    }
 }
 
 type Spoken = (&'static str, &'static str, String);
@@ -198,6 +265,7 @@ fn built() -> Vec<Spoken> {
     );
     vec![
         ("request_connect_resume", "With all that a CONNECT may say.", text(client::connect_with("abc", &greeting, "s1"))),
+        ("request_ping_untagged", "The least a request may be.", "{\"action\":\"PING\"}\n".into()),
         ("request_refresh_token", "A new token for a live session.", line("REFRESH_TOKEN", r#"{"jwt_token":"abc"}"#)),
         ("request_join_after", "A join that wants what came after a message.", line("JOIN_ROOM", r#"{"chatroom_id":1,"after_seq":41}"#)),
         ("request_post_plain", "The least a message may be.", text(client::post(1, "hi\n\"you\"", Some("c-1"), "s1"))),

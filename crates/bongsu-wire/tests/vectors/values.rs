@@ -124,6 +124,7 @@ pub(crate) fn replies() -> Vec<Answered> {
         ("posted", "The message was accepted.", Some("msg_001"), Reply::Posted { message: message(41, "안녕하세요!").into(), client_id: None }),
         ("posted_client_id", "The message was accepted under the client's own name for it.", Some("msg_001"), Reply::Posted { message: message(41, "안녕하세요!").into(), client_id: Some(client_id()) }),
         ("repeated", "The message was stored before.", Some("msg_002"), Reply::Repeated { message: full_message(), client_id: client_id() }),
+        ("repeated_plain", "A plain message was stored before.", Some("msg_002"), Reply::Repeated { message: message(41, "안녕하세요!").into(), client_id: client_id() }),
         ("marked", "The read mark is kept.", Some("s1"), Reply::Marked { room: general(), seq: Seq(41) }),
         ("page", "A page of history.", Some("s1"), Reply::Page(page())),
         ("page_empty", "A page of nothing.", Some("s1"), Reply::Page(HistoryPage { messages: vec![], has_more: false, ..page() })),
@@ -219,7 +220,8 @@ fn call_events() -> Vec<Happened> {
     ]
 }
 
-/// Name, what it is, the request's name in each protocol if it is known, the refusal.
+/// Name, what it is, the request's name in each protocol if it is known, the refusal. What is `…_untagged` answers a
+/// request without a reference.
 pub(crate) type Denied = (&'static str, &'static str, Option<[&'static str; 2]>, Refusal);
 
 #[rustfmt::skip] // One row, one value.
@@ -232,6 +234,7 @@ pub(crate) fn refusals() -> Vec<Denied> {
     vec![
         ("connect", "A refused sign-in.", connect, Refusal::because(Code::InvalidToken, "expired")),
         ("connect_overloaded", "A sign-in at a bad time.", connect, Refusal::retry(Code::Overloaded, 1_500)),
+        ("connect_untagged", "A refused sign-in without a reference.", connect, Refusal::because(Code::InvalidToken, "expired")),
         ("not_authenticated", "A request before the sign-in.", Some(["PING", "ping"]), Refusal::new(Code::NotAuthenticated)),
         ("room_not_found", "No such room.", join, Refusal::new(Code::RoomNotFound)),
         ("user_blocked", "The other side has blocked.", Some(["SDP_OFFER", "call.offer"]), Refusal::new(Code::UserBlocked)),
