@@ -72,7 +72,8 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     let loaded = node.load_revocations().await;
     loaded.map_err(|refusal| anyhow::anyhow!("revocations cannot be read: {refusal:?}"))?;
     if server.dev {
-        demo::furnish(&node, &signer, tcp.local_addr()?, server).await?;
+        let addresses = (tcp.local_addr()?, http.local_addr()?);
+        demo::furnish(&node, &signer, addresses, server).await?;
     }
     let meters = Arc::new(Meters::new());
     meters.follow(&node.counters);

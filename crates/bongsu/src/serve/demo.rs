@@ -35,21 +35,23 @@ pub(super) fn only_at_home(server: &ServerSettings) -> anyhow::Result<()> {
 pub(super) async fn furnish(
     node: &Arc<Node>,
     signer: &Signer,
-    tcp: SocketAddr,
+    (tcp, http): (SocketAddr, SocketAddr),
     server: &ServerSettings,
 ) -> anyhow::Result<()> {
     let room_token = make(node)
         .await
         .map_err(|refusal| anyhow::anyhow!("demo data cannot be made: {refusal:?}"))?;
-    let request = MintRequest {
-        sub: "1".to_owned(),
-        role: Role::User,
-        ttl_ms: TOKEN_MS,
-        ..MintRequest::default()
-    };
-    let token = signer.mint(&request, node.now());
+    let tokens = ["1", "2"].map(|sub| {
+        let request = MintRequest {
+            sub: sub.to_owned(),
+            role: Role::User,
+            ttl_ms: TOKEN_MS,
+            ..MintRequest::default()
+        };
+        signer.mint(&request, node.now())
+    });
     match server.log_format {
-        LogFormat::Text => eprintln!("{}", words(&token, &room_token, tcp, server)),
+        LogFormat::Text => eprintln!("{}", words(&tokens, &room_token, (tcp, http), server)),
         LogFormat::Json => {
             tracing::warn!("demo mode: anyone on this machine can sign in; never for production")
         }
@@ -96,7 +98,12 @@ async fn make(node: &Arc<Node>) -> Result<String, Refusal> {
         .map(|room| room.token.to_string())
 }
 
-fn words(token: &str, room_token: &str, tcp: SocketAddr, server: &ServerSettings) -> String {
+fn words(
+    [token, second]: &[String; 2],
+    room_token: &str,
+    (tcp, http): (SocketAddr, SocketAddr),
+    server: &ServerSettings,
+) -> String {
     // As it was called, so that the line works where it is pasted.
     let program = std::env::args().next().unwrap_or_else(|| "bongsu".to_owned());
     let data_dir = server.data_dir.display();
@@ -114,7 +121,13 @@ Then paste these lines, one by one / 다음 줄을 하나씩 붙여 넣으세요
 {{"action":"CONNECT","data":{{"jwt_token":"{token}"}},"seq_id":"1"}}
 {{"action":"SEND_MESSAGE","data":{{"chatroom_id":1,"content":"안녕하세요","message_type":"text"}},"seq_id":"2"}}
 
-Another user / 다른 사용자로:    {program} tail --room 1 --as 2 --tcp {tcp} --data-dir {data_dir}
+In a browser / 브라우저에서:    http://{http}/docs  (every message and every call / 모든 메시지와 호출)
+Then in its console, as user 2 / 그 페이지의 콘솔에서 2번 사용자로:
+ws = new WebSocket("ws://{http}/ws"); ws.onmessage = e => console.log(e.data)
+ws.send('{{"type":"auth","data":{{"token":"{second}"}}}}')
+ws.send('{{"type":"chat.message","data":{{"room":"general","text":"hello"}},"id":"1"}}')
+
+Another user / 다른 사용자로:    {program} tail --room general --as 3 --http {http} --data-dir {data_dir}
 "#
     )
 }

@@ -52,6 +52,7 @@ pub(super) fn tell(folder: &Path) {
         "first start: {folder} has the database and signing-key.pem, which signs tokens; keep both safe"
     );
     tracing::info!(
-        "next: `bongsu token --sub 1 --data-dir {folder}` makes a token, `bongsu config default` lists all settings"
+        "next: /docs on the HTTP address shows every message and every call; \
+         `bongsu token --sub 1 --data-dir {folder}` makes a token, `bongsu config default` lists all settings"
     );
 }
