@@ -6,7 +6,6 @@ mod codes;
 mod document;
 mod examples;
 
-pub use codes::{CLOSE_CODES, CloseCode};
 pub use document::document;
 
 use crate::action;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod check;
+mod document;
 mod names;
 mod requests;
 mod sample;
