@@ -1,4 +1,7 @@
-"""A client of the action protocol, written from its document with the standard library alone."""
+"""A client of the action protocol, written from its document with the standard library alone.
+
+What waits for frames, and keeps those that nobody waited for, is the same for every protocol: `Inbox`.
+"""
 
 import base64
 import gzip
@@ -34,18 +37,87 @@ def brief(frame):
     return text if len(text) < 300 else text[:300] + "…"
 
 
-class Client:
+def dial(port, host="127.0.0.1", receive_buffer=None):
+    """A connected socket; with a small receive buffer for who is to read slowly."""
+    connection = socket.socket()
+    if receive_buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.settimeout(WAIT_S)
+    connection.connect((host, port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+class Inbox:
+    """Waits for frames that `receive` gives, whatever the protocol calls them."""
+
+    KIND = "action"
+
+    def __init__(self):
+        self.inbox = []
+
+    def receive(self, deadline):
+        """One frame; None when the deadline passes."""
+        raise NotImplementedError
+
+    @staticmethod
+    def content(frame):
+        """What a frame says."""
+        return frame["data"]
+
+    def tells(self, frame, kind, fields):
+        content = self.content(frame)
+        return frame[self.KIND] == kind and all(content.get(k) == v for k, v in fields.items())
+
+    def take(self, match, what, wait=WAIT_S):
+        """The first frame that matches, from those kept or those to come; the others are kept."""
+        for index, frame in enumerate(self.inbox):
+            if match(frame):
+                return self.inbox.pop(index)
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                frame = self.receive(deadline)
+            except Closed as closed:
+                raise Closed(f"{closed} while waiting for {what}; kept: {[brief(f) for f in self.inbox[-5:]]}") from None
+            if frame is None:
+                raise Unexpected(f"waited {wait} s for {what}; kept: {[brief(f) for f in self.inbox[-5:]]}")
+            if match(frame):
+                return frame
+            self.inbox.append(frame)
+
+    def expect(self, kind, wait=WAIT_S, **fields):
+        """The `data` of the first event of this kind whose fields are these."""
+        return self.content(self.frame(kind, wait, **fields))
+
+    def frame(self, kind, wait=WAIT_S, **fields):
+        return self.take(lambda frame: self.tells(frame, kind, fields), f"{kind} {fields or ''}", wait)
+
+    def kept(self, kind, **fields):
+        """Frames of this kind that have come and were not taken."""
+        return [self.content(f) for f in self.inbox if self.tells(f, kind, fields)]
+
+    def until_closed(self, wait=WAIT_S):
+        """All frames until the server closes."""
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                frame = self.receive(deadline)
+            except Closed:
+                frames, self.inbox = self.inbox, []
+                return frames
+            if frame is None:
+                raise Unexpected(f"not closed after {wait} s; kept: {[brief(f) for f in self.inbox[-5:]]}")
+            self.inbox.append(frame)
+
+
+class Client(Inbox):
     numbers = itertools.count(1)
 
     def __init__(self, port, host="127.0.0.1", receive_buffer=None):
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(WAIT_S)
-        self.socket.connect((host, port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().__init__()
+        self.socket = dial(port, host, receive_buffer)
         self.tail = b""
-        self.inbox = []
         self.sent = 0
         self.user_id = None
         self.rooms = {}
@@ -63,8 +135,12 @@ class Client:
         if self.user_id is not None:
             frame["user_id"] = self.user_id
         frame.update(envelope)
-        self.send_raw(json.dumps(frame, ensure_ascii=False).encode() + b"\n")
+        self.send_text(json.dumps(frame, ensure_ascii=False))
         return seq_id
+
+    def send_text(self, text):
+        """One JSON object, as the transport carries it."""
+        self.send_raw(text.encode() + b"\n")
 
     def ask(self, action, data=None, *, expect=None, **envelope):
         """Sends a request and gives the `data` of its answer, which must be of the expected action."""
@@ -126,54 +202,6 @@ class Client:
             frame["data"] = json.loads(gzip.decompress(base64.b64decode(frame["data"], validate=True)))
             frame["was_compressed"] = True
         return frame
-
-    def take(self, match, what, wait=WAIT_S):
-        """The first frame that matches, from those kept or those to come; the others are kept."""
-        for index, frame in enumerate(self.inbox):
-            if match(frame):
-                return self.inbox.pop(index)
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                frame = self.receive(deadline)
-            except Closed as closed:
-                raise Closed(f"{closed} while waiting for {what}; kept: {[brief(f) for f in self.inbox[-5:]]}") from None
-            if frame is None:
-                raise Unexpected(f"waited {wait} s for {what}; kept: {[brief(f) for f in self.inbox[-5:]]}")
-            if match(frame):
-                return frame
-            self.inbox.append(frame)
-
-    def expect(self, action, wait=WAIT_S, **fields):
-        """The `data` of the first event of this action whose fields are these."""
-        return self.frame(action, wait, **fields)["data"]
-
-    def frame(self, action, wait=WAIT_S, **fields):
-        def match(frame):
-            return frame["action"] == action and all(frame["data"].get(k) == v for k, v in fields.items())
-
-        return self.take(match, f"{action} {fields or ''}", wait)
-
-    def kept(self, action, **fields):
-        """Frames of this action that have come and were not taken."""
-        return [
-            f["data"]
-            for f in self.inbox
-            if f["action"] == action and all(f["data"].get(k) == v for k, v in fields.items())
-        ]
-
-    def until_closed(self, wait=WAIT_S):
-        """All frames until the server closes."""
-        deadline = time.monotonic() + wait
-        while True:
-            try:
-                frame = self.receive(deadline)
-            except Closed:
-                frames, self.inbox = self.inbox, []
-                return frames
-            if frame is None:
-                raise Unexpected(f"not closed after {wait} s; kept: {[brief(f) for f in self.inbox[-5:]]}")
-            self.inbox.append(frame)
 
     def messages(self, room, after):
         """Messages of a room, in order, from NEW_MESSAGE and BATCH_MESSAGES frames, for ever."""

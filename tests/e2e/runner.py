@@ -4,6 +4,9 @@ import sys
 import time
 import traceback
 
+import needs
+from needs import Skipped
+
 SCENARIOS = []
 
 
@@ -22,7 +25,7 @@ def scenario(limits=None, config="", fresh=False):
 
 def run(make_server, only=None):
     """Runs all scenarios whose name has `only` in it; the exit code."""
-    servers, passed, failed = {}, 0, []
+    servers, passed, failed, skipped = {}, 0, [], []
     chosen = [s for s in SCENARIOS if not only or only in name_of(s[0])]
     try:
         for function, limits, config, fresh in chosen:
@@ -36,6 +39,9 @@ def run(make_server, only=None):
                 function(server)
                 alive = fresh or server.process.poll() is None
                 assert alive, f"the server ended with {server.process.poll()}"
+            except Skipped as reason:
+                skipped.append(name_of(function))
+                print(f"== SKIPPED {name_of(function)}: {reason}", flush=True)
             except Exception:
                 failed.append(name_of(function))
                 print(f"FAILED {name_of(function)}\n{traceback.format_exc()}", flush=True)
@@ -51,7 +57,9 @@ def run(make_server, only=None):
             server.stop()
     for name in failed:
         print(f"FAILED {name}")
-    print(f"{passed} passed, {len(failed)} failed")
+    for name in skipped:
+        print(f"== SKIPPED {name}")
+    print(f"{passed} passed, {len(failed)} failed" + (f", {len(skipped)} SKIPPED" if skipped else ""))
     return 1 if failed or not passed else 0
 
 
@@ -64,16 +72,19 @@ def main(argv):
     import importlib
     import pathlib
 
-    from server import Server
-
     here = pathlib.Path(__file__).parent
     parser = argparse.ArgumentParser(description="The built server against clients that were not built with it.")
     parser.add_argument("--binary", default=here.parent.parent / "target/debug/bongsu", type=pathlib.Path)
     parser.add_argument("--only", help="run the scenarios with this in their name")
+    parser.add_argument("--work", type=pathlib.Path, help="where what is installed goes; beside the binary's folder")
     options = parser.parse_args(argv)
     if not options.binary.is_file():
         print(f"no server at {options.binary}: build it first, or name it with --binary", file=sys.stderr)
         return 2
+    needs.folder = (options.work or options.binary.resolve().parent.parent / "e2e").resolve()
+    needs.python_packages()
+    from server import Server
+
     Server.binary = str(options.binary.resolve())
     for file in sorted((here / "scenarios").glob("[a-z]*.py")):
         importlib.import_module(f"scenarios.{file.stem}")

@@ -12,6 +12,7 @@ import threading
 import time
 
 from client import Client, WAIT_S
+from ws import ActionWsClient, TypeClient
 
 # Far above what a scenario does, so that only the scenarios about rates meet them.
 ROOMY = {
@@ -111,7 +112,17 @@ class Server:
 
     def client(self, user=None, nickname=None, **data):
         """A connection; signed in when a user is given."""
-        client = Client(self.tcp)
+        return self.signed_in(Client(self.tcp), user, nickname, data)
+
+    def type_client(self, user=None, nickname=None, *, options=None, **data):
+        """A WebSocket that speaks the type protocol; signed in by its first frame when a user is given."""
+        return self.signed_in(TypeClient(self.http, **(options or {})), user, nickname, data)
+
+    def action_ws_client(self, user=None, nickname=None, *, options=None, **data):
+        """A WebSocket that speaks the action protocol; signed in when a user is given."""
+        return self.signed_in(ActionWsClient(self.http, **(options or {})), user, nickname, data)
+
+    def signed_in(self, client, user, nickname, data):
         if user is not None:
             client.connect(self.token(user, nickname or f"user{user}"), **data)
         return client
@@ -137,6 +148,10 @@ class Server:
         if want is not None and answer.status != want:
             raise AssertionError(f"{method} {path}: {answer.status} {parsed!r}, not {want}")
         return answer.status, parsed
+
+    def user(self, user_id, handle, nickname, **body):
+        """Makes a user whose handle is not its number."""
+        self.call("POST", "/api/v1/users", {"user_id": user_id, "handle": handle, "nickname": nickname, **body}, want=201)
 
     def room(self, **body):
         """Makes a room and gives its number."""
