@@ -6,6 +6,7 @@ pub mod client;
 mod decode;
 mod encode;
 mod envelope;
+pub mod registry;
 mod voice;
 
 pub use decode::{TYPES, message};

@@ -6,8 +6,10 @@ mod chat;
 mod names;
 mod session;
 
+use self::application::Meant;
 use bongsu_model::{Asked, Code, Refusal, Request};
 
+pub(super) use self::names::{ROOM_BYTES_MAX, USER_BYTES_MAX};
 use super::envelope::{self, Envelope};
 use crate::incoming::{Incoming, Rules};
 
@@ -56,8 +58,6 @@ pub fn message(text: &str, rules: &Rules<'_>, out: &mut Vec<Incoming>) {
     };
     out.push(incoming);
 }
-
-use application::Meant;
 
 fn asked(envelope: &Envelope<'_>, rules: &Rules<'_>) -> Result<Meant, Refusal> {
     if TYPES.contains(&&*envelope.kind) {

@@ -5,9 +5,9 @@ use bongsu_model::{Refusal, RoomId, RoomRef, UserId, UserRef, Want};
 use crate::json::field::{Field, Given};
 
 /// Longer than any name, number or secret address of a room.
-pub(super) const ROOM_BYTES_MAX: usize = 64;
+pub(in crate::typed) const ROOM_BYTES_MAX: usize = 64;
 /// Longer than any handle.
-pub(super) const USER_BYTES_MAX: usize = 255;
+pub(in crate::typed) const USER_BYTES_MAX: usize = 255;
 
 /// The room that a request names: by its name, its number or its secret address.
 pub(super) fn room(field: Field<'_>) -> Result<RoomRef, Refusal> {

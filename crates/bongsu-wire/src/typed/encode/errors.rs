@@ -31,7 +31,7 @@ pub(super) fn parted(code: Code, text: &str, parting: Parting) -> Bytes {
 }
 
 fn refused(tag: &Tag, refusal: &Refusal, locale: Locale) -> Json {
-    let refusal = in_our_words(refusal);
+    let refusal = in_our_words(tag, refusal);
     let mut json = error(refusal.code, &close::refusal_text(&refusal, locale));
     if let Some(reference) = &tag.reference {
         json.text(key!("ref_id"), reference);
@@ -64,7 +64,8 @@ fn part(mut json: Json, parting: Parting) -> Bytes {
     both.freeze()
 }
 
-/// The names that fields have in the action protocol and in whatever serves all, and those that they have here.
+/// The names that fields have in the action protocol and in whatever serves all, and those that they have here. What
+/// belongs to calls has the same names in both.
 const NAMES: [(&str, &str); 4] = [
     ("chatroom_id", "room"),
     ("content", "text"),
@@ -72,9 +73,12 @@ const NAMES: [(&str, &str); 4] = [
     ("resume.chatroom_id", "resume.room"),
 ];
 
-fn in_our_words(refusal: &Refusal) -> Refusal {
-    let ours = |name: &'static str| NAMES.iter().find(|it| it.0 == name).map_or(name, |it| it.1);
+fn in_our_words(tag: &Tag, refusal: &Refusal) -> Refusal {
     let mut refusal = refusal.clone();
+    if tag.verb.as_deref().is_some_and(|verb| verb.starts_with("call.")) {
+        return refusal;
+    }
+    let ours = |name: &'static str| NAMES.iter().find(|it| it.0 == name).map_or(name, |it| it.1);
     match &mut refusal.why {
         Why::Field { name, .. } => *name = ours(name),
         Why::TooLarge { what, .. } => *what = ours(what),
