@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bongsu_core::policy;
 use bongsu_model::event::{AnnouncementKind, Priority};
 use bongsu_model::{
-    Audience, ClientMessageId, Event, EventBody, HistoryPage, Message, MessageId, MessageKind,
-    PageFrom, RawJson, Refusal, RoomRef, UserId, Want,
+    Audience, ClientMessageId, Event, EventBody, HistoryPage, Message, MessageId, MessageKind, PageFrom,
+    RawJson, Refusal, RoomRef, UserId, Want,
 };
 use bongsu_store::{Appended, NewMessage};
 

@@ -1,0 +1,10 @@
+//! A node without sockets, asked by clients of a plain protocol.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod emitting;
+mod joining;
+mod plain;
+mod rates;
+mod session_rooms;
+mod world;
