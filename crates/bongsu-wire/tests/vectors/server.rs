@@ -17,7 +17,15 @@ const ID: u64 = 0x00ab_cdef_0123_4567;
 const LOCALES: [(Locale, &str); 2] = [(Locale::En, "en"), (Locale::Ko, "ko")];
 
 pub(crate) fn vectors() -> Vec<(String, Sections)> {
-    [said_replies(), said_events(), said_refusals(), said_notices()].concat()
+    let ping = vec![("notice_ping".into(), said_ping())];
+    [
+        said_replies(),
+        said_events(),
+        said_refusals(),
+        said_notices(),
+        ping,
+    ]
+    .concat()
 }
 
 fn tag(reference: Option<&str>, verb: Option<&str>) -> Tag {
@@ -109,6 +117,21 @@ fn said_notices() -> Vec<(String, Sections)> {
         }
     }
     vectors
+}
+
+/// The server's own question, as a message behind a WebSocket ping.
+fn said_ping() -> Sections {
+    let mut frames = frames(&TypeVoice::default().ping(NOW));
+    assert_eq!(frames.remove(0), (0x89, vec![]));
+    let [(TEXT, text)] = frames.as_slice() else {
+        panic!("a text frame: {frames:?}")
+    };
+    vec![
+        ("about", "Is anybody there.".into()),
+        ("context", format!("now {NOW}")),
+        ("value", "the server's own question".into()),
+        ("type", String::from_utf8(text.clone()).unwrap()),
+    ]
 }
 
 /// What one value is in every protocol that has words for it.
