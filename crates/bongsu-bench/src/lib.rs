@@ -43,62 +43,106 @@ pub fn run(options: &Options, keys: &dyn Keys) -> Result<Report, BenchError> {
     options.check()?;
     process::need_files(options.connections() as u64 + SPARE_FILES)?;
     let progress = Progress::new();
+    let (options, saturation) = paced(options, keys, &progress)?;
     let mut rounds = Vec::new();
     let (mut verifications, mut syncs) = (Vec::new(), Vec::new());
     for round in 1..=options.rounds {
-        let turn = |who| format!("{} {round}/{}, {who}", options.scenario.name(), options.rounds);
-        progress.turn(turn("server"));
-        let server = Server::start(&options.target, keys, &options.work_dir)?;
-        let ours = scenario::trial(options, &server, &progress)?;
-        let token = server
-            .signer
-            .mint(options.first_id, Role::User)
-            .map_err(BenchError::Token)?;
-        if options.scenario == Scenario::Connect {
-            verifications.push(scenario::connect::verification_us(
-                &*server.signer,
-                options.first_id,
-            )?);
-        }
-        drop(server);
-        progress.turn(turn("floor"));
-        let floor = Server::start_floor(
-            &options.floor,
-            &floor_args(options, &ours),
-            &token,
-            &options.work_dir,
-        )?;
-        let mut theirs = scenario::trial(options, &floor, &progress)?;
-        drop(floor);
+        let what = format!("{} {round}/{}", options.scenario.name(), options.rounds);
+        let (pair, verification) = one_round(&options, keys, &what, &progress)?;
+        verifications.extend(verification);
         if options.scenario == Scenario::Posts {
-            syncs.push(fsync::one_us(&options.work_dir, ours.frame_bytes)?);
+            syncs.push(fsync::one_us(&options.work_dir, pair.0.frame_bytes)?);
         }
-        if let Some(verification) = verifications.last() {
-            add_verification(&mut theirs, *verification);
-        }
-        rounds.push((ours, theirs));
+        rounds.push(pair);
     }
-    let mut extras = Vec::new();
-    if !verifications.is_empty() {
-        let what = "of which one verification".to_owned();
-        extras.push(Extra {
-            what,
+    let extras = [
+        ("of which one verification", verifications),
+        ("one message appended to a file and fdatasync", syncs),
+    ];
+    let extras = extras
+        .into_iter()
+        .filter(|(_, floors)| !floors.is_empty())
+        .map(|(what, floors)| Extra {
+            what: what.to_owned(),
             unit: "µs",
-            floors: verifications,
+            floors,
         });
-    }
-    if !syncs.is_empty() {
-        let what = "one message appended to a file and fdatasync".to_owned();
-        extras.push(Extra {
-            what,
-            unit: "µs",
-            floors: syncs,
-        });
-    }
-    Ok(report::assemble(options, &rounds, extras))
+    let mut report = report::assemble(&options, &rounds, extras.collect());
+    report.notes.extend(saturation);
+    Ok(report)
 }
 
-/// A floor that writes lines of the length that the server wrote, and commits if the scenario is about commits.
+/// Server and floor, one after the other, and for sign-ins what a verification takes.
+fn one_round(
+    options: &Options,
+    keys: &dyn Keys,
+    what: &str,
+    progress: &Progress,
+) -> Result<((Trial, Trial), Option<f64>), BenchError> {
+    progress.turn(format!("{what}, server"));
+    let server = Server::start(options, keys)?;
+    let ours = scenario::trial(options, &server, progress)?;
+    let token = server
+        .signer
+        .mint(options.first_id, Role::User)
+        .map_err(BenchError::Token)?;
+    let verification = match options.scenario {
+        Scenario::Connect => Some(scenario::connect::verification_us(
+            &*server.signer,
+            options.first_id,
+        )?),
+        Scenario::Fanout | Scenario::Rooms | Scenario::Echo | Scenario::Idle | Scenario::Posts => None,
+    };
+    drop(server);
+    progress.turn(format!("{what}, floor"));
+    let floor = Server::start_floor(
+        &options.floor,
+        &floor_args(options, &ours),
+        &token,
+        &options.work_dir,
+    )?;
+    let mut theirs = scenario::trial(options, &floor, progress)?;
+    drop(floor);
+    if let Some(verification) = verification {
+        add_verification(&mut theirs, verification);
+    }
+    Ok(((ours, theirs), verification))
+}
+
+/// The options with `load` turned into a rate, and what it is a share of.
+///
+/// Half of what a server gets through means nothing to another that gets through less: both are given the same rate,
+/// the share of what the slower one can do.
+fn paced(
+    options: &Options,
+    keys: &dyn Keys,
+    progress: &Progress,
+) -> Result<(Options, Option<String>), BenchError> {
+    let mut paced = options.clone();
+    let Some(load) = options.load else {
+        return Ok((paced, None));
+    };
+    let most = options.in_flight.iter().copied().max().unwrap_or(1);
+    let saturated = Options {
+        load: None,
+        in_flight: vec![most],
+        ..options.clone()
+    };
+    let (pair, _) = one_round(&saturated, keys, "saturation", progress)?;
+    let rate = |trial: &Trial| {
+        let figures = trial.steps.iter().flat_map(|step| &step.figures);
+        let mut rates = figures.filter(|figure| figure.what == scenario::rooms::MESSAGES);
+        rates.next().map_or(0.0, |figure| figure.value)
+    };
+    let (ours, floor) = (rate(&pair.0), rate(&pair.1));
+    paced.rate = Some(load * ours.min(floor));
+    let note = format!(
+        "load is a share of what the slower one got through with {most} in flight: {ours:.0} msg/s the server, {floor:.0} msg/s the floor"
+    );
+    Ok((paced, Some(note)))
+}
+
+/// A floor that speaks as the server does, writes as many bytes, and commits if the scenario is about commits.
 fn floor_args(options: &Options, ours: &Trial) -> Vec<String> {
     let bytes = match options.scenario {
         Scenario::Echo => "--pong-bytes",
@@ -106,7 +150,12 @@ fn floor_args(options: &Options, ours: &Trial) -> Vec<String> {
             "--frame-bytes"
         }
     };
-    let mut args = vec![bytes.to_owned(), ours.frame_bytes.to_string()];
+    let mut args = vec![
+        "--protocol".to_owned(),
+        options.protocol.name().to_owned(),
+        bytes.to_owned(),
+        ours.frame_bytes.to_string(),
+    ];
     if options.scenario == Scenario::Posts {
         args.push("--durable".to_owned());
     }

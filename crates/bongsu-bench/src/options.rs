@@ -72,14 +72,23 @@ impl FromStr for Scenario {
 pub enum Protocol {
     /// The action protocol over TCP.
     Action,
+    /// The type protocol over WebSocket.
+    Type,
+    /// The action protocol over WebSocket.
+    WebSocketAction,
 }
 
 impl Protocol {
+    /// All protocols, in the order of the help text.
+    pub const ALL: [Self; 3] = [Self::Action, Self::Type, Self::WebSocketAction];
+
     /// The name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Action => "action",
+            Self::Type => "type",
+            Self::WebSocketAction => "websocket-action",
         }
     }
 }
@@ -88,17 +97,15 @@ impl FromStr for Protocol {
     type Err = BenchError;
 
     fn from_str(name: &str) -> Result<Self, BenchError> {
-        match name {
-            "action" => Ok(Self::Action),
-            _ => {
-                let value = name.to_owned();
-                Err(BenchError::Option {
-                    option: "--protocol",
-                    value,
-                    advice: "only `action` is spoken",
-                })
-            }
-        }
+        let unknown = || BenchError::Option {
+            option: "--protocol",
+            value: name.to_owned(),
+            advice: "one of action, type, websocket-action is needed",
+        };
+        Self::ALL
+            .into_iter()
+            .find(|protocol| protocol.name() == name)
+            .ok_or_else(unknown)
     }
 }
 
@@ -126,6 +133,9 @@ pub struct Options {
     pub in_flight: Vec<usize>,
     /// Messages a second instead of as many as go (fanout, rooms): for latency under a load below saturation.
     pub rate: Option<f64>,
+    /// Messages at this share of what the slower of server and floor gets through with the most in flight, which is
+    /// measured first (fanout, rooms). Both then get the same rate.
+    pub load: Option<f64>,
     /// Seconds before each measurement.
     pub warmup_seconds: f64,
     /// Seconds of each measurement.
@@ -166,6 +176,7 @@ impl Options {
             payload_bytes: 300,
             in_flight,
             rate: None,
+            load: None,
             warmup_seconds: 0.5,
             seconds: 3.0,
             messages: None,
@@ -238,16 +249,7 @@ impl Options {
                 });
             }
         }
-        if let Some(rate) = self.rate
-            && !matches!(self.scenario, Scenario::Fanout | Scenario::Rooms)
-        {
-            let (option, value) = ("--rate", rate.to_string());
-            return Err(BenchError::Option {
-                option,
-                value,
-                advice: "only fanout and rooms can be paced",
-            });
-        }
+        self.check_pace()?;
         if self.connections() > 1_000_000 {
             let value = self.connections().to_string();
             return Err(BenchError::Option {
@@ -257,6 +259,38 @@ impl Options {
             });
         }
         Ok(())
+    }
+
+    fn check_pace(&self) -> Result<(), BenchError> {
+        let wrong = |option, value: f64, advice| BenchError::Option {
+            option,
+            value: value.to_string(),
+            advice,
+        };
+        if let Some(load) = self.load {
+            if !(load > 0.0 && load < 1.0) {
+                return Err(wrong(
+                    "--load",
+                    load,
+                    "a share between 0 and 1 is needed, such as 0.5",
+                ));
+            }
+            if self.rate.is_some() {
+                return Err(wrong("--load", load, "it excludes --rate"));
+            }
+        }
+        let paced = [("--rate", self.rate), ("--load", self.load)];
+        match self.scenario {
+            Scenario::Fanout | Scenario::Rooms => Ok(()),
+            Scenario::Echo | Scenario::Idle | Scenario::Connect | Scenario::Posts => {
+                let given = paced
+                    .into_iter()
+                    .find_map(|(option, value)| Some((option, value?)));
+                given.map_or(Ok(()), |(option, value)| {
+                    Err(wrong(option, value, "only fanout and rooms can be paced"))
+                })
+            }
+        }
     }
 }
 
@@ -288,10 +322,9 @@ mod tests {
             assert_eq!(scenario.name().parse::<Scenario>().unwrap(), scenario);
         }
         assert_eq!(options(Scenario::Rooms).connections(), 10_000);
-        assert_eq!(
-            Protocol::Action.name().parse::<Protocol>().unwrap(),
-            Protocol::Action
-        );
+        for protocol in Protocol::ALL {
+            assert_eq!(protocol.name().parse::<Protocol>().unwrap(), protocol);
+        }
         assert!("fan-out".parse::<Scenario>().is_err() && "smoke".parse::<Protocol>().is_err());
     }
 
@@ -315,6 +348,14 @@ mod tests {
         assert_eq!(
             named(|o| (o.scenario, o.rate) = (Scenario::Echo, Some(9.0))),
             "--rate"
+        );
+        assert_eq!(named(|o| o.load = Some(0.0)), "--load");
+        assert_eq!(named(|o| o.load = Some(1.0)), "--load");
+        assert_eq!(named(|o| o.load = Some(f64::NAN)), "--load");
+        assert_eq!(named(|o| (o.load, o.rate) = (Some(0.5), Some(9.0))), "--load");
+        assert_eq!(
+            named(|o| (o.scenario, o.load) = (Scenario::Idle, Some(0.5))),
+            "--load"
         );
         assert_eq!(named(|o| o.members = usize::MAX), "--members × --rooms");
     }

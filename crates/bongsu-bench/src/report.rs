@@ -91,7 +91,7 @@ pub struct Report {
     pub connections: usize,
     /// Bytes of a message's content.
     pub payload_bytes: usize,
-    /// Bytes of one delivered line, as the server wrote it and the floor after it; 0 where nothing is delivered.
+    /// Bytes of one delivered line or frame, as the server wrote it and the floor after it; 0 where nothing is delivered.
     pub frame_bytes: usize,
     /// The figures.
     pub rows: Vec<Row>,
@@ -187,6 +187,10 @@ fn notes(options: &Options, rows: &[Row]) -> Vec<String> {
         notes.push(format!(
             "* the load generator used more than 90 % of a core and may have been the limit: {hint}"
         ));
+    }
+    if options.scenario == Scenario::Connect && options.protocol.on_websocket() {
+        let floor = "reads each upgrade to its end and answers with one 101 and one sign-in that were built before, in one write";
+        notes.push(format!("the floor {floor}; a verification is added"));
     }
     if options.scenario == Scenario::Posts && in_memory(&options.work_dir) {
         let dir = options.work_dir.display();

@@ -1,4 +1,4 @@
-//! Counting deliveries in raw bytes without parsing them.
+//! Counting deliveries in the bytes of messages without parsing them.
 //!
 //! Invariant: the content of each message holds `MARK` exactly once, behind a stamp of 19 digits, and nothing else
 //! that a server sends holds it; so marks are deliveries, wherever the reads happen to cut.

@@ -14,7 +14,9 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use bongsu_bench::{BenchError, Fault, Keys, Options, Program, Report, Scenario, Signer, Target, floor, run};
+use bongsu_bench::{
+    BenchError, Fault, Keys, Options, Program, Protocol, Report, Scenario, Signer, Target, floor, run,
+};
 use bongsu_model::Role;
 
 fn main() {
@@ -28,7 +30,10 @@ fn main() {
 
 fn tests() {
     let all: &[(&str, fn())] = &[
-        ("every_scenario_gives_figures", every_scenario_gives_figures),
+        (
+            "every_scenario_gives_figures_over_every_protocol",
+            every_scenario_gives_figures_over_every_protocol,
+        ),
         (
             "the_floor_writes_what_the_server_wrote",
             the_floor_writes_what_the_server_wrote,
@@ -38,6 +43,19 @@ fn tests() {
             many_addresses_and_an_external_server,
         ),
         ("paced_messages_arrive", paced_messages_arrive),
+        ("a_load_is_a_share_of_saturation", a_load_is_a_share_of_saturation),
+        (
+            "a_websocket_that_is_not_opened_is_reported",
+            a_websocket_that_is_not_opened_is_reported,
+        ),
+        (
+            "a_server_that_pings_is_answered_and_its_close_is_quoted",
+            a_server_that_pings_is_answered_and_its_close_is_quoted,
+        ),
+        (
+            "websockets_of_an_external_server_need_its_http_address",
+            websockets_of_an_external_server_need_its_http_address,
+        ),
         ("a_refused_room_is_reported", a_refused_room_is_reported),
         ("a_refused_session_is_reported", a_refused_session_is_reported),
         (
@@ -61,10 +79,19 @@ fn tests() {
     }
 }
 
-fn every_scenario_gives_figures() {
-    for scenario in Scenario::ALL {
-        let report = measure(&small(scenario)).unwrap();
-        assert_eq!(report.scenario, scenario.name());
+fn every_scenario_gives_figures_over_every_protocol() {
+    let all = Protocol::ALL.into_iter();
+    for (protocol, scenario) in all.flat_map(|one| Scenario::ALL.map(|scenario| (one, scenario))) {
+        let report = measure(&over(protocol, small(scenario))).unwrap();
+        assert_eq!(
+            (report.scenario, report.protocol),
+            (scenario.name(), protocol.name())
+        );
+        assert!(
+            report
+                .json()
+                .contains(&format!("\"protocol\":\"{}\"", protocol.name()))
+        );
         assert_eq!(report.rounds, 2);
         assert!(report.rows.iter().any(|row| row.goal.is_some()), "{report}");
         for row in &report.rows {
@@ -83,17 +110,16 @@ fn every_scenario_gives_figures() {
             throughput.is_none_or(|row| row.figure > Some(0.0) && row.floor > Some(0.0)),
             "{report}"
         );
-        assert!(report.to_string().lines().count() > report.rows.len());
+        let table = report.to_string();
+        assert!(table.lines().count() > report.rows.len());
+        assert!(table.starts_with(&format!("{} over {}: ", scenario.name(), protocol.name())));
     }
 }
 
 fn the_floor_writes_what_the_server_wrote() {
-    let mut options = small(Scenario::Fanout);
-    let Target::Child { extra_args, .. } = &mut options.target else {
-        unreachable!("small() starts a child")
-    };
-    extra_args.push("--frame-bytes=777".to_owned());
+    let options = with_flag(Scenario::Fanout, "--frame-bytes=777");
     assert_eq!(measure(&options).unwrap().frame_bytes, 777);
+    assert_eq!(measure(&over(Protocol::Type, options)).unwrap().frame_bytes, 777);
 }
 
 fn many_addresses_and_an_external_server() {
@@ -118,6 +144,95 @@ fn paced_messages_arrive() {
     options.rate = Some(2_000.0);
     let report = measure(&options).unwrap();
     assert!(report.rows.iter().all(|row| row.step == "2000 msg/s"), "{report}");
+}
+
+fn a_load_is_a_share_of_saturation() {
+    let mut options = over(Protocol::Type, small(Scenario::Fanout));
+    options.load = Some(0.5);
+    let report = measure(&options).unwrap();
+    let rate = |row: &bongsu_bench::Row| row.step.strip_prefix("50 % load, ").is_some();
+    assert!(report.rows.iter().all(rate), "{report}");
+    assert!(
+        report.notes.iter().any(|note| note.contains("with 5 in flight")),
+        "{report}"
+    );
+    let p99 = report.rows.iter().find(|row| row.what == "latency p99").unwrap();
+    assert!(p99.goal.is_some() && p99.figure > Some(0.0), "{report}");
+}
+
+fn a_websocket_that_is_not_opened_is_reported() {
+    let fault = against_odd_websocket(&[b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"]);
+    assert!(fault.to_string().contains("403 Forbidden"), "{fault}");
+    let other_key = "HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: AAAA\r\n\r\n";
+    let fault = against_odd_websocket(&[other_key.as_bytes()]);
+    assert!(fault.to_string().contains("AAAA"), "{fault}");
+}
+
+fn a_server_that_pings_is_answered_and_its_close_is_quoted() {
+    let said: [&[u8]; 4] = [
+        b"HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        b"\x81\x12{\"type\":\"auth.ok\"}",
+        b"\x89\x02hi",
+        b"\x88\x0d\x11\x30reconnect=x",
+    ];
+    let fault = against_odd_websocket(&said);
+    assert!(fault.to_string().contains("4400: reconnect=x"), "{fault}");
+}
+
+fn websockets_of_an_external_server_need_its_http_address() {
+    let mut options = over(Protocol::Type, small(Scenario::Echo));
+    options.target = Target::External {
+        tcp: "127.0.0.1:9".parse().unwrap(),
+        http: None,
+        pid: std::process::id(),
+    };
+    let fault = measure(&options).unwrap_err();
+    assert!(
+        matches!(fault, BenchError::Option { option: "--http", .. }),
+        "{fault}"
+    );
+}
+
+/// Opens a WebSocket on a server that says all of `said` as soon as it was asked for the upgrade; each ping among it
+/// must be answered.
+fn against_odd_websocket(said: &[&[u8]]) -> BenchError {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let http = listener.local_addr().unwrap();
+    let mut options = over(Protocol::Type, small(Scenario::Echo));
+    options.target = Target::External {
+        tcp: http,
+        http: Some(http),
+        pid: std::process::id(),
+    };
+    options.in_flight = vec![1];
+    let (close, rest) = said.split_last().unwrap();
+    let pings = rest.iter().filter(|said| said[0] == 0x89).count();
+    std::thread::scope(|scope| {
+        let server = scope.spawn(|| {
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut from = BufReader::new(peer.try_clone().unwrap());
+            let mut line = String::new();
+            while line != "\r\n" {
+                line.clear();
+                from.read_line(&mut line).unwrap();
+            }
+            for said in rest {
+                peer.write_all(said).unwrap();
+            }
+            for _ in 0..pings {
+                let mut pong = [0; 8];
+                from.read_exact(&mut pong).unwrap();
+                let payload = [pong[6] ^ pong[2], pong[7] ^ pong[3]];
+                assert_eq!((pong[..2].to_vec(), payload), (vec![0x8a, 0x82], *b"hi"));
+            }
+            peer.write_all(close).unwrap();
+            // Until the load generator has seen enough.
+            let _ = from.read_to_end(&mut Vec::new());
+        });
+        let fault = measure(&options).unwrap_err();
+        server.join().unwrap();
+        fault
+    })
 }
 
 fn a_refused_room_is_reported() {
@@ -253,12 +368,23 @@ fn small(scenario: Scenario) -> Options {
 }
 
 fn with_flag(scenario: Scenario, flag: &str) -> Options {
-    let mut options = small(scenario);
+    flagged(small(scenario), flag)
+}
+
+fn flagged(mut options: Options, flag: &str) -> Options {
     let Target::Child { extra_args, .. } = &mut options.target else {
         unreachable!("small() starts a child")
     };
     extra_args.push(flag.to_owned());
     options
+}
+
+/// The same over a protocol, which the stand-in must be told.
+fn over(protocol: Protocol, options: Options) -> Options {
+    Options {
+        protocol,
+        ..flagged(options, &format!("--protocol={}", protocol.name()))
+    }
 }
 
 /// Runs in a folder of its own and checks that nothing stays there.
@@ -345,11 +471,14 @@ fn stand_in(args: &[String]) {
         eprintln!("the flux is not capacious");
         return;
     }
-    let frame = args
-        .iter()
-        .find_map(|arg| arg.strip_prefix("--frame-bytes="))
-        .unwrap_or("512");
-    let (floor, tcp) = start_floor(&["--frame-bytes", frame, "--pong-bytes", "120"]);
+    let value = |flag: &str, usual| {
+        let given = args.iter().find_map(|arg| arg.strip_prefix(flag));
+        given.unwrap_or(usual)
+    };
+    let frame = value("--frame-bytes=", "512");
+    let protocol = value("--protocol=", "action");
+    let sizes = ["--frame-bytes", frame, "--pong-bytes", "120"];
+    let (floor, tcp) = start_floor(&[&sizes[..], &["--protocol", protocol]].concat());
     let http = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, pid) = (http.local_addr().unwrap(), floor.0.id());
     let line = format!(
@@ -358,12 +487,12 @@ fn stand_in(args: &[String]) {
     std::io::stdout().write_all(line.as_bytes()).unwrap();
     let refuse = has("--no-rooms");
     for peer in http.incoming() {
-        std::thread::spawn(move || answer_posts(&peer.unwrap(), refuse));
+        std::thread::spawn(move || answer_http(&peer.unwrap(), refuse, tcp));
     }
 }
 
-/// Answers every POST for a room on one connection.
-fn answer_posts(peer: &TcpStream, refuse: bool) {
+/// Answers every POST for a room on one connection, or carries a WebSocket to the floor.
+fn answer_http(peer: &TcpStream, refuse: bool, floor: std::net::SocketAddr) {
     let mut from = BufReader::new(peer);
     loop {
         let (mut line, mut length, mut first) = (String::new(), 0, true);
@@ -373,6 +502,9 @@ fn answer_posts(peer: &TcpStream, refuse: bool) {
                 return;
             }
             if std::mem::take(&mut first) {
+                if line == "GET /ws HTTP/1.1\r\n" {
+                    return carry(&line, from, peer, floor);
+                }
                 assert_eq!(line, "POST /api/v1/rooms HTTP/1.1\r\n");
             }
             if let Some(value) = line.strip_prefix("content-length: ") {
@@ -394,4 +526,22 @@ fn answer_posts(peer: &TcpStream, refuse: bool) {
         let mut to = peer;
         to.write_all(answer.as_bytes()).unwrap();
     }
+}
+
+/// Carries bytes between a client that has said `first` and more, and the floor.
+fn carry(first: &str, mut from: BufReader<&TcpStream>, mut peer: &TcpStream, floor: std::net::SocketAddr) {
+    let mut to = TcpStream::connect(floor).unwrap();
+    let mut back = to.try_clone().unwrap();
+    to.set_nodelay(true).unwrap();
+    peer.set_nodelay(true).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // Either end may go first.
+            let _ = to.write_all(first.as_bytes());
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Both);
+        });
+        let _ = std::io::copy(&mut back, &mut peer);
+        let _ = peer.shutdown(std::net::Shutdown::Both);
+    });
 }

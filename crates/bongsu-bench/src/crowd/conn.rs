@@ -11,6 +11,7 @@ use rustix::net::{
     AddressFamily, SendFlags, SocketFlags, SocketType, bind, connect, send, socket_with, sockopt,
 };
 
+use crate::dialect::frames::Frames;
 use crate::error::{BenchError, Tried};
 
 /// How far a connection is.
@@ -18,9 +19,11 @@ use crate::error::{BenchError, Tried};
 pub(super) enum Phase {
     /// The TCP handshake is under way.
     Dialing,
-    /// CONNECT is sent.
+    /// The upgrade is asked for.
+    Upgrading,
+    /// The sign-in is sent.
     Signing,
-    /// JOIN_ROOM is sent.
+    /// The request to join is sent.
     Joining,
     /// What arrives is counted.
     Ready,
@@ -31,13 +34,15 @@ pub(super) struct Conn {
     pub(super) socket: OwnedFd,
     pub(super) phase: Phase,
     pub(super) user: i64,
-    /// The CONNECT line, until it is sent.
-    pub(super) connect: Vec<u8>,
-    /// The JOIN_ROOM line, until it is sent; none for a user without a room.
+    /// Where it is in the server's frames; none where messages are lines.
+    pub(super) frames: Option<Frames>,
+    /// What signs in, until it is sent.
+    pub(super) greeting: Vec<u8>,
+    /// The request to join, until it is sent; none for a user without a room.
     pub(super) join: Option<Vec<u8>>,
     /// What the socket did not take yet.
     waiting: Vec<u8>,
-    /// The start of a line during the handshake, the end of the last read for a sampled connection after it.
+    /// The start of a message during the handshake, the end of the last read for a sampled connection after it.
     pub(super) held: Vec<u8>,
     /// When the last request was written.
     pub(super) sent_at: u64,
@@ -53,7 +58,7 @@ impl Conn {
         server: SocketAddr,
         source: Option<Ipv4Addr>,
         user: i64,
-        connect_line: Vec<u8>,
+        greeting: Vec<u8>,
         join: Option<Vec<u8>>,
     ) -> Result<Self, BenchError> {
         let family = if server.is_ipv4() {
@@ -77,7 +82,8 @@ impl Conn {
             socket,
             phase: Phase::Dialing,
             user,
-            connect: connect_line,
+            frames: None,
+            greeting,
             join,
             waiting: Vec::new(),
             held: Vec::new(),

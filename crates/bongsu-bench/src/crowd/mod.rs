@@ -12,11 +12,10 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
 use crate::clock;
-use crate::dialect;
+use crate::dialect::frames::Frames;
 use crate::error::{BenchError, Tried};
 use crate::histogram::Histogram;
-use crate::options::Options;
-use crate::tally::MARK;
+use crate::options::{Options, Protocol};
 
 /// One delivery in so many connections is timed.
 const SAMPLE_EVERY: usize = 16;
@@ -65,11 +64,20 @@ pub(crate) struct Guest {
     pub(crate) room: Option<i64>,
 }
 
+/// What stands for an arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// A mark: one delivery of a stamped message.
+    Marks,
+    /// The end of any message: where nothing but answers is heard.
+    Messages,
+}
+
 /// What is counted on connections that are ready.
 pub(crate) struct Counts {
-    /// The byte that stands for one delivery.
-    pub(crate) mark: u8,
-    /// How often it arrived.
+    /// What stands for an arrival.
+    pub(crate) counted: Counted,
+    /// How many there were.
     pub(crate) arrived: u64,
     /// From stamp to arrival on sampled connections, or from request to reply when replies are kept.
     pub(crate) latency: Histogram,
@@ -82,6 +90,7 @@ pub(crate) struct Counts {
 /// All connections of one run.
 pub(crate) struct Crowd {
     epoll: OwnedFd,
+    protocol: Protocol,
     server: SocketAddr,
     per_address: usize,
     /// Nothing new for this long means that nothing will come.
@@ -100,6 +109,7 @@ impl Crowd {
     pub(crate) fn new(server: SocketAddr, options: &Options) -> Result<Self, BenchError> {
         Ok(Self {
             epoll: epoll::create(CreateFlags::CLOEXEC).tried("making an epoll")?,
+            protocol: options.protocol,
             server,
             per_address: options.connections_per_address.max(1),
             patience_s: options.patience_seconds,
@@ -108,7 +118,7 @@ impl Crowd {
             read: vec![0; 256 * 1024],
             events: Vec::with_capacity(1024),
             counts: Counts {
-                mark: MARK,
+                counted: Counted::Marks,
                 arrived: 0,
                 latency: Histogram::new(),
                 replies: None,
@@ -155,23 +165,20 @@ impl Crowd {
     }
 
     /// Writes one request on the connection `at`.
-    pub(crate) fn send(&mut self, at: usize, line: &[u8], now: u64) -> Result<(), BenchError> {
+    pub(crate) fn send(&mut self, at: usize, request: &[u8], now: u64) -> Result<(), BenchError> {
         let conn = &mut self.conns[at];
         conn.sent_at = now;
-        conn.send(line)
+        conn.send(request)
     }
 
     fn dial(&mut self, guest: Guest) -> Result<(), BenchError> {
         let at = self.conns.len();
-        let join = guest.room.map(|room| dialect::join(guest.user, room));
+        let speaks = self.protocol;
+        let join = guest.room.map(|room| speaks.join(guest.user, room));
         let source = self.source(at);
-        let mut conn = Conn::dial(
-            self.server,
-            source,
-            guest.user,
-            dialect::connect(&guest.token),
-            join,
-        )?;
+        let greeting = speaks.greeting(self.server, &guest.token);
+        let mut conn = Conn::dial(self.server, source, guest.user, greeting, join)?;
+        conn.frames = speaks.on_websocket().then(Frames::default);
         conn.sampled = at.is_multiple_of(SAMPLE_EVERY);
         conn.sent_at = clock::now_ns();
         let wanted = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;

@@ -2,16 +2,19 @@
 //!
 //! Invariant: edge-triggered, so every readable socket is read until it is empty.
 
+use bongsu_wire::websocket::{Opcode, client_frame};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
-use super::conn::Phase;
-use super::{Counts, Crowd};
+use super::conn::{Conn, Phase};
+use super::{Counted, Counts, Crowd};
 use crate::clock;
-use crate::dialect::{self, Heard};
+use crate::dialect::frames::{Control, MASK, Piece};
+use crate::dialect::{ACCEPT, Heard};
 use crate::error::{BenchError, Tried};
+use crate::options::Protocol;
 use crate::tally;
 
 impl Crowd {
@@ -56,9 +59,12 @@ impl Crowd {
         if let Ok(Err(errno)) = sockopt::socket_error(&conn.socket) {
             return Err(conn.refused(format!("connecting to it failed: {errno}").as_bytes()));
         }
-        conn.phase = Phase::Signing;
-        let line = std::mem::take(&mut conn.connect);
-        conn.send(&line)
+        conn.phase = match conn.frames {
+            Some(_) => Phase::Upgrading,
+            None => Phase::Signing,
+        };
+        let greeting = std::mem::take(&mut conn.greeting);
+        conn.send(&greeting)
     }
 
     fn readable(&mut self, at: usize, ending: bool) -> Result<(), BenchError> {
@@ -77,11 +83,15 @@ impl Crowd {
                     conn.refused(format!("it closed the connection; just before: {before}").as_bytes())
                 );
             }
-            if conn.phase == Phase::Ready {
-                self.count(at, got)?;
+            // Taken for the time that it is looked at, so that the connections may be changed meanwhile.
+            let read = std::mem::take(&mut self.read);
+            let taken = if conn.phase == Phase::Ready {
+                self.count(at, &read[..got])
             } else {
-                self.greet(at, got)?;
-            }
+                self.greet(at, &read[..got])
+            };
+            self.read = read;
+            taken?;
             if got < self.read.len() && !ending {
                 // A short read: the socket is empty, and the next byte makes a new edge.
                 return Ok(());
@@ -90,30 +100,119 @@ impl Crowd {
         }
     }
 
-    /// Counts deliveries in the first `got` bytes of the read buffer.
-    fn count(&mut self, at: usize, got: usize) -> Result<(), BenchError> {
-        let bytes = &self.read[..got];
-        let conn = &mut self.conns[at];
+    /// Counts what has arrived on a connection that is ready.
+    fn count(&mut self, at: usize, bytes: &[u8]) -> Result<(), BenchError> {
+        let (conn, counts) = (&mut self.conns[at], &mut self.counts);
         if conn.watched
-            && let Some(found) = memchr::memmem::find(bytes, b"\"action\":\"ERROR\"")
+            && let Some(found) = memchr::memmem::find(bytes, self.protocol.refusal_begins())
         {
-            return Err(conn.refused(&bytes[found.saturating_sub(1)..]));
+            return Err(conn.refused(&bytes[found..]));
         }
-        let Counts {
-            mark,
-            arrived,
-            latency,
-            replies,
-            captured,
-        } = &mut self.counts;
         if at == 0
-            && let Some(captured) = captured
+            && let Some(captured) = &mut counts.captured
         {
             captured.extend_from_slice(bytes);
         }
-        let marks = match replies {
+        let Some(mut frames) = conn.frames.take() else {
+            counts.take(at, conn, bytes, || tally::count(bytes, b'\n'));
+            return Ok(());
+        };
+        let mut rest = bytes;
+        while let Some(piece) = frames.next(&mut rest) {
+            match piece {
+                Piece::Text { bytes, begins, ends } => {
+                    match self.protocol.asks_for_pong(bytes).filter(|_| begins) {
+                        Some(pong) => conn.send(&pong)?,
+                        None => counts.take(at, conn, bytes, || u64::from(ends)),
+                    }
+                }
+                Piece::Control(control) => obey(conn, &control)?,
+            }
+        }
+        conn.frames = Some(frames);
+        Ok(())
+    }
+
+    /// Takes one connection's handshake on by what has arrived.
+    fn greet(&mut self, at: usize, bytes: &[u8]) -> Result<(), BenchError> {
+        let conn = &mut self.conns[at];
+        let mut held = std::mem::take(&mut conn.held);
+        let Some(mut frames) = conn.frames.take() else {
+            held.extend_from_slice(bytes);
+            let mut from = 0;
+            while conn.phase != Phase::Ready
+                && let Some(length) = memchr::memchr(b'\n', &held[from..])
+            {
+                step(self.protocol, conn, &held[from..from + length])?;
+                from += length + 1;
+            }
+            held.drain(..from);
+            self.greeted(at, held);
+            return Ok(());
+        };
+        let mut rest = bytes;
+        if conn.phase == Phase::Upgrading {
+            let before = held.len();
+            held.extend_from_slice(bytes);
+            let Some(end) = memchr::memmem::find(&held, b"\r\n\r\n") else {
+                (conn.held, conn.frames) = (held, Some(frames));
+                return Ok(());
+            };
+            if !upgraded(&held[..end]) {
+                return Err(conn.refused(&held));
+            }
+            held.clear();
+            conn.phase = Phase::Signing;
+            rest = &bytes[end + 4 - before..];
+        }
+        while let Some(piece) = frames.next(&mut rest) {
+            match piece {
+                // What comes behind the last answer is nobody's to count yet.
+                Piece::Text { .. } if conn.phase == Phase::Ready => {}
+                Piece::Text { bytes, ends, .. } => {
+                    held.extend_from_slice(bytes);
+                    if ends {
+                        step(self.protocol, conn, &held)?;
+                        held.clear();
+                    }
+                }
+                Piece::Control(control) => obey(conn, &control)?,
+            }
+        }
+        conn.frames = Some(frames);
+        self.greeted(at, held);
+        Ok(())
+    }
+
+    /// Keeps the start of a message, or counts the connection among those that are ready.
+    fn greeted(&mut self, at: usize, held: Vec<u8>) {
+        let conn = &mut self.conns[at];
+        if conn.phase == Phase::Ready {
+            self.ready += 1;
+            self.handshakes.add(clock::now_ns() - conn.sent_at);
+        } else {
+            conn.held = held;
+        }
+    }
+}
+
+impl Counts {
+    /// Counts what `bytes` of messages hold; `messages` says how many of them end there.
+    fn take(&mut self, at: usize, conn: &mut Conn, bytes: &[u8], messages: impl FnOnce() -> u64) {
+        let Self {
+            counted,
+            arrived,
+            latency,
+            replies,
+            ..
+        } = self;
+        let marks = || match counted {
+            Counted::Marks => tally::count(bytes, tally::MARK),
+            Counted::Messages => messages(),
+        };
+        *arrived += match replies {
             Some(replies) => {
-                let marks = tally::count(bytes, *mark);
+                let marks = marks();
                 if marks > 0 {
                     let now = clock::now_ns();
                     latency.add(now.saturating_sub(conn.sent_at));
@@ -121,49 +220,55 @@ impl Crowd {
                 }
                 marks
             }
-            None if conn.sampled && *mark == tally::MARK => {
+            None if conn.sampled && *counted == Counted::Marks => {
                 let now = clock::now_ns();
                 tally::stamps(&mut conn.held, bytes, |stamp| {
                     latency.add(now.saturating_sub(stamp))
                 })
             }
-            None => tally::count(bytes, *mark),
+            None => marks(),
         };
-        *arrived += marks;
-        Ok(())
     }
+}
 
-    /// Takes one connection's handshake on by the first `got` bytes of the read buffer.
-    fn greet(&mut self, at: usize, got: usize) -> Result<(), BenchError> {
-        let conn = &mut self.conns[at];
-        let mut held = std::mem::take(&mut conn.held);
-        held.extend_from_slice(&self.read[..got]);
-        let mut from = 0;
-        while let Some(length) = memchr::memchr(b'\n', &held[from..]) {
-            let line = &held[from..from + length];
-            from += length + 1;
-            match (conn.phase, dialect::hear(line)) {
-                (_, Heard::Refused) => return Err(conn.refused(line)),
-                (Phase::Signing, Heard::Connected) => match conn.join.take() {
-                    Some(join) => {
-                        conn.phase = Phase::Joining;
-                        conn.send(&join)?;
-                    }
-                    None => conn.phase = Phase::Ready,
-                },
-                (Phase::Joining, Heard::Joined) => conn.phase = Phase::Ready,
-                // Events that overtake the answer: others come and go in the same rooms.
-                (_, Heard::Connected | Heard::Joined | Heard::Other) => {}
+/// Whether the head of an answer is the consent to our upgrade.
+fn upgraded(head: &[u8]) -> bool {
+    head.starts_with(b"HTTP/1.1 101 ") && memchr::memmem::find(head, ACCEPT.as_bytes()).is_some()
+}
+
+/// One message of a handshake.
+fn step(protocol: Protocol, conn: &mut Conn, message: &[u8]) -> Result<(), BenchError> {
+    match (conn.phase, protocol.hear(message)) {
+        (_, Heard::Refused) => return Err(conn.refused(message)),
+        (Phase::Signing, Heard::Connected) => match conn.join.take() {
+            Some(join) => {
+                conn.phase = Phase::Joining;
+                conn.send(&join)?;
             }
-            if conn.phase == Phase::Ready {
-                self.ready += 1;
-                self.handshakes.add(clock::now_ns() - conn.sent_at);
-                return Ok(());
-            }
+            None => conn.phase = Phase::Ready,
+        },
+        (Phase::Joining, Heard::Joined) => conn.phase = Phase::Ready,
+        // Events that overtake the answer: others come and go in the same rooms.
+        (_, Heard::Connected | Heard::Joined | Heard::Other) => {}
+    }
+    Ok(())
+}
+
+/// Whatever of a server's frames is no message.
+fn obey(conn: &mut Conn, control: &Control) -> Result<(), BenchError> {
+    match control {
+        Control::Ping(payload) => conn.send(&client_frame(Opcode::Pong, payload, MASK)),
+        Control::Pong => Ok(()),
+        Control::Close(payload) => {
+            let code = payload
+                .first_chunk::<2>()
+                .map_or(1005, |code| u16::from_be_bytes(*code));
+            let reason = String::from_utf8_lossy(payload.get(2..).unwrap_or_default());
+            Err(conn.refused(format!("it closed with code {code}: {reason}").as_bytes()))
         }
-        held.drain(..from);
-        conn.held = held;
-        Ok(())
+        Control::Nonsense([first, second]) => {
+            Err(conn.refused(format!("a frame that begins with {first:#04x} {second:#04x}").as_bytes()))
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The floor: a server that does as little as any server must. One epoll loop, one `send` per member at publish.
 //!
+//! Over WebSocket it reads the client's masked frames, and consents to every upgrade with bytes that were built before.
+//!
 //! Invariant: it never checks, keeps or orders anything; with `--durable` alone it commits before it answers.
 
 mod commit;
@@ -14,9 +16,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, lis
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::error::{BenchError, Tried};
+use crate::options::Protocol;
 use crate::process;
 use crate::target::child::Ready;
 use commit::Commit;
+use reply::Speech;
 use server::Floor;
 
 /// Listens on a free port of loopback, prints one ready line on stdout and serves until the process is ended.
@@ -43,7 +47,8 @@ pub fn main(args: impl IntoIterator<Item = String>) -> Result<(), BenchError> {
     } else {
         None
     };
-    let mut floor = Floor::new(listener, asked.frame_bytes, asked.pong_bytes, commit)?;
+    let speech = Speech::new(asked.protocol, asked.frame_bytes, asked.pong_bytes);
+    let mut floor = Floor::new(listener, asked.protocol.on_websocket(), speech, commit)?;
     let ready = Ready {
         ready: true,
         http: None,
@@ -61,8 +66,9 @@ pub fn main(args: impl IntoIterator<Item = String>) -> Result<(), BenchError> {
 }
 
 /// What the command line of a floor says.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Asked {
+    protocol: Protocol,
     frame_bytes: usize,
     pong_bytes: usize,
     durable: bool,
@@ -70,7 +76,12 @@ struct Asked {
 
 impl Asked {
     fn read(args: impl IntoIterator<Item = String>) -> Result<Self, BenchError> {
-        let mut asked = Self::default();
+        let mut asked = Self {
+            protocol: Protocol::Action,
+            frame_bytes: 0,
+            pong_bytes: 0,
+            durable: false,
+        };
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             let mut number = |option| {
@@ -82,11 +93,12 @@ impl Asked {
                 })
             };
             match arg.as_str() {
+                "--protocol" => asked.protocol = args.next().unwrap_or_default().parse()?,
                 "--frame-bytes" => asked.frame_bytes = number("--frame-bytes")?,
                 "--pong-bytes" => asked.pong_bytes = number("--pong-bytes")?,
                 "--durable" => asked.durable = true,
                 _ => {
-                    let advice = "a floor takes --frame-bytes, --pong-bytes and --durable";
+                    let advice = "a floor takes --protocol, --frame-bytes, --pong-bytes and --durable";
                     return Err(BenchError::Option {
                         option: "the floor's argument",
                         value: arg,
@@ -109,17 +121,24 @@ mod tests {
 
     #[test]
     fn arguments() {
-        let asked = read(&["--frame-bytes", "512", "--durable", "--pong-bytes", "99"]).unwrap();
+        let args = "--frame-bytes 512 --protocol type --durable --pong-bytes 99";
+        let asked = read(&args.split(' ').collect::<Vec<_>>()).unwrap();
         assert_eq!(
             asked,
             Asked {
+                protocol: Protocol::Type,
                 frame_bytes: 512,
                 pong_bytes: 99,
                 durable: true
             }
         );
-        assert_eq!(read(&[]).unwrap(), Asked::default());
-        for wrong in [&["--frame-bytes"][..], &["--frame-bytes", "x"], &["--tls"]] {
+        assert_eq!(read(&[]).unwrap().protocol, Protocol::Action);
+        for wrong in [
+            &["--frame-bytes"][..],
+            &["--frame-bytes", "x"],
+            &["--protocol", "smoke"],
+            &["--tls"],
+        ] {
             assert!(matches!(read(wrong), Err(BenchError::Option { .. })), "{wrong:?}");
         }
     }

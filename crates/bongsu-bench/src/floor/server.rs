@@ -11,14 +11,17 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send, sockopt};
 
 use super::commit::Commit;
-use super::reply::{CONNECTED, JOINED, Wish, new_message, pong, wish};
+use super::reply::{Speech, Wish};
+use crate::dialect::frames::unmasked;
 use crate::error::{BenchError, Tried};
 
 const LISTENER: u64 = u64::MAX;
 
 struct Peer {
     socket: OwnedFd,
-    /// The start of a line whose end has not arrived.
+    /// A WebSocket that has not asked for its upgrade.
+    upgrading: bool,
+    /// The start of a message whose end has not arrived.
     held: Vec<u8>,
     /// What the socket did not take.
     waiting: Vec<u8>,
@@ -28,7 +31,7 @@ struct Peer {
 /// A message that waits for its commit.
 struct Pending {
     room: i64,
-    line: Vec<u8>,
+    said: Vec<u8>,
 }
 
 pub(super) struct Floor {
@@ -39,8 +42,11 @@ pub(super) struct Floor {
     rooms: HashMap<i64, Vec<usize>>,
     read: Vec<u8>,
     events: Vec<Event>,
-    frame_bytes: usize,
-    pong: Vec<u8>,
+    /// Whether messages come in frames, and not as lines.
+    on_websocket: bool,
+    speech: Speech,
+    /// The text of a frame, unmasked.
+    text: Vec<u8>,
     commit: Option<Commit>,
     pending: Vec<Pending>,
 }
@@ -48,8 +54,8 @@ pub(super) struct Floor {
 impl Floor {
     pub(super) fn new(
         listener: OwnedFd,
-        frame_bytes: usize,
-        pong_bytes: usize,
+        on_websocket: bool,
+        speech: Speech,
         commit: Option<Commit>,
     ) -> Result<Self, BenchError> {
         let epoll = epoll::create(CreateFlags::CLOEXEC).tried("making an epoll")?;
@@ -63,8 +69,9 @@ impl Floor {
             rooms: HashMap::new(),
             read: vec![0; 64 * 1024],
             events: Vec::with_capacity(1024),
-            frame_bytes,
-            pong: pong(pong_bytes),
+            on_websocket,
+            speech,
+            text: Vec::new(),
             commit,
             pending: Vec::new(),
         })
@@ -115,6 +122,7 @@ impl Floor {
                 .tried("adding to the epoll")?;
             self.peers[at] = Some(Box::new(Peer {
                 socket,
+                upgrading: self.on_websocket,
                 held: Vec::new(),
                 waiting: Vec::new(),
                 rooms: Vec::new(),
@@ -136,12 +144,12 @@ impl Floor {
                 break;
             }
             if peer.held.is_empty() {
-                let used = self.lines(at, &read[..got]);
+                let used = self.messages(at, &read[..got]);
                 self.hold(at, &read[used..got]);
             } else {
                 let mut held = std::mem::take(&mut peer.held);
                 held.extend_from_slice(&read[..got]);
-                let used = self.lines(at, &held);
+                let used = self.messages(at, &held);
                 self.hold(at, &held[used..]);
             }
             if got < read.len() && !ending {
@@ -157,77 +165,89 @@ impl Floor {
         }
     }
 
-    /// Deals with all whole lines and says how many bytes they took.
-    fn lines(&mut self, at: usize, bytes: &[u8]) -> usize {
+    /// Deals with all whole messages and says how many bytes they took.
+    fn messages(&mut self, at: usize, bytes: &[u8]) -> usize {
+        if self.on_websocket {
+            return self.frames(at, bytes);
+        }
         let mut from = 0;
         while let Some(length) = memchr::memchr(b'\n', &bytes[from..]) {
-            let line = &bytes[from..from + length];
+            self.serve(at, &bytes[from..from + length]);
             from += length + 1;
-            match wish(line) {
-                Wish::Connect => self.send(at, CONNECTED),
-                Wish::Join(room) => {
-                    self.rooms.entry(room).or_default().push(at);
-                    if let Some(peer) = self.peers[at].as_mut() {
-                        peer.rooms.push(room);
-                    }
-                    self.send(at, JOINED);
-                }
-                Wish::Send(room) => {
-                    let line = new_message(line, self.frame_bytes);
-                    if self.commit.is_some() {
-                        self.pending.push(Pending { room, line });
-                    } else {
-                        self.publish(room, &line);
-                    }
-                }
-                Wish::Ping => {
-                    let pong = std::mem::take(&mut self.pong);
-                    self.send(at, &pong);
-                    self.pong = pong;
-                }
-                Wish::Nothing => {}
-            }
         }
         from
     }
 
-    fn publish(&mut self, room: i64, line: &[u8]) {
-        let Some(members) = self.rooms.get_mut(&room).map(std::mem::take) else {
-            return;
+    fn frames(&mut self, at: usize, bytes: &[u8]) -> usize {
+        let mut from = 0;
+        let Some(peer) = self.peers[at].as_mut() else {
+            return bytes.len();
         };
-        for at in &members {
-            self.send(*at, line);
+        if peer.upgrading {
+            let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
+                return 0;
+            };
+            peer.upgrading = false;
+            from = end + 4;
+            self.answer(at, Wish::Connect, b"");
         }
-        self.rooms.insert(room, members);
+        let mut text = std::mem::take(&mut self.text);
+        while let Some(taken) = unmasked(&bytes[from..], &mut text) {
+            self.serve(at, &text);
+            from += taken;
+        }
+        self.text = text;
+        from
+    }
+
+    fn serve(&mut self, at: usize, message: &[u8]) {
+        self.answer(at, self.speech.wish(message), message);
+    }
+
+    fn answer(&mut self, at: usize, wish: Wish, message: &[u8]) {
+        match wish {
+            Wish::Connect => send_to(&mut self.peers[at], &self.speech.connected),
+            Wish::Join(room) => {
+                self.rooms.entry(room).or_default().push(at);
+                if let Some(peer) = self.peers[at].as_mut() {
+                    peer.rooms.push(room);
+                }
+                send_to(&mut self.peers[at], &self.speech.joined);
+            }
+            Wish::Send(room) => {
+                let said = self.speech.new_message(message);
+                if self.commit.is_some() {
+                    self.pending.push(Pending { room, said });
+                } else {
+                    self.publish(room, &said);
+                }
+            }
+            Wish::Ping => send_to(&mut self.peers[at], &self.speech.pong),
+            Wish::Nothing => {}
+        }
+    }
+
+    fn publish(&mut self, room: i64, said: &[u8]) {
+        for at in self.rooms.get(&room).into_iter().flatten() {
+            send_to(&mut self.peers[*at], said);
+        }
     }
 
     fn settle_pending(&mut self) -> Result<(), BenchError> {
         if let Some(commit) = self.commit.as_mut().filter(|_| !self.pending.is_empty()) {
             let pending = std::mem::take(&mut self.pending);
-            commit.all(pending.iter().map(|one| (one.room, &one.line[..])))?;
+            commit.all(pending.iter().map(|one| (one.room, &one.said[..])))?;
             for one in &pending {
-                self.publish(one.room, &one.line);
+                self.publish(one.room, &one.said);
             }
         }
         Ok(())
     }
 
-    fn send(&mut self, at: usize, bytes: &[u8]) {
-        let Some(peer) = self.peers[at].as_mut() else {
-            return;
-        };
-        let mut taken = 0;
-        if peer.waiting.is_empty() {
-            // A socket that is gone says so to the next read.
-            taken = send(&peer.socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0);
-        }
-        peer.waiting.extend_from_slice(&bytes[taken..]);
-    }
-
     fn flush(&mut self, at: usize) {
         if let Some(peer) = self.peers[at].as_mut().filter(|peer| !peer.waiting.is_empty()) {
             let waiting = std::mem::take(&mut peer.waiting);
-            self.send(at, &waiting);
+            send_to(&mut self.peers[at], &waiting);
         }
     }
 
@@ -240,4 +260,15 @@ impl Floor {
         }
         self.free.push(at);
     }
+}
+
+/// Writes `bytes`, or keeps what the socket does not take.
+fn send_to(peer: &mut Option<Box<Peer>>, bytes: &[u8]) {
+    let Some(peer) = peer else { return };
+    let mut taken = 0;
+    if peer.waiting.is_empty() {
+        // A socket that is gone says so to the next read.
+        taken = send(&peer.socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).unwrap_or(0);
+    }
+    peer.waiting.extend_from_slice(&bytes[taken..]);
 }

@@ -20,12 +20,12 @@ pub(crate) const COST: &str = "server CPU per sign-in";
 pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> Result<Trial, BenchError> {
     let all = options.sessions;
     let at_once = options.in_flight.first().copied().unwrap_or(64);
-    let mut first_visit = Crowd::new(server.tcp, options)?;
+    let mut first_visit = Crowd::new(server.users, options)?;
     first_visit.admit(guests(options, server, 0..all, |_| None)?, at_once, |ready| {
         progress.say(format!("{ready} of {all} users have been created"));
     })?;
     drop(first_visit);
-    let mut crowd = Crowd::new(server.tcp, options)?;
+    let mut crowd = Crowd::new(server.users, options)?;
     settle(&mut crowd, server.pid)?;
     let everybody = guests(options, server, 0..all, |_| None)?;
     let before = CpuSample::of(server.pid)?;

@@ -4,7 +4,7 @@
 
 use crate::clock;
 use crate::crowd::{Crowd, Watch};
-use crate::dialect::{self, Post};
+use crate::dialect::Post;
 use crate::error::BenchError;
 use crate::histogram::Histogram;
 use crate::process::CpuSample;
@@ -143,8 +143,8 @@ pub(crate) fn fan_out(
 
 /// What each connection asks for as soon as it has its answer.
 pub(crate) enum Loop<'a> {
-    /// PING, on so many connections.
-    Pings(usize),
+    /// The same ping, on so many connections.
+    Pings { ping: &'a [u8], count: usize },
     /// Its own message.
     Posts(&'a mut [Post]),
 }
@@ -153,14 +153,14 @@ impl Loop<'_> {
     fn ask(&mut self, crowd: &mut Crowd, at: usize) -> Result<(), BenchError> {
         let now = clock::now_ns();
         match self {
-            Self::Pings(_) => crowd.send(at, dialect::PING, now),
+            Self::Pings { ping, .. } => crowd.send(at, ping, now),
             Self::Posts(posts) => crowd.send(at, posts[at].stamped(now), now),
         }
     }
 
     fn len(&self) -> usize {
         match self {
-            Self::Pings(count) => *count,
+            Self::Pings { count, .. } => *count,
             Self::Posts(posts) => posts.len(),
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     let (all, members) = (options.sessions, options.members);
     let room_of = |at: usize| Some(options.first_id + (at / members) as i64);
     make_rooms(server, options.first_id, all.div_ceil(members) as u64, members)?;
-    let mut crowd = Crowd::new(server.tcp, options)?;
+    let mut crowd = Crowd::new(server.users, options)?;
     let first = all / 10;
     let at_once = options.in_flight.first().copied().unwrap_or(64);
     crowd.admit(guests(options, server, 0..first, room_of)?, at_once, |_| ())?;

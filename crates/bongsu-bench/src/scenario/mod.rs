@@ -7,7 +7,7 @@ mod echo;
 mod flow;
 mod idle;
 mod posts;
-mod rooms;
+pub(crate) mod rooms;
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use bongsu_model::Role;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock;
-use crate::crowd::{Crowd, Guest, Watch};
+use crate::crowd::{Counted, Crowd, Guest, Watch};
 use crate::dialect::Post;
 use crate::error::BenchError;
-use crate::options::{Options, Scenario};
+use crate::options::{Options, Protocol, Scenario};
 use crate::report::Goal;
 use crate::tally::MARK;
 use crate::target::Server;
@@ -27,7 +27,7 @@ use flow::{Flow, Pace};
 /// What one server showed in one round.
 pub(crate) struct Trial {
     pub(crate) steps: Vec<Step>,
-    /// Bytes of one delivered line, for the floor to write as many.
+    /// Bytes of one delivered line or frame, for the floor to write as many.
     pub(crate) frame_bytes: usize,
 }
 
@@ -137,16 +137,30 @@ fn pace(options: &Options, in_flight: usize) -> Pace {
     }
 }
 
-/// Sends one message from the first connection to `fan` members and gives the bytes of the line that it became.
-fn probe(crowd: &mut Crowd, post: &mut Post, fan: u64) -> Result<usize, BenchError> {
-    let line = first_answer(crowd, post.stamped(clock::now_ns()), MARK, fan)?;
-    Ok(line.len())
+/// Sends one message from the first connection to `fan` members and gives the bytes on the wire that it became.
+fn probe(crowd: &mut Crowd, options: &Options, post: &mut Post, fan: u64) -> Result<usize, BenchError> {
+    let request = post.stamped(clock::now_ns());
+    let answer = first_answer(crowd, options.protocol, request, Counted::Marks, fan)?;
+    Ok(answer.wire_bytes)
 }
 
-/// Sends `request` on the first connection, waits for `due` marks and gives the first line there that holds one.
-fn first_answer(crowd: &mut Crowd, request: &[u8], mark: u8, due: u64) -> Result<Vec<u8>, BenchError> {
+/// A message that answered a request.
+struct Answer {
+    text: Vec<u8>,
+    /// With what frames it.
+    wire_bytes: usize,
+}
+
+/// Sends `request` on the first connection, waits until `due` arrived and gives the first message there that counts.
+fn first_answer(
+    crowd: &mut Crowd,
+    speaks: Protocol,
+    request: &[u8],
+    counted: Counted,
+    due: u64,
+) -> Result<Answer, BenchError> {
     crowd.watch(0);
-    crowd.counts.mark = mark;
+    crowd.counts.counted = counted;
     crowd.counts.arrived = 0;
     crowd.counts.captured = Some(Vec::new());
     crowd.send(0, request, clock::now_ns())?;
@@ -156,10 +170,22 @@ fn first_answer(crowd: &mut Crowd, request: &[u8], mark: u8, due: u64) -> Result
         watch.look(crowd.counts.arrived, due, "answers to a probe")?;
     }
     let captured = crowd.counts.captured.take().unwrap_or_default();
-    let line = captured
-        .split_inclusive(|byte| *byte == b'\n')
-        .find(|line| line.contains(&mark));
-    Ok(line.unwrap_or_default().to_vec())
+    let counts = |text: &[u8]| match counted {
+        Counted::Marks => text.contains(&MARK),
+        Counted::Messages => true,
+    };
+    let messages = speaks.messages(&captured);
+    let answer = messages.iter().find(|message| counts(message.text));
+    Ok(answer.map_or_else(
+        || Answer {
+            text: Vec::new(),
+            wire_bytes: 0,
+        },
+        |message| Answer {
+            text: message.text.to_vec(),
+            wire_bytes: message.wire_bytes,
+        },
+    ))
 }
 
 /// The figures of any flow: cost, throughput, latency. `unit_of_work` is a delivery or a reply.

@@ -17,7 +17,7 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     let all = options.connections();
     make_rooms(server, options.first_id, all as u64, 1)?;
     let room_id = |at: usize| options.first_id + at as i64;
-    let mut crowd = Crowd::new(server.tcp, options)?;
+    let mut crowd = Crowd::new(server.users, options)?;
     crowd.admit(
         guests(options, server, 0..all, |at| Some(room_id(at)))?,
         64,
@@ -25,9 +25,16 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     )?;
     settle(&mut crowd, server.pid)?;
     let mut posts: Vec<Post> = (0..all)
-        .map(|at| Post::new(user_id(options, at), room_id(at), options.payload_bytes))
+        .map(|at| {
+            Post::new(
+                options.protocol,
+                user_id(options, at),
+                room_id(at),
+                options.payload_bytes,
+            )
+        })
         .collect();
-    let frame_bytes = probe(&mut crowd, &mut posts[0], 1)?;
+    let frame_bytes = probe(&mut crowd, options, &mut posts[0], 1)?;
     let mut steps = Vec::new();
     for posters in &options.in_flight {
         let name = format!("{posters} posters");

@@ -13,6 +13,9 @@ use crate::options::{Options, Scenario};
 use crate::report::Goal;
 use crate::target::{Server, make_rooms};
 
+/// The figure that `--load` is a share of.
+pub(crate) const MESSAGES: &str = "messages";
+
 /// Handshakes at a time while the rooms fill.
 const AT_ONCE: usize = 128;
 
@@ -26,7 +29,7 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     let room_id = |at: usize| options.first_id + (at % rooms) as i64;
     progress.say(format!("making {rooms} rooms"));
     make_rooms(server, options.first_id, rooms as u64, options.members)?;
-    let mut crowd = Crowd::new(server.tcp, options)?;
+    let mut crowd = Crowd::new(server.users, options)?;
     crowd.admit(
         guests(options, server, 0..all, |at| Some(room_id(at)))?,
         AT_ONCE,
@@ -46,16 +49,23 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     let mut posters: Vec<Poster> = (0..count)
         .map(|at| Poster {
             at,
-            post: Post::new(user_id(options, at), room_id(at), options.payload_bytes),
+            post: Post::new(
+                options.protocol,
+                user_id(options, at),
+                room_id(at),
+                options.payload_bytes,
+            ),
         })
         .collect();
     let fan = options.members as u64;
-    let frame_bytes = probe(&mut crowd, &mut posters[0].post, fan)?;
+    let frame_bytes = probe(&mut crowd, options, &mut posters[0].post, fan)?;
     let mut steps = Vec::new();
     for in_flight in &options.in_flight {
-        let name = options
-            .rate
-            .map_or(format!("{in_flight} in flight"), |rate| format!("{rate} msg/s"));
+        let name = match (options.rate, options.load) {
+            (Some(rate), Some(load)) => format!("{:.0} % load, {rate:.0} msg/s", load * 100.0),
+            (Some(rate), None) => format!("{rate} msg/s"),
+            (None, _) => format!("{in_flight} in flight"),
+        };
         progress.say(format!("{name}, {fan} members"));
         let flow = fan_out(
             &mut crowd,
@@ -69,7 +79,7 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
         let throughput = Figure::new("deliveries", "/s", per_second(&flow));
         let p99 = options.rate.map(|_| Goal::RatioAtMost(2.0));
         let mut figures = figures(&flow, cost, throughput, [None, p99]);
-        figures.insert(2, Figure::new("messages", "/s", per_second(&flow) / fan as f64));
+        figures.insert(2, Figure::new(MESSAGES, "/s", per_second(&flow) / fan as f64));
         steps.push(Step {
             name,
             figures,

@@ -25,6 +25,8 @@ fn raised() -> Limits {
     let mut limits = Limits::DEFAULT;
     // Idle users of the bench do not ping: that would be load.
     limits.idle_ms = 3_600_000;
+    // Nor are they pinged by the server.
+    limits.ping_interval_ms = limits.idle_ms / 3;
     limits.connections_per_address_max = limits.connections_max;
     limits.room_members_max = limits.room_members_ceiling;
     limits.posts_per_s = PLENTY;

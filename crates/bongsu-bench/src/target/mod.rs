@@ -13,6 +13,7 @@ use bongsu_model::Role;
 pub(crate) use rooms::make_rooms;
 
 use crate::error::{BenchError, Fault};
+use crate::options::Options;
 
 /// Whom to put under load.
 #[derive(Clone, Debug)]
@@ -30,7 +31,8 @@ pub enum Target {
     External {
         /// Its TCP listener.
         tcp: SocketAddr,
-        /// Its HTTP listener, where rooms are made; none if joining makes them.
+        /// Its HTTP listener, where rooms are made and WebSockets are opened; none if joining makes rooms and the users
+        /// speak over TCP.
         http: Option<SocketAddr>,
         /// Its process.
         pid: u32,
@@ -74,7 +76,8 @@ pub trait Signer {
 
 /// A server that accepts.
 pub(crate) struct Server {
-    pub(crate) tcp: SocketAddr,
+    /// Where the simulated users connect.
+    pub(crate) users: SocketAddr,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) pid: u32,
     pub(crate) signer: Box<dyn Signer>,
@@ -83,21 +86,30 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts or finds the server of `target`.
+    /// Starts or finds the server under load.
     ///
     /// # Errors
     /// Whatever kept it from being ready.
-    pub(crate) fn start(target: &Target, keys: &dyn Keys, work_dir: &Path) -> Result<Self, BenchError> {
-        match target {
+    pub(crate) fn start(options: &Options, keys: &dyn Keys) -> Result<Self, BenchError> {
+        let door = |tcp, http: Option<SocketAddr>| match (options.protocol.on_websocket(), http) {
+            (false, _) => Ok(tcp),
+            (true, Some(http)) => Ok(http),
+            (true, None) => Err(BenchError::Option {
+                option: "--http",
+                value: "not given".to_owned(),
+                advice: "WebSockets are opened there",
+            }),
+        };
+        match &options.target {
             Target::Child {
                 exe,
                 extra_args,
                 extra_config,
             } => {
-                let (child, ready) = child::serve(exe, extra_args, extra_config, work_dir)?;
+                let (child, ready) = child::serve(exe, extra_args, extra_config, &options.work_dir)?;
                 let signer = keys.open(Some(child.data_dir())).map_err(BenchError::Token)?;
                 Ok(Self {
-                    tcp: ready.tcp,
+                    users: door(ready.tcp, ready.http)?,
                     http: ready.http,
                     pid: ready.pid,
                     signer,
@@ -107,7 +119,7 @@ impl Server {
             Target::External { tcp, http, pid } => {
                 let signer = keys.open(None).map_err(BenchError::Token)?;
                 Ok(Self {
-                    tcp: *tcp,
+                    users: door(*tcp, *http)?,
                     http: *http,
                     pid: *pid,
                     signer,
@@ -119,7 +131,7 @@ impl Server {
 
     /// Starts a floor that writes frames of the sizes in `args`.
     ///
-    /// `token_like` is a token of the server it is compared with: the floor reads CONNECT lines of the same length.
+    /// `token_like` is a token of the server it is compared with: the floor reads sign-ins of the same length.
     ///
     /// # Errors
     /// Whatever kept it from being ready.
@@ -134,7 +146,7 @@ impl Server {
             token: "x".repeat(token_like.len()),
         });
         Ok(Self {
-            tcp: ready.tcp,
+            users: ready.tcp,
             http: None,
             pid: ready.pid,
             signer,

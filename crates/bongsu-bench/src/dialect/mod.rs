@@ -1,0 +1,269 @@
+//! What the load generator says and hears, in each protocol: the one place that tells them apart.
+//!
+//! Requests are built once and reused; of the answers only the name is ever looked at.
+
+pub(crate) mod frames;
+
+use std::net::SocketAddr;
+
+use bongsu_wire::typed::client as typed;
+use bongsu_wire::websocket::{Opcode, Upgrade, client_frame};
+
+use crate::options::Protocol;
+use crate::tally::{MARK, STAMP_DIGITS, write_stamp};
+use frames::{Frames, MASK, Piece};
+
+const TIMESTAMP: &str = "2026-01-01T12:00:00.000Z";
+
+/// The key of every handshake (the example of RFC 6455), so that its answer can be built beforehand …
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+/// … which is this.
+pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// What a message from the server means to the load generator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// The session stands.
+    Connected,
+    /// The room is joined.
+    Joined,
+    /// A request was refused or the session is being closed.
+    Refused,
+    /// Anything else: an event that the load generator does not wait for.
+    Other,
+}
+
+/// One whole message of a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Whole<'a> {
+    /// Without what frames it.
+    pub(crate) text: &'a [u8],
+    /// With it.
+    pub(crate) wire_bytes: usize,
+}
+
+impl Protocol {
+    /// Whether messages come in WebSocket frames, and not as lines.
+    pub(crate) fn on_websocket(self) -> bool {
+        match self {
+            Self::Action => false,
+            Self::Type | Self::WebSocketAction => true,
+        }
+    }
+
+    /// The subprotocol of the WebSocket; none on TCP.
+    pub(crate) fn subprotocol(self) -> Option<&'static str> {
+        match self {
+            Self::Action => None,
+            Self::Type => Some("bongsu.type.v1"),
+            Self::WebSocketAction => Some("bongsu.action.v1"),
+        }
+    }
+
+    /// The first bytes on a connection, which sign in: a CONNECT line, or a request to upgrade with the token in it.
+    pub(crate) fn greeting(self, host: SocketAddr, token: &str) -> Vec<u8> {
+        match self {
+            Self::Action => format!(
+                "{{\"action\":\"CONNECT\",\"data\":{{\"jwt_token\":\"{token}\"}},\"timestamp\":\"{TIMESTAMP}\",\"seq_id\":\"auth_001\"}}\n"
+            )
+            .into_bytes(),
+            Self::Type | Self::WebSocketAction => Upgrade {
+                host: &host.to_string(),
+                target: "/ws",
+                key: KEY,
+                subprotocols: self.subprotocol(),
+                authorization: Some(&format!("Bearer {token}")),
+                deflate: false,
+            }
+            .request()
+            .into_bytes(),
+        }
+    }
+
+    /// The request of `user` to join `room`.
+    pub(crate) fn join(self, user: i64, room: i64) -> Vec<u8> {
+        self.framed(match self {
+            Self::Action | Self::WebSocketAction => format!(
+                "{{\"action\":\"JOIN_ROOM\",\"data\":{{\"chatroom_id\":{room}}},\"timestamp\":\"{TIMESTAMP}\",\"seq_id\":\"join_001\",\"user_id\":{user}}}"
+            ),
+            Self::Type => typed::join(&room.to_string(), Some("join_001")),
+        })
+    }
+
+    /// The ping of a client.
+    pub(crate) fn ping(self) -> Vec<u8> {
+        self.framed(match self {
+            Self::Action | Self::WebSocketAction => {
+                format!("{{\"action\":\"PING\",\"data\":{{}},\"timestamp\":\"{TIMESTAMP}\",\"seq_id\":\"ping_001\"}}")
+            }
+            Self::Type => typed::ping(Some("ping_001")),
+        })
+    }
+
+    fn post(self, user: i64, room: i64, content: &str) -> String {
+        match self {
+            Self::Action | Self::WebSocketAction => format!(
+                "{{\"action\":\"SEND_MESSAGE\",\"data\":{{\"chatroom_id\":{room},\"content\":\"{content}\",\"message_type\":\"text\"}},\"timestamp\":\"{TIMESTAMP}\",\"seq_id\":\"msg_001\",\"user_id\":{user}}}"
+            ),
+            Self::Type => typed::post(&room.to_string(), content, None, Some("msg_001")),
+        }
+    }
+
+    /// A text as it goes over the wire: one line, or one masked frame.
+    fn framed(self, text: String) -> Vec<u8> {
+        if self.on_websocket() {
+            return client_frame(Opcode::Text, text.as_bytes(), MASK);
+        }
+        let mut line = text.into_bytes();
+        line.push(b'\n');
+        line
+    }
+
+    /// The name of a message, or nothing.
+    pub(crate) fn name_of(self, text: &[u8]) -> &[u8] {
+        match self {
+            Self::Action | Self::WebSocketAction => string_after(text, b"\"action\":\""),
+            Self::Type => string_after(text, b"\"type\":\""),
+        }
+    }
+
+    /// The name of the answer to a ping.
+    pub(crate) fn pong_name(self) -> &'static [u8] {
+        match self {
+            Self::Action | Self::WebSocketAction => b"PONG",
+            Self::Type => b"pong",
+        }
+    }
+
+    /// Reads what a message is.
+    pub(crate) fn hear(self, text: &[u8]) -> Heard {
+        match (self, self.name_of(text)) {
+            (Self::Action | Self::WebSocketAction, b"CONNECT_SUCCESS") | (Self::Type, b"auth.ok") => {
+                Heard::Connected
+            }
+            (Self::Action | Self::WebSocketAction, b"JOIN_ROOM_SUCCESS") | (Self::Type, b"room.joined") => {
+                Heard::Joined
+            }
+            (
+                Self::Action | Self::WebSocketAction,
+                b"ERROR" | b"CONNECT_ERROR" | b"SESSION_CLOSED" | b"SERVER_SHUTDOWN",
+            )
+            | (Self::Type, b"error" | b"system.shutdown") => Heard::Refused,
+            _ => Heard::Other,
+        }
+    }
+
+    /// How a message begins that refuses a request.
+    pub(crate) fn refusal_begins(self) -> &'static [u8] {
+        match self {
+            Self::Action | Self::WebSocketAction => b"{\"action\":\"ERROR\"",
+            Self::Type => b"{\"type\":\"error\"",
+        }
+    }
+
+    /// How the server's own ping begins, and what answers it, where it has one that is a message.
+    pub(crate) fn asks_for_pong(self, text: &[u8]) -> Option<Vec<u8>> {
+        (self == Self::Type && text.starts_with(b"{\"type\":\"ping\"")).then(|| self.framed(typed::pong()))
+    }
+
+    /// All whole messages of a stream that begins with the first byte of one.
+    pub(crate) fn messages(self, stream: &[u8]) -> Vec<Whole<'_>> {
+        if !self.on_websocket() {
+            let lines = stream.split_inclusive(|byte| *byte == b'\n');
+            return lines
+                .map(|line| Whole {
+                    text: line.strip_suffix(b"\n").unwrap_or(line),
+                    wire_bytes: line.len(),
+                })
+                .collect();
+        }
+        let (mut frames, mut rest, mut from) = (Frames::default(), stream, 0);
+        let mut whole = Vec::new();
+        while let Some(piece) = frames.next(&mut rest) {
+            let here = stream.len() - rest.len();
+            if let Piece::Text {
+                bytes, ends: true, ..
+            } = piece
+            {
+                whole.push(Whole {
+                    text: bytes,
+                    wire_bytes: here - from,
+                });
+            }
+            from = here;
+        }
+        whole
+    }
+}
+
+/// One message to a room that is stamped anew each time it is sent.
+pub(crate) struct Post {
+    wire: Vec<u8>,
+    stamp_at: usize,
+    /// What the stamp's first digits are masked with; zeros where nothing is.
+    mask: [u8; 4],
+}
+
+impl Post {
+    /// A message of `user` to `room` whose content has `payload_bytes` bytes, but never fewer than the stamp needs.
+    pub(crate) fn new(protocol: Protocol, user: i64, room: i64, payload_bytes: usize) -> Self {
+        let mut content = "0".repeat(STAMP_DIGITS);
+        content.push(char::from(MARK));
+        // Letters and blanks alone: nothing that a moderation pipeline would take for a link or a script.
+        let filler = "the beacon on the hill is lit and the next one sees it ";
+        content.extend(
+            filler
+                .chars()
+                .cycle()
+                .take(payload_bytes.saturating_sub(content.len())),
+        );
+        let text = protocol.post(user, room, &content);
+        let in_text = text.find(&content).expect("letters and digits need no escapes");
+        let text_bytes = text.len();
+        let wire = protocol.framed(text);
+        let (head, mask) = if protocol.on_websocket() {
+            let mut mask = MASK;
+            mask.rotate_left(in_text % MASK.len());
+            (wire.len() - text_bytes, mask)
+        } else {
+            (0, [0; 4])
+        };
+        Self {
+            wire,
+            stamp_at: head + in_text,
+            mask,
+        }
+    }
+
+    /// What goes over the wire, stamped with `ns`.
+    pub(crate) fn stamped(&mut self, ns: u64) -> &[u8] {
+        write_stamp(&mut self.wire, self.stamp_at, ns);
+        let stamp = &mut self.wire[self.stamp_at..self.stamp_at + STAMP_DIGITS];
+        for (digit, mask) in stamp.iter_mut().zip(self.mask.iter().cycle()) {
+            *digit ^= mask;
+        }
+        &self.wire
+    }
+}
+
+/// The string that follows `key` up to the next quotation mark, or nothing.
+pub(crate) fn string_after<'a>(line: &'a [u8], key: &[u8]) -> &'a [u8] {
+    let Some(found) = memchr::memmem::find(line, key) else {
+        return b"";
+    };
+    let rest = &line[found + key.len()..];
+    memchr::memchr(b'"', rest).map_or(&rest[..0], |end| &rest[..end])
+}
+
+/// The number that follows `key`, or none.
+pub(crate) fn number_after(line: &[u8], key: &[u8]) -> Option<i64> {
+    let rest = &line[memchr::memmem::find(line, key)? + key.len()..];
+    let end = rest
+        .iter()
+        .position(|byte| !byte.is_ascii_digit() && *byte != b'-')
+        .unwrap_or(rest.len());
+    std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;
