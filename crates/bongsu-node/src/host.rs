@@ -10,7 +10,7 @@ use bongsu_core::shard::{Effect, Input, Shard, SlotNo};
 use bongsu_model::event::Lane;
 use bongsu_model::records::RoomHead;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Encode, HistoryPage, Notice, PageFrom, Run, Seq, Timestamp};
+use bongsu_model::{Encode, HistoryPage, Notice, PageFrom, RoomId, Run, Seq, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
@@ -138,6 +138,17 @@ pub(crate) async fn run(node: Weak<Node>, index: usize, mut shard: Shard, mut in
     }
 }
 
+/// What a room has after a message, as much as goes into a page; `None` if the store could not say.
+async fn page_after(node: &Node, room: RoomId, after: Seq) -> Option<HistoryPage> {
+    let limit = node.ports.limits.history_page_max;
+    let page = node
+        .ports
+        .store
+        .history(room, PageFrom::After(after), limit)
+        .await;
+    node.healthy(page).flatten()
+}
+
 async fn sleep(due: Option<std::time::Duration>) {
     match due {
         Some(due) => tokio::time::sleep(due).await,
@@ -214,17 +225,9 @@ impl Host<'_> {
             Effect::Missed { slot, after, page } => self.missed(slot, after, page, back),
             Effect::Backfill { room, after } => {
                 node.counters.backfills.bump();
-                self.ask(async move |node| {
-                    let limit = node.ports.limits.history_page_max;
-                    let page = node
-                        .ports
-                        .store
-                        .history(room, PageFrom::After(after), limit)
-                        .await;
-                    Input::Backfilled {
-                        room,
-                        page: node.healthy(page).flatten(),
-                    }
+                self.ask(async move |node| Input::Backfilled {
+                    room,
+                    page: page_after(&node, room, after).await,
                 });
             }
             Effect::Replay {
@@ -232,20 +235,12 @@ impl Host<'_> {
                 session,
                 room,
                 after,
-            } => self.ask(async move |node| {
-                let limit = node.ports.limits.history_page_max;
-                let page = node
-                    .ports
-                    .store
-                    .history(room, PageFrom::After(after), limit)
-                    .await;
-                Input::Replayed {
-                    slot,
-                    session,
-                    room,
-                    after,
-                    page: node.healthy(page).flatten(),
-                }
+            } => self.ask(async move |node| Input::Replayed {
+                slot,
+                session,
+                room,
+                after,
+                page: page_after(&node, room, after).await,
             }),
             Effect::Reload { room } => {
                 node.counters.reloads.bump();

@@ -59,7 +59,6 @@ impl Calls {
             joined_at: now,
             place: Place::On(session),
         };
-        let peers = vec![peer];
         self.calls.insert(
             call,
             Call {
@@ -69,7 +68,7 @@ impl Calls {
                 host: Arc::clone(&host),
                 max_participants,
                 created_at: now,
-                peers,
+                peers: vec![peer],
             },
         );
         self.by_room.insert((room.id, call));

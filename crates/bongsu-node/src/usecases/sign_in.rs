@@ -49,13 +49,7 @@ impl Node {
         {
             return Err(Refusal::because(Code::PermissionDenied, "user_id"));
         }
-        if self.roster.lock().sessions_of(user) as usize >= limits.sessions_per_user_max {
-            // A connection that died unnoticed is found out when it does not ping.
-            return Err(Refusal {
-                retry_after_ms: Some(limits.ping_interval_ms),
-                ..Refusal::because(Code::RateLimited, "sessions")
-            });
-        }
+        self.has_place_for(user)?;
         let session = self.open(arrival, &claims, person, &signed.blocked, now).await;
         // A token that was revoked while its session was not yet there to be cut.
         if vouch::stands(self, &claims).is_err() {
@@ -97,6 +91,19 @@ impl Node {
             self.barrier(&session, None).await;
         }
         Ok(session)
+    }
+
+    /// Whether a user may have one session more.
+    fn has_place_for(&self, user: UserId) -> Result<(), Refusal> {
+        let limits = &self.ports.limits;
+        if (self.roster.lock().sessions_of(user) as usize) < limits.sessions_per_user_max {
+            return Ok(());
+        }
+        Err(Refusal {
+            // A connection that died unnoticed is found out when it does not ping.
+            retry_after_ms: Some(limits.ping_interval_ms),
+            ..Refusal::because(Code::RateLimited, "sessions")
+        })
     }
 
     async fn find_user(self: &Arc<Self>, claims: &Claims, now: Timestamp) -> Result<SignedIn, Refusal> {

@@ -95,11 +95,7 @@ async fn in_a_broadcast_room_only_owners_are_heard() {
         members: vec![(users[0].id, MemberRole::Owner)],
         ..NewRoom::default()
     };
-    world
-        .store
-        .create_room(room, world.node.ports.clock.now())
-        .await
-        .unwrap();
+    world.store.create_room(room, world.node.now()).await.unwrap();
     world.join("news", &[&mina, &jun]).await;
     jun.ask(emit("news", "app.x", None, "{}")).await;
     assert_eq!(jun.heard().await, ["PERMISSION_DENIED"]);

@@ -9,7 +9,7 @@ use crate::plain::{block, join, join_after, leave, post};
 use crate::world::{World, world, world_of};
 
 async fn room(world: &World, room: NewRoom) -> RoomId {
-    let now = world.node.ports.clock.now();
+    let now = world.node.now();
     world.store.create_room(room, now).await.unwrap().id
 }
 
@@ -281,7 +281,7 @@ async fn only_users_are_blocked() {
     mina.heard().await;
     world
         .store
-        .create_user(NewUser::default(), world.node.ports.clock.now())
+        .create_user(NewUser::default(), world.node.now())
         .await
         .unwrap();
     for (user, answer) in [

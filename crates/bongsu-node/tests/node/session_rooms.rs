@@ -21,11 +21,7 @@ async fn with_durable_room() -> World {
         visibility: Visibility::Open,
         ..NewRoom::default()
     };
-    world
-        .store
-        .create_room(room, world.node.ports.clock.now())
-        .await
-        .unwrap();
+    world.store.create_room(room, world.node.now()).await.unwrap();
     world
 }
 
@@ -210,7 +206,7 @@ async fn the_check_comes_past_everyone_however_many_there_are() {
         membership: Membership::Session,
         ..NewRoom::default()
     };
-    let now = world.node.ports.clock.now();
+    let now = world.node.now();
     let crowd = world.store.create_room(room, now).await.unwrap();
     for _ in 0..CROWD {
         let user = world.store.create_user(NewUser::default(), now).await.unwrap();

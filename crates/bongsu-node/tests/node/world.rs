@@ -339,3 +339,15 @@ impl IceServers for NoIce {
         Vec::new()
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn time_passes_only_when_a_test_lets_it() {
+    let world = world();
+    let before = world.node.now();
+    for _ in 0..10_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.node.now(), before);
+    world.pass(3_600_000).await;
+    assert_eq!(world.node.now().ms_since(before), 3_600_000);
+}
