@@ -60,15 +60,7 @@ fn each_opening(raw: &str, mut goes_on: impl FnMut(usize, usize) -> bool) {
     while let Some(&byte) = bytes.get(at) {
         at += 1;
         match byte {
-            b'"' => {
-                while let Some(ahead) = memchr2(b'"', b'\\', &bytes[at..]) {
-                    at += ahead + 1;
-                    if bytes[at - 1] == b'"' {
-                        break;
-                    }
-                    at += 1;
-                }
-            }
+            b'"' => at = past_string(bytes, at),
             b'{' | b'[' => {
                 depth += 1;
                 if !goes_on(depth, at - 1) {
@@ -79,6 +71,18 @@ fn each_opening(raw: &str, mut goes_on: impl FnMut(usize, usize) -> bool) {
             _ => {}
         }
     }
+}
+
+/// The index after a string's closing quote, or the text's end if that comes first.
+fn past_string(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(ahead) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += ahead + 1;
+        if bytes[at - 1] == b'"' {
+            return at;
+        }
+        at += 1;
+    }
+    bytes.len()
 }
 
 /// The index after a string's closing quote, if each surrogate in it has its other half.
@@ -120,4 +124,30 @@ fn number_end(raw: &str, at: usize) -> Option<usize> {
     // Without an exponent a double overflows at 309 digits, far beyond what is short.
     let finite = (len < 100 && !number.contains(['e', 'E'])) || number.parse::<f64>().ok()?.is_finite();
     finite.then_some(at + len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_what_is_open_at_once() {
+        for (text, levels) in [
+            ("1", 0),
+            ("{}", 1),
+            ("[[],{\"a\":[]}]", 3),
+            (r#"{"a":"[[\"[[","b":[]}"#, 2),
+            ("]]]]", 0),
+            ("]][[", 2),
+            ("\"[[", 0),
+            ("[\"\\", 1),
+            ("\"", 0),
+        ] {
+            assert_eq!(depth(text), levels, "{text}");
+            for max in 0..4 {
+                assert_eq!(deeper_than(text, max).is_some(), levels > max, "{text}");
+            }
+        }
+        assert_eq!(deeper_than("[[],{\"a\":[]}]", 2), Some(9));
+    }
 }
