@@ -107,7 +107,7 @@ fn read(bytes: &[u8], deflate: bool) -> Vec<String> {
     Decoder::new(Role::Client, deflate)
         .push(&mut bytes, &limits, &mut |heard| match heard {
             Frame::Text(text) => texts.push(text.to_owned()),
-            other => panic!("{other:?}"),
+            Frame::Binary(_) | Frame::Ping(_) | Frame::Pong(_) | Frame::Close(_) => panic!("{heard:?}"),
         })
         .unwrap();
     texts
