@@ -74,7 +74,7 @@ class Link(Inbox):
             parse_uri(f"ws://127.0.0.1:{port}{path}{query}"),
             origin=origin, extensions=extensions, subprotocols=subprotocols, max_size=FRAME_MAX,
         )
-        self.arrived, self.parts = [], []
+        self.arrived, self.parts, self.response, self.ended = [], [], None, False
         self.close_code = self.close_reason = None
         self.pings = 0
         self.pongs_back = True
@@ -105,11 +105,11 @@ class Link(Inbox):
                     continue
                 if event.status_code != 101:
                     raise Refused(event)
-                self.response = event
                 if self.protocol.handshake_exc:
                     raise Unexpected(f"not a handshake: {self.protocol.handshake_exc}")
-            if self.protocol.state is State.OPEN:
-                return
+                self.response = event
+            if self.response:
+                return  # What came behind it waits in `arrived`, be it the close.
             if self.protocol.handshake_exc:
                 raise Closed(f"no handshake: {self.protocol.handshake_exc!r}")
             if not self.hear(deadline):
@@ -134,8 +134,6 @@ class Link(Inbox):
             self.ended = True
         self.flush()
         return True
-
-    ended = False
 
     def flush(self):
         """Sends what the protocol wants sent: handshakes, messages, and answers to pings and closes."""
