@@ -50,7 +50,8 @@ macro_rules! conformance {
             rooms_are_made_and_found, rooms_refuse_what_does_not_fit, rooms_are_paged, joining_twice_is_joining_once,
             leaving_twice_is_leaving_once, a_full_room_takes_nobody, a_closed_room_takes_whom_an_operator_adds,
             joins_of_nothing_are_refused, a_user_joins_only_so_many_rooms, members_are_paged, read_marks_never_go_back,
-            concurrent_joins_are_each_one_version,
+            concurrent_joins_are_each_one_version, members_of_session_rooms_are_paged,
+            members_of_session_rooms_come_and_go,
             // Messages.
             a_message_is_kept_as_it_was_posted, seqs_have_no_hole_under_concurrency,
             pipelined_appends_keep_their_order, a_repeat_is_answered_with_the_first, a_client_id_is_of_one_sender_and_room,

@@ -414,3 +414,84 @@ pub async fn concurrent_joins_are_each_one_version(store: Shared) {
     assert_eq!(versions, [1, 2, 3, 4]);
     assert_eq!(store.room(by_id(&room)).await.unwrap().unwrap().members_count, 4);
 }
+
+async fn session_room(store: &Shared, id: i64, members: &[UserId]) -> RoomId {
+    let room = NewRoom {
+        id: Some(RoomId(id)),
+        visibility: Visibility::Open,
+        membership: Membership::Session,
+        members: members.iter().map(|user| (*user, MemberRole::Member)).collect(),
+        ..NewRoom::default()
+    };
+    store.create_room(room, NOW).await.unwrap().id
+}
+
+/// Memberships of session rooms, and of no others, are listed ascending by room and user, page by page; a page may end
+/// within a room and may begin after a membership that is no more, or after a room that never was.
+pub async fn members_of_session_rooms_are_paged(store: Shared) {
+    let users: [UserId; 3] = people(&store).await;
+    let [mina, jun, sena] = users;
+    // Not in the order of their numbers, so that a store that lists by age is found out.
+    let last = session_room(&store, 30, &[jun, mina]).await;
+    open_room(&store, &users).await;
+    let first = session_room(&store, -5, &[sena, mina, jun]).await;
+    session_room(&store, 10, &[]).await;
+    let page = async |after, limit| store.session_members(after, limit).await.unwrap();
+    let all = [
+        (first, mina),
+        (first, jun),
+        (first, sena),
+        (last, mina),
+        (last, jun),
+    ];
+    assert_eq!(page(None, 100).await, all);
+    assert_eq!(page(None, 0).await, []);
+    for limit in 1..=6 {
+        let (mut seen, mut after) = (Vec::<(RoomId, UserId)>::new(), None);
+        loop {
+            let next = page(after, limit).await;
+            assert!(next.len() <= limit as usize);
+            after = next.last().copied();
+            seen.extend(&next);
+            if next.len() < limit as usize {
+                break;
+            }
+        }
+        assert_eq!(seen, all, "in pages of {limit}");
+    }
+    assert_eq!(page(Some((RoomId(0), UserId(0))), 100).await, all[3..]);
+    assert_eq!(page(Some((first, UserId(i64::MAX))), 100).await, all[3..]);
+    assert_eq!(page(Some((first, UserId(i64::MIN))), 100).await, all);
+    assert_eq!(page(Some((RoomId(i64::MIN), sena)), 100).await, all);
+    assert_eq!(page(Some((last, jun)), 100).await, []);
+    assert_eq!(page(Some((RoomId(i64::MAX), UserId(i64::MAX))), 100).await, []);
+}
+
+/// Who joins is listed, who leaves is not, and a place that was left is a place to go on from.
+pub async fn members_of_session_rooms_come_and_go(store: Shared) {
+    let [mina, jun] = people(&store).await;
+    let room = session_room(&store, 7, &[]).await;
+    let durable = open_room(&store, &[]).await;
+    let page = async |after| store.session_members(after, 100).await.unwrap();
+    assert_eq!(page(None).await, []);
+    for user in [jun, mina] {
+        store.join(RoomRef::Id(room), user, false, NOW).await.unwrap();
+        store.join(by_id(&durable), user, false, NOW).await.unwrap();
+    }
+    assert_eq!(page(None).await, [(room, mina), (room, jun)]);
+    store.leave(RoomRef::Id(room), mina).await.unwrap();
+    assert_eq!(page(None).await, [(room, jun)]);
+    assert_eq!(page(Some((room, mina))).await, [(room, jun)]);
+    store.join(RoomRef::Id(room), mina, false, NOW).await.unwrap();
+    assert_eq!(page(None).await, [(room, mina), (room, jun)]);
+    let mine = store.my_rooms(mina).await.unwrap();
+    let lasting: Vec<_> = mine.iter().map(|it| (it.room, it.membership)).collect();
+    assert_eq!(
+        lasting,
+        [(durable.id, Membership::Durable), (room, Membership::Session)]
+    );
+    for user in [mina, jun] {
+        store.leave(RoomRef::Id(room), user).await.unwrap();
+    }
+    assert_eq!(page(None).await, []);
+}

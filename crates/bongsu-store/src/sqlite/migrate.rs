@@ -61,3 +61,39 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<Migrated, OpenError> {
         to: SCHEMA_VERSION,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_any_version_becomes_one_of_this() {
+        for from in 0..SCHEMA_VERSION {
+            let mut conn = Connection::open_in_memory().unwrap();
+            for sql in &STEPS[..from as usize] {
+                conn.execute_batch(sql).unwrap();
+            }
+            conn.pragma_update(None, "user_version", from).unwrap();
+            if from > 0 {
+                conn.pragma_update(None, "application_id", APPLICATION_ID)
+                    .unwrap();
+                conn.execute("INSERT INTO counters (name, next) VALUES ('kept', 7)", [])
+                    .unwrap();
+            }
+            let migrated = migrate(&mut conn).unwrap();
+            let to = SCHEMA_VERSION;
+            assert_eq!(migrated, Migrated { from, to });
+            assert_eq!(version_of(&conn).unwrap(), to);
+            let kept: i64 = conn
+                .query_row("SELECT count(*) FROM counters WHERE name = 'kept'", [], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            assert_eq!(kept, i64::from(from > 0), "what was there is there");
+            // What a step adds is there too.
+            let sql = "SELECT count(*) FROM rooms INDEXED BY session_rooms WHERE membership = 'session'";
+            let none: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(none, 0);
+        }
+    }
+}
