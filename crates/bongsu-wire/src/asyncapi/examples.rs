@@ -14,8 +14,7 @@ macro_rules! vectors {
     };
 }
 
-// As people read them: the simplest of a message first. Those of one message that differ only in the language of a text
-// stand once.
+// In the order in which people see them. Those of one message that differ only in the language of a text stand once.
 vectors! {
     "request_batch" "request_block" "request_block_named" "request_connect" "request_connect_resume"
     "request_connect_resume_named" "request_create_call" "request_create_call_named" "request_emit"
@@ -35,14 +34,13 @@ vectors! {
     "event_call_joined" "event_call_left" "event_media_changed" "event_posted" "event_posted_full"
     "event_posted_unnamed" "event_read" "event_signalled_answer" "event_signalled_candidate"
     "event_signalled_candidates_end" "event_signalled_offer" "event_status" "event_typing" "event_user_joined"
-    "event_user_joined_unnamed" "event_user_left" "notice_closed_banned_en" "notice_closed_flooding_en"
-    "notice_closed_idle_en" "notice_closed_refused_because_en" "notice_closed_refused_en"
-    "notice_closed_shutting_down_en" "notice_closed_slow_en" "notice_missed_en" "notice_shutdown_en"
-    "notice_token_expiring_en" "refusal_connect_en" "refusal_connect_overloaded_en"
-    "refusal_connect_untagged_en" "refusal_field_en" "refusal_field_range_en" "refusal_field_room_en"
-    "refusal_frame_too_large_en" "refusal_incident_en" "refusal_malformed_en" "refusal_not_authenticated_en"
-    "refusal_rate_limited_en" "refusal_rejected_en" "refusal_room_not_found_en" "refusal_too_large_en"
-    "refusal_user_blocked_en"
+    "event_user_joined_unnamed" "event_user_left" "refusal_field_en" "refusal_rate_limited_en"
+    "refusal_rejected_en" "notice_closed_banned_en" "notice_closed_flooding_en" "notice_closed_idle_en"
+    "notice_closed_refused_because_en" "notice_closed_refused_en" "notice_closed_shutting_down_en"
+    "notice_closed_slow_en" "notice_missed_en" "notice_ping" "notice_shutdown_en" "notice_token_expiring_en"
+    "refusal_connect_en" "refusal_connect_overloaded_en" "refusal_connect_untagged_en" "refusal_field_range_en"
+    "refusal_field_room_en" "refusal_frame_too_large_en" "refusal_incident_en" "refusal_malformed_en"
+    "refusal_not_authenticated_en" "refusal_room_not_found_en" "refusal_too_large_en" "refusal_user_blocked_en"
 }
 
 /// One example of a message.
@@ -69,14 +67,15 @@ fn example(
     name: &'static str,
     text: &'static str,
 ) -> Option<Example> {
-    let prefix = match message.direction {
-        Direction::Request => "request_",
-        Direction::Reply => "reply_",
-        Direction::Event => "event_",
-        Direction::Notice => "notice_",
-        Direction::Error => "refusal_",
+    let kinds: &[&str] = match message.direction {
+        Direction::Request => &["request"],
+        Direction::Reply => &["reply"],
+        Direction::Event => &["event"],
+        Direction::Notice => &["notice"],
+        // The end of a session is said as a refusal where there is no other word for it.
+        Direction::Error => &["refusal", "notice"],
     };
-    if !name.starts_with(prefix) {
+    if !kinds.contains(&name.split('_').next()?) {
         return None;
     }
     let payload: Value = serde_json::from_str(section(text, protocol.name)?).ok()?;

@@ -10,6 +10,7 @@ pub use document::document;
 
 use crate::action;
 use crate::schema::Protocol;
+use crate::typed;
 
 /// Every protocol that has messages, in the order in which people read of them.
-pub const PROTOCOLS: &[Protocol] = &[action::registry::PROTOCOL];
+pub const PROTOCOLS: &[Protocol] = &[action::registry::PROTOCOL, typed::registry::PROTOCOL];

@@ -47,7 +47,15 @@ impl Spelling<'_> {
         }
         self.fields(message.beside, &mut properties, &mut required);
         self.fields(envelope.fields, &mut properties, &mut required);
-        self.object(properties, &required, false)
+        let mut schema = self.object(properties, &required, false);
+        let either = envelope
+            .body
+            .map(|key| in_body_or_beside(key, message))
+            .unwrap_or_default();
+        if !either.is_empty() {
+            schema["allOf"] = either.into();
+        }
+        schema
     }
 
     /// The schema of a shape, or a reference to it.
@@ -185,6 +193,19 @@ impl Spelling<'_> {
         let found = entries.iter().find(|entry| entry.0 == name);
         found.unwrap_or_else(|| panic!("there is no limit `{name}`")).1
     }
+}
+
+/// What may stand in the body or beside it stands in one of the two.
+fn in_body_or_beside(key: &str, message: &Message) -> Vec<Value> {
+    let both = message
+        .beside
+        .iter()
+        .filter(|it| message.shape.fields.iter().any(|field| field.name == it.name));
+    both.map(|field| {
+        let inside = json!({ "required": [key], "properties": { key: { "required": [field.name] } } });
+        json!({ "anyOf": [{ "required": [field.name] }, inside] })
+    })
+    .collect()
 }
 
 fn rule(rule: &Rule) -> Value {

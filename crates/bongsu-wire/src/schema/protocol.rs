@@ -68,7 +68,8 @@ pub struct Message {
     pub causes: &'static [&'static str],
     /// For a family of names: the expression that all of them match, from `^` to `$`.
     pub pattern: Option<&'static str>,
-    /// Fields that stand in the envelope of this message alone, beside the body.
+    /// Fields that stand in the envelope of this message alone, beside the body. One that the body has, too, must stand in
+    /// one of the two places, and in one only.
     pub beside: &'static [Field],
 }
 

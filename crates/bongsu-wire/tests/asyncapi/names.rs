@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bongsu_model::{EventBody, Notice, Reply};
 use bongsu_wire::action::{self, ACTIONS};
 use bongsu_wire::schema::{Direction, Protocol};
+use bongsu_wire::typed::{self, TYPES};
 
 use crate::vectors::{folder, message_of, vectors};
 use bongsu_wire::asyncapi::PROTOCOLS;
@@ -72,13 +73,19 @@ fn every_variant_stands_in_a_vector() {
     }
 }
 
-#[test]
-fn the_registry_asks_what_the_action_decoder_knows() {
-    let asked: BTreeSet<_> = action::registry::PROTOCOL
+/// The names of requests that are no families of names.
+fn asked(protocol: &Protocol) -> BTreeSet<&'static str> {
+    protocol
         .of(Direction::Request)
+        .filter(|it| it.pattern.is_none())
         .map(|it| it.name)
-        .collect();
-    assert_eq!(asked, ACTIONS.into_iter().collect());
+        .collect()
+}
+
+#[test]
+fn the_registries_ask_what_the_decoders_know() {
+    assert_eq!(asked(&action::registry::PROTOCOL), ACTIONS.into_iter().collect());
+    assert_eq!(asked(&typed::registry::PROTOCOL), TYPES.into_iter().collect());
 }
 
 #[test]

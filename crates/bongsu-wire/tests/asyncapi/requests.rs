@@ -6,6 +6,7 @@ use bongsu_wire::action::ActionCodec;
 use bongsu_wire::action::registry::PROTOCOL as ACTION;
 use bongsu_wire::incoming::{Incoming, Rules};
 use bongsu_wire::schema::{Direction, Field, Message, Protocol, Rule};
+use bongsu_wire::typed::{self, registry::PROTOCOL as TYPE};
 use serde_json::{Value, json};
 
 use crate::sample::{Place, beyond, full, holder, mistyped, places, right, utmost};
@@ -26,7 +27,11 @@ fn action(asked: &Value, limits: &Limits) -> Result<(), Refusal> {
     ActionCodec::new()
         .handle_bytes(line.as_bytes(), &rules, &mut out)
         .unwrap();
-    out.into_iter().try_for_each(|it| match it {
+    first_refusal(out)
+}
+
+fn first_refusal(incoming: Vec<Incoming>) -> Result<(), Refusal> {
+    incoming.into_iter().try_for_each(|it| match it {
         Incoming::Request(_) => Ok(()),
         Incoming::Refused { refusal, .. } => Err(refusal),
         Incoming::Echo(_) | Incoming::Goodbye(_) => panic!("a transport's own: {it:?}"),
@@ -38,6 +43,27 @@ fn the_action_protocol_takes_what_its_registry_says() {
     Held {
         protocol: &ACTION,
         decode: action,
+        limits: roomy(),
+    }
+    .all();
+}
+
+fn typed(asked: &Value, limits: &Limits) -> Result<(), Refusal> {
+    let mut out = Vec::new();
+    let domains = ["game".into()];
+    let rules = Rules {
+        limits,
+        application_domains: &domains,
+    };
+    typed::message(&asked.to_string(), &rules, &mut out);
+    first_refusal(out)
+}
+
+#[test]
+fn the_type_protocol_takes_what_its_registry_says() {
+    Held {
+        protocol: &TYPE,
+        decode: typed,
         limits: roomy(),
     }
     .all();
@@ -75,6 +101,7 @@ impl Held {
                 self.bounded(&whole, place, field);
             }
             self.ruled(&whole);
+            self.beside(&whole);
             let key = (self.protocol.envelope)(Direction::Request).body.unwrap();
             for value in [json!(7), json!("x y"), json!([1])] {
                 let mut wrong = whole.value.clone();
@@ -120,21 +147,12 @@ impl Held {
         holder(&mut null, place).insert(field.name.to_owned(), Value::Null);
         if field.required {
             self.refused(&without, place, "without a required field");
-        } else if self.is_needed_by_a_rule(whole.message, place) {
+        } else if is_needed(whole, place) {
             self.refused(&without, place, "without any of these");
         } else {
             self.taken(&without, "without an optional field");
             self.taken(&null, "with null for an optional field");
         }
-    }
-
-    /// The sample has the first of the fields of which some must be there, and maybe not the others.
-    fn is_needed_by_a_rule(&self, message: &Message, place: &[&str]) -> bool {
-        place.len() == 2
-            && message.shape.rules.iter().any(|rule| match rule {
-                Rule::SomeOf(names) => names[0] == place[1] && names.len() == 1,
-                Rule::OneAtMost(_) => false,
-            })
     }
 
     fn mistyped(&self, whole: &Whole, place: &Place, field: &Field) {
@@ -199,6 +217,17 @@ impl Held {
         }
     }
 
+    fn beside(&self, whole: &Whole) {
+        let key = (self.protocol.envelope)(Direction::Request).body.unwrap();
+        for field in whole.message.beside {
+            let mut two = whole.value.clone();
+            two[field.name] = right(&field.ty);
+            self.refused(&two, &[field.name], "with a field in two places");
+            two[key].as_object_mut().unwrap().remove(field.name);
+            self.taken(&two, "with a field beside the body");
+        }
+    }
+
     fn taken(&self, asked: &Value, how: &str) {
         if let Err(refusal) = (self.decode)(asked, &self.limits) {
             panic!("{how}: {asked} is refused: {refusal:?}");
@@ -227,4 +256,22 @@ impl Held {
             }
         }
     }
+}
+
+/// Whether a field that may be absent must be there because nothing in the sample stands for it.
+fn is_needed(whole: &Whole, place: &[&str]) -> bool {
+    let &[key, name] = place else {
+        return false;
+    };
+    let beside = whole.message.beside.iter().any(|it| it.name == name);
+    let ruled = |rule: &Rule| match rule {
+        Rule::SomeOf(names) => {
+            names.contains(&name)
+                && !names
+                    .iter()
+                    .any(|it| *it != name && whole.value[key].get(it).is_some())
+        }
+        Rule::OneAtMost(_) => false,
+    };
+    beside || whole.message.shape.rules.iter().any(ruled)
 }

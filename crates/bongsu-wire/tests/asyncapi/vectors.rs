@@ -62,9 +62,12 @@ pub(crate) fn vectors(protocol: &Protocol) -> Vec<Vector> {
         let bytes = rest.split("\n-- ").next().unwrap();
         for value in serde_json::Deserializer::from_str(bytes).into_iter() {
             let value: Value = value.unwrap_or_else(|fault| panic!("{file}: {fault}"));
+            let name = value[protocol.names_in].as_str().unwrap_or_default();
+            // The end of a session is said as a refusal where there is no other word for it.
+            let ends = direction == Direction::Notice && protocol.message(direction, name).is_none();
             vectors.push(Vector {
                 file: file.clone(),
-                direction,
+                direction: if ends { Direction::Error } else { direction },
                 value,
             });
         }
