@@ -38,7 +38,8 @@ pub(crate) async fn join(ask: &mut Ask<'_>, room: RoomRef, after: Option<Seq>) -
     });
     // This session is given what it asked for before anything that the others hear.
     let from = after.filter(|_| recovered == Some(true));
-    if from.is_some() || joined.first {
+    let attaches = from.is_some() || joined.first;
+    if attaches {
         let after = from.unwrap_or(joined.joined_seq);
         // The change that this join made is yet to be announced.
         let version = MembersVersion(members_version.0 - u64::from(joined.first));
@@ -64,6 +65,9 @@ pub(crate) async fn join(ask: &mut Ask<'_>, room: RoomRef, after: Option<Seq>) -
     }
     if from.is_some_and(|from| from < seq) {
         node.barrier(session, None).await;
+    } else if attaches {
+        // What the session asks for next happens in a room that it hears.
+        node.barrier(session, Some((id, seq))).await;
     }
     Ok(())
 }

@@ -294,3 +294,16 @@ async fn only_users_are_blocked() {
         assert_eq!(mina.heard().await, [answer], "{user}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_posted_right_after_a_join_is_heard_at_once() {
+    let world = world();
+    let mina = world.client("mina").await;
+    mina.ask(join("lobby")).await;
+    mina.ask(post("lobby", "hello")).await;
+    assert_eq!(
+        mina.heard().await[1..],
+        ["joined lobby#0 of 1 online mina", "posted #1 hello", "#1 hello"],
+        "and not when a hole is looked for"
+    );
+}

@@ -248,3 +248,32 @@ async fn who_has_left_is_not_told_of_again() {
         3
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_while_others_are_taken_out_stays() {
+    const CROWD: i64 = 70;
+    let world = world_by_hand();
+    let now = world.node.now();
+    let furnish = async {
+        let room = NewRoom {
+            name: Some("lobby".into()),
+            visibility: Visibility::Open,
+            membership: Membership::Session,
+            ..NewRoom::default()
+        };
+        world.store.create_room(room, now).await.unwrap();
+        for _ in 0..CROWD {
+            let user = world.store.create_user(NewUser::default(), now).await.unwrap();
+            let lobby = RoomRef::parse("lobby");
+            world.store.join(lobby, user.id, true, now).await.unwrap();
+        }
+    };
+    world.synced(Box::pin(furnish)).await;
+    world.pass(CHECK_MS + TICKS_MS).await;
+    assert!(world.store.unsynced() > 0, "the first of them wait for the disk");
+    assert!(world.store.unsynced() < 70, "not all at once");
+    let last = world.client(&CROWD.to_string()).await;
+    world.synced(world.pass(1_000)).await;
+    assert_eq!(world.members("lobby").await, [CROWD.to_string()]);
+    assert_eq!(last.heard().await[0], format!("hello {CROWD} lobby#0"));
+}
