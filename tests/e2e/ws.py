@@ -76,7 +76,7 @@ class Link(Inbox):
         )
         self.arrived, self.parts, self.response, self.ended = [], [], None, False
         self.close_code = self.close_reason = None
-        self.pings = 0
+        self.pings = self.received = self.sent = 0
         self.pongs_back = True
         request = self.protocol.connect()
         if host is not None:
@@ -127,6 +127,7 @@ class Link(Inbox):
             return False
         except ConnectionError:
             got = b""
+        self.received += len(got)
         if got:
             self.protocol.receive_data(got)
         else:
@@ -151,14 +152,13 @@ class Link(Inbox):
         """Bytes as they are, past the protocol."""
         self.socket.settimeout(WAIT_S)
         self.socket.sendall(data)
+        self.sent += len(data)
 
     def send_text(self, text):
         if self.protocol.state is not State.OPEN:
             raise Closed(f"closed with {self.close_code}")
         self.protocol.send_text(text.encode())
-        data = b"".join(self.protocol.data_to_send())
-        self.socket.settimeout(WAIT_S)
-        self.socket.sendall(data)
+        self.send_raw(b"".join(self.protocol.data_to_send()))
 
     # In
 
@@ -238,8 +238,6 @@ class ActionWsClient(Link, Client):
 
     def __init__(self, port, **options):
         Link.__init__(self, port, **{"subprotocols": [ACTION], **options})
-        self.tail = b""
-        self.sent = 0
         self.user_id = None
         self.rooms = {}
 

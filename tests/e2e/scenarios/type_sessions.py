@@ -13,7 +13,7 @@ from ws import ACTION, TYPE, Link, Refused, TypeClient
 
 NEVER, LATER, NOW = "never", "later", "now"
 # Shorter than any patience, and still three pings.
-QUIET = {"ping_interval_ms": 400, "idle_ms": 1_600}
+QUIET = {"ping_interval_ms": 300, "idle_ms": 1_200}
 
 
 def last_error(frames, code, reconnect):
@@ -322,7 +322,7 @@ def handshakes_that_are_none(server):
 def a_quiet_client_is_pinged_and_stays(server):
     for connect in (server.type_client, server.action_ws_client):
         with connect(5_031) as c:
-            deadline = time.monotonic() + 4
+            deadline = time.monotonic() + 2.6
             while time.monotonic() < deadline:
                 assert not c.kept("error"), c.inbox
                 frame = c.receive(deadline)
@@ -379,7 +379,7 @@ def pings_of_the_client_are_answered_in_kind(server):
 
 # The end
 
-@scenario(fresh=True, limits={"drain_ms": 1_000})
+@scenario(fresh=True, limits={"drain_ms": 500})
 def sigterm_is_announced_and_advises_to_come_back_later(server):
     typed, action = server.type_client(5_041), server.action_ws_client(5_042)
     silent = server.type_client()
@@ -402,7 +402,7 @@ def sigterm_is_announced_and_advises_to_come_back_later(server):
         assert [m["message_id"] for m in kept] == [m["message_id"] for m in sent], kept
 
 
-@scenario(fresh=True, limits={"drain_ms": 3_000})
+@scenario(fresh=True, limits={"drain_ms": 1_500})
 def who_comes_while_the_server_stops_is_told_to_come_later(server):
     stays, late = server.type_client(5_043), server.type_client()
     token = server.token(5_044)
