@@ -5,11 +5,13 @@
 
 mod announcements;
 mod asked;
+mod asyncapi;
 mod audit;
 mod blocks;
 mod body;
 mod caller;
 mod cors;
+mod docs;
 mod fields;
 mod idempotency;
 mod members;
@@ -33,6 +35,7 @@ mod views;
 mod websocket;
 mod yaml;
 
+pub use asyncapi::{asyncapi_json, asyncapi_yaml};
 pub use openapi::{openapi, openapi_yaml};
 pub use serve::serve;
 pub use service::{HttpParts, HttpService, Listening};

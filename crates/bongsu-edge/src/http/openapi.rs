@@ -8,8 +8,8 @@ use utoipa::{IntoParams, Modify, OpenApi as _};
 
 use super::problem::{PROBLEM_JSON, ProblemDocument};
 use super::{
-    announcements, audit, blocks, members, messages, metrics, probes, rooms, sessions, tokens, users,
-    video_rooms, yaml,
+    announcements, asyncapi, audit, blocks, docs, members, messages, metrics, probes, rooms, sessions,
+    tokens, users, video_rooms, websocket, yaml,
 };
 
 /// Which page of a list.
@@ -74,7 +74,8 @@ pub(super) struct RoomPath {
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        probes::healthz, probes::readyz, probes::version, probes::status, probes::openapi_json, metrics::metrics,
+        probes::healthz, probes::readyz, probes::version, probes::status, probes::openapi_json, probes::openapi_yaml,
+        asyncapi::json, asyncapi::yaml, docs::page, docs::asset, metrics::metrics, websocket::open,
         users::create, users::list, users::read_one, users::update, users::ban, users::unban, users::disconnect,
         users::sessions, tokens::create, tokens::revoke_all, tokens::revoke, blocks::list, blocks::add, blocks::remove,
         rooms::create, rooms::list, rooms::read_one, members::list, members::add, members::remove, members::presence,
@@ -164,14 +165,7 @@ pub fn openapi_yaml() -> String {
     /// What a reader looks for first.
     const ORDER: [&str; 6] = ["openapi", "info", "security", "tags", "paths", "components"];
     let value = serde_json::to_value(openapi()).expect("a description of texts and numbers");
-    let first = ORDER
-        .iter()
-        .filter_map(|key| value.get(key).map(|value| (*key, value)));
-    let rest = value.as_object().into_iter().flatten();
-    let rest = rest
-        .map(|(key, value)| (key.as_str(), value))
-        .filter(|(key, _)| !ORDER.contains(key));
-    yaml::document(first.chain(rest))
+    yaml::ordered(&value, &ORDER)
 }
 
 /// The description as JSON, made once.
@@ -179,4 +173,10 @@ pub(super) fn json() -> &'static str {
     static JSON: LazyLock<String> =
         LazyLock::new(|| openapi().to_json().expect("a description of texts and numbers"));
     &JSON
+}
+
+/// The description as YAML, made once.
+pub(super) fn yaml() -> &'static str {
+    static YAML: LazyLock<String> = LazyLock::new(openapi_yaml);
+    &YAML
 }

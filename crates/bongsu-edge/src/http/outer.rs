@@ -55,10 +55,12 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
         cors::open(headers, origin);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    // The one page has its own.
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
     if api {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

@@ -178,8 +178,15 @@ pub(super) async fn status(State(app): State<App>) -> Json<StatusView> {
 }
 
 /// This description.
-#[utoipa::path(get, operation_id = "probes_openapi_json", path = "/openapi.json", tag = "probes", security(()),
+#[utoipa::path(get, operation_id = "probes_openapi_json", path = "/openapi.json", tag = "descriptions", security(()),
     responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
 pub(super) async fn openapi_json() -> Response {
     ([(CONTENT_TYPE, "application/json")], super::openapi::json()).into_response()
+}
+
+/// This description, as YAML.
+#[utoipa::path(get, operation_id = "probes_openapi_yaml", path = "/openapi.yaml", tag = "descriptions", security(()),
+    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/yaml")))]
+pub(super) async fn openapi_yaml() -> Response {
+    ([(CONTENT_TYPE, super::yaml::MEDIA_TYPE)], super::openapi::yaml()).into_response()
 }

@@ -11,8 +11,8 @@ use bongsu_model::Code;
 use super::problem::{Problem, Says};
 use super::service::App;
 use super::{
-    announcements, audit, blocks, caller, idempotency, members, messages, metrics, outer, probes, rooms,
-    sessions, tokens, users, video_rooms, websocket,
+    announcements, asyncapi, audit, blocks, caller, docs, idempotency, members, messages, metrics, outer,
+    probes, rooms, sessions, tokens, users, video_rooms, websocket,
 };
 
 /// All of it.
@@ -64,6 +64,12 @@ pub(super) fn router(app: &App) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/ws", get(websocket::open))
         .route("/openapi.json", get(probes::openapi_json))
+        .route("/openapi.yaml", get(probes::openapi_yaml))
+        .route("/asyncapi.json", get(asyncapi::json))
+        .route("/asyncapi.yaml", get(asyncapi::yaml))
+        .route("/docs", get(docs::page))
+        .route("/docs/", get(docs::with_slash))
+        .route("/docs/{file}", get(docs::asset))
         .nest("/api/v1", api)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

@@ -1,4 +1,4 @@
-//! JSON values as YAML that people can read: just as much as the API's description needs.
+//! JSON values as YAML that people can read: just as much as the descriptions need.
 //!
 //! Invariant: every string that could be taken for something else stands in double quotes, as JSON writes it, which
 //! YAML 1.2 reads alike.
@@ -7,8 +7,23 @@ use std::fmt::{self, Write as _};
 
 use serde_json::{Map, Value};
 
+/// The media type of YAML (RFC 9512).
+pub(super) const MEDIA_TYPE: &str = "application/yaml";
+
+/// A document with these keys first, where it has them.
+pub(super) fn ordered(value: &Value, order: &[&str]) -> String {
+    let first = order
+        .iter()
+        .filter_map(|key| value.get(key).map(|value| (*key, value)));
+    let rest = value.as_object().map(sorted).unwrap_or_default().into_iter();
+    let rest = rest
+        .map(|(key, value)| (key.as_str(), value))
+        .filter(|(key, _)| !order.contains(key));
+    document(first.chain(rest))
+}
+
 /// A document of these entries, in this order.
-pub(super) fn document<'a>(entries: impl Iterator<Item = (&'a str, &'a Value)>) -> String {
+fn document<'a>(entries: impl Iterator<Item = (&'a str, &'a Value)>) -> String {
     let mut out = String::new();
     for (key, value) in entries {
         entry(&mut out, 0, key, value).expect("a string takes all that is written to it");

@@ -57,6 +57,7 @@ async fn every_path_is_served_with_just_its_methods() {
         let concrete = concrete
             .replace("{user}", "1")
             .replace("{other}", "2")
+            .replace("{file}", "docs.css")
             .replace("{room}", "1");
         assert!(!concrete.contains('{'), "{concrete}");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
@@ -66,6 +67,9 @@ async fn every_path_is_served_with_just_its_methods() {
                 405
             } else if path.starts_with("/api/") {
                 401
+            } else if path == "/ws" {
+                // Without an upgrade it is nothing.
+                400
             } else {
                 200
             };

@@ -6,6 +6,7 @@ mod client;
 mod connections;
 mod credentials;
 mod description;
+mod docs;
 mod idempotency;
 mod paging;
 mod probes;

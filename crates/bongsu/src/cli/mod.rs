@@ -1,5 +1,6 @@
 //! The command line: every command, and what each exit code means (0 done, 1 failed, 2 used wrongly).
 
+mod asyncapi;
 mod bench;
 mod check;
 mod config;
@@ -46,6 +47,7 @@ enum Command {
     Config(config::Config),
     Migrate(migrate::Migrate),
     Openapi(openapi::OpenApi),
+    Asyncapi(asyncapi::AsyncApi),
     Bench(bench::Bench),
     /// The floor that the bench measures against.
     #[command(hide = true, disable_help_flag = true)]
@@ -69,6 +71,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Openapi(openapi) => openapi.run(),
+        Command::Asyncapi(asyncapi) => {
+            asyncapi.run();
+            Ok(())
+        }
         Command::Bench(bench) => bench.run(),
         Command::BenchFloor { args } => bongsu_bench::floor::main(args).map_err(Into::into),
     };

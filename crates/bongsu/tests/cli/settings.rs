@@ -38,7 +38,7 @@ fn help_lists_every_command() {
     let help = run(&["--help"]).good();
     for name in [
         "serve", "token", "user", "room", "send", "announce", "tail", "check", "config", "migrate",
-        "openapi", "bench",
+        "openapi", "asyncapi", "bench",
     ] {
         assert!(help.contains(&format!("\n  {name} ")), "{name}");
     }
@@ -50,4 +50,8 @@ fn the_api_describes_itself() {
     let json: serde_json::Value = serde_json::from_str(&run(&["openapi"]).good()).unwrap();
     assert!(json["openapi"].as_str().unwrap().starts_with("3."));
     assert!(run(&["openapi", "--yaml"]).good().contains("openapi: "));
+    let json: serde_json::Value = serde_json::from_str(&run(&["asyncapi", "--json"]).good()).unwrap();
+    assert_eq!(json["asyncapi"], "3.0.0");
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/asyncapi.yaml");
+    assert_eq!(run(&["asyncapi"]).good(), std::fs::read_to_string(kept).unwrap());
 }
