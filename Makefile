@@ -13,7 +13,7 @@ DENY_VERSION := 0.20.2
 SIM_SEEDS ?= 200
 BENCH ?= fanout rooms echo idle connect
 
-.PHONY: help run test fmt format tidy lint deny doc unit sim e2e fuzz-smoke bench
+.PHONY: help run test fmt format tidy lint deny doc unit sim e2e fuzz-smoke bench autobahn
 
 help:
 	@echo "make run         start a server with demo data (release build)"
@@ -22,6 +22,7 @@ help:
 	@echo "make sim         the simulation alone, SIM_SEEDS=$(SIM_SEEDS)"
 	@echo "make fuzz-smoke  decoders against many random inputs"
 	@echo "make bench       the benchmarks, against the floor of the same run"
+	@echo "make autobahn    the WebSocket codec against the Autobahn suite (needs a Python 2.7)"
 
 run:
 	$(CARGO) run --release --locked -p bongsu -- serve --dev
@@ -79,3 +80,9 @@ fuzz-smoke:
 bench:
 	@$(CARGO) build --release --locked -p bongsu
 	@for what in $(BENCH); do $(TARGET)/release/bongsu bench $$what --protocol action; done
+
+# AUTOBAHN_CASES="1.* 6.4.*" runs some of them; without it, all that docs/autobahn.md lists.
+autobahn:
+	@echo "== autobahn"
+	@$(CARGO) build --release --locked -p bongsu-edge --example websocket_echo
+	@$(PYTHON) tests/autobahn/run.py $(TARGET)/release/examples/websocket_echo $(TARGET)/autobahn $(AUTOBAHN_CASES)
