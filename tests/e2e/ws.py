@@ -37,8 +37,8 @@ class Refused(Exception):
         return json.loads(self.body)
 
 
-def frame(opcode, payload=b"", *, final=True, reserved=0, mask=True, length=None):
-    """One frame by hand. `length`: the length that its header claims."""
+def frame(opcode, payload=b"", *, final=True, reserved=0, mask=True, length=None, key=None):
+    """One frame by hand. `length`: the length that its header claims; `key`: of its mask."""
     length = len(payload) if length is None else length
     head = bytes([(FINAL if final else 0) | reserved | opcode])
     bit = MASKED if mask else 0
@@ -50,7 +50,7 @@ def frame(opcode, payload=b"", *, final=True, reserved=0, mask=True, length=None
         head += bytes([bit | 127]) + length.to_bytes(8, "big")
     if not mask:
         return head + payload
-    key = secrets.token_bytes(4)
+    key = key or secrets.token_bytes(4)
     pad = (key * (len(payload) // 4 + 1))[: len(payload)]
     masked = (int.from_bytes(payload, "big") ^ int.from_bytes(pad, "big")).to_bytes(len(payload), "big")
     return head + key + masked
