@@ -1,4 +1,4 @@
-//! The codec's hot path: scan and decode what comes in, encode what goes to a whole room.
+//! The codecs' hot path: scan and decode what comes in, encode what goes to a whole room.
 
 use std::hint::black_box;
 
@@ -7,11 +7,27 @@ use bongsu_model::{
     Encode, Epoch, Event, EventBody, Limits, MembersVersion, Message, MessageId, MessageKind, RoomId, Sender,
     Seq, Timestamp, UserId,
 };
-use bongsu_wire::action::{ActionCodec, ActionEvents, Frames};
+use bongsu_wire::action::{ActionCodec, ActionEvents, ActionFrames, Frames};
 use bongsu_wire::incoming::Rules;
+use bongsu_wire::typed::{self, TypeEvents};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const MESSAGE_BYTES: usize = 345;
+
+/// A chat.message of exactly 345 bytes.
+fn chat_message() -> String {
+    let head = r#"{"type":"chat.message","data":{"room":"general","text":""#;
+    let tail = r#"","client_message_id":"c-000001"},"id":"msg_000001"}"#;
+    let mut text = "안녕하세요, 오늘 회의는 세 시입니다. ".repeat(9);
+    while head.len() + text.len() + tail.len() > MESSAGE_BYTES {
+        text.pop();
+    }
+    text.extend(std::iter::repeat_n(
+        '.',
+        MESSAGE_BYTES - head.len() - text.len() - tail.len(),
+    ));
+    format!("{head}{text}{tail}")
+}
 
 /// A SEND_MESSAGE of exactly 345 bytes, newline included.
 fn send_message() -> Vec<u8> {
@@ -91,16 +107,52 @@ fn decode(c: &mut Criterion) {
     });
 }
 
+fn decode_typed(c: &mut Criterion) {
+    let rules = Rules {
+        limits: &Limits::DEFAULT,
+        application_domains: &["game".into()],
+    };
+    let mut out = Vec::new();
+    let message = chat_message();
+    assert_eq!(message.len(), MESSAGE_BYTES);
+    for (name, text) in [
+        ("decode_chat_message_345", &*message),
+        (
+            "decode_typed_ping",
+            r#"{"type":"ping","data":{},"id":"ping_001"}"#,
+        ),
+        (
+            "decode_game_move",
+            r#"{"type":"game.move","data":{"room":"general","key":"p1","x":10,"y":20}}"#,
+        ),
+    ] {
+        c.bench_function(name, |b| {
+            b.iter(|| {
+                typed::message(black_box(text), &rules, &mut out);
+                out.clear();
+            });
+        });
+    }
+}
+
+/// One message in the words of each protocol; the same texts, so that they can be compared.
 fn encode(c: &mut Criterion) {
-    for (name, content) in [
-        ("encode_new_message", "x".repeat(60)),
-        ("encode_new_message_korean_300", "가나다라마바사아자차".repeat(10)),
-        ("encode_new_message_escapes_300", "line\n\"quoted\"\t".repeat(23)),
+    for (kind, content) in [
+        ("", "x".repeat(60)),
+        ("_korean_300", "가나다라마바사아자차".repeat(10)),
+        ("_escapes_300", "line\n\"quoted\"\t".repeat(23)),
     ] {
         let event = new_message(&content);
-        c.bench_function(name, |b| {
-            b.iter(|| ActionEvents::plain().encode(black_box(&event)))
-        });
+        let encoders: [(&str, &dyn Encode); 3] = [
+            ("encode_new_message", &ActionEvents::plain()),
+            ("encode_new_message_frame", &ActionFrames::plain()),
+            ("encode_chat_message", &TypeEvents::plain()),
+        ];
+        for (name, encoder) in encoders {
+            c.bench_function(&format!("{name}{kind}"), |b| {
+                b.iter(|| encoder.encode(black_box(&event)));
+            });
+        }
     }
 }
 
@@ -126,5 +178,5 @@ fn scan(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode, encode, scan);
+criterion_group!(benches, decode, decode_typed, encode, scan);
 criterion_main!(benches);

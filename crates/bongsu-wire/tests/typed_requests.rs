@@ -132,9 +132,11 @@ fn what_is_left_out_has_its_default() {
         panic!("a post")
     };
     assert_eq!(post.kind, MessageKind::Text);
-    let typing = |data| match asked("chat.typing", data) {
-        Request::Typing { is_typing, .. } => is_typing,
-        other => panic!("{other:?}"),
+    let typing = |data| {
+        let Request::Typing { is_typing, .. } = asked("chat.typing", data) else {
+            panic!("typing")
+        };
+        is_typing
     };
     assert!(typing(r#"{"room":1}"#) && typing(r#"{"room":1,"is_typing":true}"#));
     assert!(!typing(r#"{"room":1,"is_typing":false}"#));
@@ -150,9 +152,11 @@ fn what_is_left_out_has_its_default() {
 
 #[test]
 fn a_room_is_named_by_its_name_its_number_or_its_secret_address() {
-    let room = |raw: &str| match asked("room.leave", &format!(r#"{{"room":{raw}}}"#)) {
-        Request::Leave { room } => room,
-        other => panic!("{other:?}"),
+    let room = |raw: &str| {
+        let Request::Leave { room } = asked("room.leave", &format!(r#"{{"room":{raw}}}"#)) else {
+            panic!("a leave")
+        };
+        room
     };
     for raw in ["12", "\"12\""] {
         assert_eq!(room(raw), RoomRef::Id(RoomId(12)));
@@ -186,9 +190,11 @@ fn a_room_is_named_by_its_name_its_number_or_its_secret_address() {
 
 #[test]
 fn a_user_is_named_by_its_handle_or_its_number() {
-    let user = |raw: &str| match asked("user.block", &format!(r#"{{"user_id":{raw}}}"#)) {
-        Request::Block { user } => user,
-        other => panic!("{other:?}"),
+    let user = |raw: &str| {
+        let Request::Block { user } = asked("user.block", &format!(r#"{{"user_id":{raw}}}"#)) else {
+            panic!("a block")
+        };
+        user
     };
     assert_eq!(user("7"), UserRef::Id(UserId(7)));
     assert_eq!(user("\"7\""), UserRef::Id(UserId(7)));
