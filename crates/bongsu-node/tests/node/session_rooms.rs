@@ -1,7 +1,7 @@
 //! Memberships that end with the member's last session.
 
 use bongsu_model::media::MediaStatus;
-use bongsu_model::records::{Membership, NewRoom, NewUser, Visibility};
+use bongsu_model::records::{MemberRole, Membership, NewRoom, NewUser, Visibility};
 use bongsu_model::{CallId, Code, Limits, Request, ResumePoint, RoomId, RoomRef, Seq};
 use bongsu_node::Policy;
 use bongsu_store::{Store, memory::Injected};
@@ -13,6 +13,8 @@ const GRACE_MS: u64 = Limits::DEFAULT.presence_grace_ms;
 const CHECK_MS: u64 = Limits::DEFAULT.session_rooms_check_ms;
 /// How exact deadlines are, twice: presence first, then what follows from it.
 const TICKS_MS: u64 = 250;
+/// Memberships that one round of the check looks at.
+const ROUND: u32 = 32 * 512;
 
 async fn with_durable_room() -> World {
     let world = world();
@@ -193,7 +195,6 @@ async fn what_a_crash_left_behind_is_healed_and_who_comes_back_in_time_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn the_check_comes_past_everyone_however_many_there_are() {
-    const ROUND: u32 = 32 * 512;
     const CROWD: u32 = ROUND + 1_000;
     let limits = Limits {
         room_members_max: 100_000,
@@ -276,4 +277,47 @@ async fn who_comes_back_while_others_are_taken_out_stays() {
     world.synced(world.pass(1_000)).await;
     assert_eq!(world.members("lobby").await, [CROWD.to_string()]);
     assert_eq!(last.heard().await[0], format!("hello {CROWD} lobby#0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_of_the_check_goes_on_where_the_last_one_stopped() {
+    const ROOMS: u32 = 1_000;
+    let world = world();
+    let now = world.node.now();
+    let mut people = Vec::new();
+    // More who are online than one round looks at; they stand before the one who is not.
+    for _ in 0..=ROUND / ROOMS {
+        people.push(world.store.create_user(NewUser::default(), now).await.unwrap().id);
+    }
+    let gone = world.store.create_user(NewUser::default(), now).await.unwrap().id;
+    for number in 1..=ROOMS {
+        let mut members: Vec<_> = people.clone();
+        if number == ROOMS {
+            members.push(gone);
+        }
+        let room = NewRoom {
+            visibility: Visibility::Open,
+            membership: Membership::Session,
+            members: members
+                .into_iter()
+                .map(|user| (user, MemberRole::Member))
+                .collect(),
+            ..NewRoom::default()
+        };
+        world.store.create_room(room, now).await.unwrap();
+    }
+    let mut clients = Vec::new();
+    for user in &people {
+        clients.push(world.client(&user.to_string()).await);
+    }
+    let last = RoomId(i64::from(ROOMS));
+    let stays = async || world.store.member(last, gone).await.unwrap().is_some();
+    world.pass(CHECK_MS + TICKS_MS).await;
+    assert!(stays().await, "a round has its bound");
+    world.pass(CHECK_MS).await;
+    assert!(!stays().await);
+    world.pass(2 * CHECK_MS).await;
+    let kept = world.store.heads(vec![RoomId(1), last]).await.unwrap();
+    assert_eq!(kept[0].members_version.0, 1, "whoever is online stays");
+    assert_eq!(kept[1].members_version.0, 2);
 }
