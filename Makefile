@@ -13,11 +13,11 @@ DENY_VERSION := 0.20.2
 SIM_SEEDS ?= 200
 BENCH ?= fanout rooms echo idle connect
 
-.PHONY: help run test fmt format tidy lint deny doc unit sim e2e fuzz-smoke bench autobahn
+.PHONY: help run test fmt format tidy lint deny doc unit sim e2e asyncapi fuzz-smoke bench autobahn
 
 help:
 	@echo "make run         start a server with demo data (release build)"
-	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e"
+	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e asyncapi"
 	@echo "make format      format the code"
 	@echo "make sim         the simulation alone, SIM_SEEDS=$(SIM_SEEDS)"
 	@echo "make fuzz-smoke  decoders against many random inputs"
@@ -28,7 +28,7 @@ run:
 	$(CARGO) run --release --locked -p bongsu -- serve --dev
 
 # In this order: what fails fastest and most often comes first.
-test: fmt tidy lint deny doc unit e2e
+test: fmt tidy lint deny doc unit e2e asyncapi
 	@echo "== test: all of it passed"
 
 fmt:
@@ -73,6 +73,16 @@ e2e:
 	@echo "== e2e"
 	@$(CARGO) build --workspace --locked
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/e2e/run.py --binary $(BINARY)
+
+# The descriptions as others read them. That they are what the code says is among the unit tests.
+asyncapi:
+	@echo "== asyncapi"
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		mkdir -p $(TARGET)/asyncapi; \
+		cp tests/asyncapi/package.json tests/asyncapi/package-lock.json tests/asyncapi/check.mjs $(TARGET)/asyncapi/; \
+		(cd $(TARGET)/asyncapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null); \
+		node $(TARGET)/asyncapi/check.mjs "$(CURDIR)"; \
+	else echo "== SKIPPED asyncapi: node and npm are not installed; nobody has read the descriptions"; fi
 
 fuzz-smoke:
 	PROPTEST_CASES=20000 $(CARGO) test --release --locked -p bongsu-wire

@@ -110,13 +110,13 @@ pub(super) struct ListenerView {
 }
 
 /// The process lives.
-#[utoipa::path(get, operation_id = "probes_healthz", path = "/healthz", tag = "probes", security(()), responses((status = 200, body = Health)))]
+#[utoipa::path(get, operation_id = "probes_healthz", path = "/healthz", tag = "probes", security(()), responses((status = 200, description = "It lives", body = Health)))]
 pub(super) async fn healthz() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
 /// The node can serve.
-#[utoipa::path(get, operation_id = "probes_readyz", path = "/readyz", tag = "probes", security(()), responses((status = 200, body = Readiness),
+#[utoipa::path(get, operation_id = "probes_readyz", path = "/readyz", tag = "probes", security(()), responses((status = 200, description = "It can serve", body = Readiness),
     (status = 503, description = "It cannot", body = Readiness)))]
 pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readiness>) {
     let stopping = app.node.is_stopping();
@@ -142,7 +142,7 @@ pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
 }
 
 /// What runs here.
-#[utoipa::path(get, operation_id = "probes_version", path = "/version", tag = "probes", security(()), responses((status = 200, body = VersionView)))]
+#[utoipa::path(get, operation_id = "probes_version", path = "/version", tag = "probes", security(()), responses((status = 200, description = "Name and version", body = VersionView)))]
 pub(super) async fn version(State(app): State<App>) -> Json<VersionView> {
     Json(VersionView {
         name: "bongsu",
@@ -151,7 +151,7 @@ pub(super) async fn version(State(app): State<App>) -> Json<VersionView> {
 }
 
 /// How the node is.
-#[utoipa::path(get, operation_id = "probes_status", path = "/status", tag = "probes", security(()), responses((status = 200, body = StatusView)))]
+#[utoipa::path(get, operation_id = "probes_status", path = "/status", tag = "probes", security(()), responses((status = 200, description = "Figures", body = StatusView)))]
 pub(super) async fn status(State(app): State<App>) -> Json<StatusView> {
     let node = &app.node;
     let (users_online, video_rooms) = node.present();
