@@ -98,17 +98,21 @@ fn english(refusal: &Refusal) -> Cow<'static, str> {
         Why::Field { name, want } => Cow::Owned(format!("`{name}` {}.", want_english(*want))),
         Why::Malformed { offset, what } => {
             let what: Cow<'_, str> = match what {
-                Malformed::NotAnObject => "an object must begin with `{` here".into(),
-                Malformed::NotJson => "this is not valid JSON".into(),
-                Malformed::NotUtf8 => "this is not valid UTF-8".into(),
-                Malformed::TooDeep => "objects and arrays are nested too deep".into(),
-                Malformed::DuplicateKey => "a key stands twice in the envelope".into(),
-                Malformed::FrameTooLarge(max) => format!("a request has at most {max} bytes").into(),
-                Malformed::TooManyFragments(max) => format!("a message has at most {max} fragments").into(),
-                Malformed::Binary => "only text is spoken here; send JSON in text frames".into(),
-                Malformed::Framing => "this is no frame that RFC 6455 allows".into(),
+                Malformed::NotAnObject => "An object must begin with `{` here".into(),
+                Malformed::NotJson => "This is not valid JSON".into(),
+                Malformed::NotUtf8 => "This is not valid UTF-8".into(),
+                Malformed::TooDeep => "Objects and arrays are nested too deep".into(),
+                Malformed::DuplicateKey => "A key stands twice in the envelope".into(),
+                Malformed::FrameTooLarge(max) => format!("A request has at most {max} bytes").into(),
+                Malformed::TooManyFragments(max) => format!("A message has at most {max} fragments").into(),
+                Malformed::Binary => "Only text is spoken here; send JSON in text frames".into(),
+                Malformed::Framing => "This is no frame that RFC 6455 allows".into(),
             };
-            Cow::Owned(format!("At byte {offset} of what you sent: {what}."))
+            // Where it is wrong from the first byte on, or as a whole, there is no place to name.
+            Cow::Owned(match offset {
+                0 => format!("{what}."),
+                _ => format!("{what} (at byte {offset} of what you sent)."),
+            })
         }
         Why::TooLarge { what, bytes_max } => Cow::Owned(format!("`{what}` has at most {bytes_max} bytes.")),
         Why::Incident(incident) => Cow::Owned(format!(
@@ -178,7 +182,10 @@ fn korean(refusal: &Refusal) -> Cow<'static, str> {
                 Malformed::Binary => "텍스트만 받습니다. JSON을 텍스트 프레임으로 보내세요".into(),
                 Malformed::Framing => "RFC 6455가 허용하는 프레임이 아닙니다".into(),
             };
-            Cow::Owned(format!("보낸 내용의 바이트 위치 {offset}: {what}."))
+            Cow::Owned(match offset {
+                0 => format!("{what}."),
+                _ => format!("{what} (보낸 내용의 바이트 위치 {offset})."),
+            })
         }
         Why::TooLarge { what, bytes_max } => {
             Cow::Owned(format!("`{what}` 크기는 최대 {bytes_max}바이트입니다."))
@@ -366,6 +373,28 @@ mod tests {
                 let text = refusal_text(&Refusal::retry(Code::RateLimited, ms), locale);
                 assert!(text.contains(&format!(" {seconds}")), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_as_a_whole_names_no_place() {
+        let text = |offset, locale| {
+            let why = Why::Malformed {
+                offset,
+                what: Malformed::Binary,
+            };
+            let code = Code::InvalidData;
+            refusal_text(
+                &Refusal {
+                    code,
+                    why,
+                    retry_after_ms: None,
+                },
+                locale,
+            )
+        };
+        for locale in [Locale::En, Locale::Ko] {
+            assert!(!text(0, locale).contains('0') && text(10, locale).contains("10"));
         }
     }
 
