@@ -18,16 +18,17 @@ function protocol(said, api, key, channel) {
   const links = linked(api, key, all);
   const ordered = (channel["x-order"] ?? [...all.keys()]).map((local) => all.get(local));
   const groups = [];
+  const common = shared(ordered);
   const section = h("section", { class: "part", id: key },
     h("header", { class: "lead" },
       heading(said, 2, key, channel.title), paragraphs(channel.description),
-      servers(said, api, channel), envelopes(said, api, ordered)));
+      servers(said, api, channel), envelopes(said, api, ordered, common)));
   for (const tag of channel.tags) {
     const entries = ordered.filter((it) => it.message.tags.some((own) => own.name === tag.name));
     const id = `${key}.${tag.name}`;
     section.append(h("section", { class: "topic", id },
       h("header", null, heading(said, 3, id, topic(said, tag.name)), h("p", null, prose(tag.description ?? ""))),
-      entries.map((it) => card(said, api, it, links))));
+      entries.map((it) => card(said, api, it, links, common.get(it.message["x-direction"])))));
     groups.push({ id, label: topic(said, tag.name), entries: entries.map((it) => entry(api, it)) });
   }
   return { id: key, label: channel.title, count: all.size, groups, section };
@@ -63,24 +64,37 @@ function servers(said, api, channel) {
 }
 
 /// What stands around the bodies: said once, not with each message.
-function envelopes(said, api, ordered) {
+function envelopes(said, api, ordered, common) {
   const blocks = Object.entries(said.envelope).map(([direction, label]) => {
     const first = ordered.find((it) => it.message["x-direction"] === direction);
     if (!first || !body(first.message)) return null;
     return h("details", { class: `envelope ${direction}` },
-      h("summary", null, label), table(said, api, named(first.message.payload)));
+      h("summary", null, label), table(said, api, named(said, first.message, common.get(direction))));
   });
   return h("div", { class: "envelopes" }, blocks);
 }
 
 /// The envelope's own fields. The name's is whatever the message is called, and the body's are the message's own.
-function named(payload) {
-  const properties = { ...payload.properties };
-  for (const [key, schema] of Object.entries(properties)) {
-    if (schema.const !== undefined && schema.type === "string") properties[key] = { type: "string" };
-    if (key === "data") properties[key] = { type: "object" };
+function named(said, message, keys) {
+  const [name] = nameKey(message);
+  const properties = {
+    ...Object.fromEntries(Object.entries(message.payload.properties).filter(([key]) => keys.has(key))),
+    [name]: { type: "string", description: said.named },
+    data: { type: "object", description: said.holds },
+  };
+  const rest = message.payload.required.filter((key) => key !== name && key !== "data");
+  return { type: "object", properties, required: [name, "data", ...rest] };
+}
+
+/// The keys that all messages of a direction have around their bodies.
+function shared(ordered) {
+  const keys = new Map();
+  for (const { message } of ordered) {
+    const own = new Set(Object.keys(message.payload.properties));
+    const before = keys.get(message["x-direction"]) ?? own;
+    keys.set(message["x-direction"], new Set([...before].filter((key) => own.has(key))));
   }
-  return { ...payload, properties };
+  return keys;
 }
 
 const body = (message) => message.payload.properties.data;
@@ -89,9 +103,10 @@ const body = (message) => message.payload.properties.data;
 const nameKey = (message) =>
   Object.entries(message.payload.properties).filter(([, it]) => it.const === message.name || it.pattern).map(([key]) => key);
 
-function card(said, api, { id, message }, links) {
+function card(said, api, { id, message }, links, common) {
   const direction = message["x-direction"];
   const fields = body(message) ? table(said, api, body(message)) : table(said, api, message.payload, nameKey(message));
+  const beside = Object.keys(message.payload.properties).some((key) => !common.has(key)) && body(message);
   const answered = links.answered.get(id) ?? [];
   const good = answered.filter((it) => it.message["x-direction"] !== "error");
   return h("article", { class: `message ${direction}`, id },
@@ -100,7 +115,9 @@ function card(said, api, { id, message }, links) {
       heading(said, 4, id, h("code", null, message.title))),
     h("p", { class: "summary" }, prose(message.summary)),
     h("div", { class: "columns" },
-      h("div", null, fields, h("dl", { class: "links" },
+      h("div", null, fields,
+        beside && [h("h5", null, prose(said.beside)), table(said, api, message.payload, [...common])],
+        h("dl", { class: "links" },
         direction === "request" && chips(said.answeredBy, answered, good.length ? null : said.noAnswer),
         chips(said.heard, links.heard.get(id)),
         chips(said.answers, links.answers.get(id)),

@@ -115,7 +115,10 @@ export function kind(said, root, given) {
   const several = choices(schema);
   if (several) return between(several.map((it) => kind(said, root, it)), ` ${types.or} `);
   if (schema.const !== undefined) return [`${types.always} `, h("code", null, JSON.stringify(schema.const))];
-  if (schema.enum) return h("span", { class: "choices" }, schema.enum.map((it) => h("code", null, String(it))));
+  if (schema.enum) {
+    const values = h("span", { class: "choices" }, schema.enum.map((it) => h("code", null, String(it))));
+    return schema.enum.length > 8 ? h("details", null, h("summary", null, said.values(schema.enum.length)), values) : values;
+  }
   const [type] = bare(schema.type ?? "");
   const nullable = Array.isArray(schema.type) && schema.type.length > 1 && schema.type.includes("null");
   const words = plain(said, root, schema, type, name);
@@ -197,6 +200,9 @@ function gather(said, root, given, depth, skip, rows, above) {
     if (inner && depth < 3 && !above.includes(inner.schema)) {
       gather(said, root, inner.schema, depth + 1, [], rows, [...above, inner.schema]);
     }
+  }
+  if (schema.additionalProperties === true) {
+    rows.push(h("tr", { class: "may", "data-depth": depth }, h("td", null, "…"), h("td", null, said.types.anything), h("td", null, said.others)));
   }
 }
 

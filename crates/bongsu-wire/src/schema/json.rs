@@ -97,8 +97,8 @@ impl Spelling<'_> {
         if !required.is_empty() {
             schema["required"] = required.into();
         }
-        if self.closed && !open {
-            schema["additionalProperties"] = false.into();
+        if self.closed || open {
+            schema["additionalProperties"] = open.into();
         }
         schema
     }
