@@ -282,7 +282,11 @@ async fn who_comes_back_while_others_are_taken_out_stays() {
 #[tokio::test(start_paused = true)]
 async fn a_round_of_the_check_goes_on_where_the_last_one_stopped() {
     const ROOMS: u32 = 1_000;
-    let world = world();
+    let limits = Limits {
+        session_rooms_check_ms: 1_000,
+        ..Limits::DEFAULT
+    };
+    let world = world_of(limits, Policy::default());
     let now = world.node.now();
     let mut people = Vec::new();
     // More who are online than one round looks at; they stand before the one who is not.
@@ -312,11 +316,11 @@ async fn a_round_of_the_check_goes_on_where_the_last_one_stopped() {
     }
     let last = RoomId(i64::from(ROOMS));
     let stays = async || world.store.member(last, gone).await.unwrap().is_some();
-    world.pass(CHECK_MS + TICKS_MS).await;
+    world.pass(1_000 + TICKS_MS).await;
     assert!(stays().await, "a round has its bound");
-    world.pass(CHECK_MS).await;
+    world.pass(1_000).await;
     assert!(!stays().await);
-    world.pass(2 * CHECK_MS).await;
+    world.pass(2_000).await;
     let kept = world.store.heads(vec![RoomId(1), last]).await.unwrap();
     assert_eq!(kept[0].members_version.0, 1, "whoever is online stays");
     assert_eq!(kept[1].members_version.0, 2);
