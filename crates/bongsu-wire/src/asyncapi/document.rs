@@ -30,7 +30,7 @@ pub fn document() -> Value {
     let (mut messages, mut schemas, mut correlations) = (Map::new(), Map::new(), Map::new());
     for protocol in PROTOCOLS {
         let writer = Writer::new(protocol);
-        channels.insert(protocol.name.to_owned(), writer.channel());
+        channels.insert(protocol.name.to_owned(), writer.whole());
         for topic in protocol.topics {
             for message in topic.messages {
                 messages.insert(writer.name(message), writer.message(topic, message));
@@ -105,7 +105,8 @@ impl Writer {
         }
     }
 
-    fn channel(&self) -> Value {
+    /// The protocol as one channel: where it is spoken, and all that is said.
+    fn whole(&self) -> Value {
         let protocol = self.protocol;
         let refer = |message| json!({ "$ref": format!("#/components/messages/{}", self.name(message)) });
         let messages: Map<_, _> = protocol.messages().map(|it| (local(it), refer(it))).collect();
@@ -189,23 +190,23 @@ impl Writer {
             Direction::Event | Direction::Notice | Direction::Error => "send",
             Direction::Reply => return None,
         };
-        let channel = json!({ "$ref": format!("#/channels/{}", self.protocol.name) });
+        let here = json!({ "$ref": format!("#/channels/{}", self.protocol.name) });
         let mut operation = json!({
             "action": action,
-            "channel": channel,
+            "channel": here,
             "title": message.name,
             "summary": message.summary,
             "tags": [{ "name": topic.name }],
-            "messages": [self.in_channel(message)],
+            "messages": [self.spoken_as(message)],
         });
         if message.direction == Direction::Request {
             let answers: Vec<_> = self
                 .protocol
                 .answers(message)
                 .into_iter()
-                .map(|it| self.in_channel(it))
+                .map(|it| self.spoken_as(it))
                 .collect();
-            operation["reply"] = json!({ "channel": channel, "messages": answers });
+            operation["reply"] = json!({ "channel": here, "messages": answers });
         }
         Some((
             format!("{}.{action}.{}", self.protocol.name, local(message)),
@@ -213,7 +214,7 @@ impl Writer {
         ))
     }
 
-    fn in_channel(&self, message: &Message) -> Value {
+    fn spoken_as(&self, message: &Message) -> Value {
         json!({ "$ref": format!("#/channels/{}/messages/{}", self.protocol.name, local(message)) })
     }
 }

@@ -45,15 +45,7 @@ fn right(
     let length = |value: &Value| value.as_str().map(|it| it.chars().count() as u64);
     let bound = wanted.as_u64();
     match keyword {
-        "type" => match wanted.as_str().unwrap() {
-            "object" => value.is_object(),
-            "array" => value.is_array(),
-            "string" => value.is_string(),
-            "boolean" => value.is_boolean(),
-            "integer" => value.is_i64() || value.is_u64(),
-            "null" => value.is_null(),
-            other => panic!("a type `{other}`"),
-        },
+        "type" => is_of(wanted.as_str().unwrap(), value),
         "const" => value == wanted,
         "enum" => wanted.as_array().unwrap().contains(value),
         "pattern" => {
@@ -103,6 +95,18 @@ fn right(
             .all(|schema| holds(schema, value)),
         "not" => !holds(wanted, value),
         other => panic!("a keyword `{other}`"),
+    }
+}
+
+fn is_of(kind: &str, value: &Value) -> bool {
+    match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "null" => value.is_null(),
+        other => panic!("a type `{other}`"),
     }
 }
 
