@@ -49,7 +49,8 @@ impl Node {
         {
             return Err(Refusal::because(Code::PermissionDenied, "user_id"));
         }
-        self.has_place_for(user)?;
+        // Nothing fails from here on, so that what has begun is ended by signing out.
+        let came_online = self.begin(user, now)?;
         let session = self.open(arrival, &claims, person, &signed.blocked, now).await;
         // A token that was revoked while its session was not yet there to be cut.
         if vouch::stands(self, &claims).is_err() {
@@ -62,10 +63,6 @@ impl Node {
             self.ports.store.my_rooms(user).await.unwrap_or(signed.rooms)
         };
         self.counters.sign_ins.bump();
-        let mut online = Vec::new();
-        self.roster
-            .lock()
-            .handle(RosterInput::Began { user }, now, &mut online);
         let (standings, hears): (Vec<_>, Vec<_>) =
             rooms.iter().map(|room| stand(room, &connect.resume)).unzip();
         let behind = hears.iter().any(|hear| hear.after < hear.head);
@@ -78,7 +75,7 @@ impl Node {
             },
         )
         .await;
-        if online.contains(&RosterEffect::Online { user }) {
+        if came_online {
             status::came_online(
                 self,
                 &session.person,
@@ -93,17 +90,20 @@ impl Node {
         Ok(session)
     }
 
-    /// Whether a user may have one session more.
-    fn has_place_for(&self, user: UserId) -> Result<(), Refusal> {
+    /// Counts one session more of a user, if it may have one; whether the user came online by it.
+    fn begin(&self, user: UserId, now: Timestamp) -> Result<bool, Refusal> {
         let limits = &self.ports.limits;
-        if (self.roster.lock().sessions_of(user) as usize) < limits.sessions_per_user_max {
-            return Ok(());
+        let mut roster = self.roster.lock();
+        if roster.sessions_of(user) as usize >= limits.sessions_per_user_max {
+            return Err(Refusal {
+                // A connection that died unnoticed is found out when it does not ping.
+                retry_after_ms: Some(limits.ping_interval_ms),
+                ..Refusal::because(Code::RateLimited, "sessions")
+            });
         }
-        Err(Refusal {
-            // A connection that died unnoticed is found out when it does not ping.
-            retry_after_ms: Some(limits.ping_interval_ms),
-            ..Refusal::because(Code::RateLimited, "sessions")
-        })
+        let mut out = Vec::new();
+        roster.handle(RosterInput::Began { user }, now, &mut out);
+        Ok(out.contains(&RosterEffect::Online { user }))
     }
 
     async fn find_user(self: &Arc<Self>, claims: &Claims, now: Timestamp) -> Result<SignedIn, Refusal> {
