@@ -48,10 +48,12 @@ class Server:
 
     # Life
 
-    def start(self):
+    def start(self, same_ports=False):
+        """On free ports, or on those that it had before: for clients that come back by themselves."""
+        web, tcp = (self.http, self.tcp) if same_ports else (0, 0)
         self.process = subprocess.Popen(
             [self.binary, "serve", "--config", self.config, "--data-dir", self.data_dir]
-            + ["--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0"],
+            + ["--http", f"127.0.0.1:{web}", "--tcp", f"127.0.0.1:{tcp}"],
             stdout=subprocess.PIPE,
             stderr=self.log,
             stdin=subprocess.DEVNULL,

@@ -141,7 +141,7 @@ def wrong_types_in_connect(server):
     wrong += [{"jwt_token": token, "resume": [value]} for value in [1, "x", None, []]]
     wrong += [{"jwt_token": token, "resume": [{**point, "chatroom_id": value}]} for value in WRONG["id"]]
     wrong += [{"jwt_token": token, "resume": [{**point, "seq": value}]} for value in WRONG["seq"]]
-    wrong += [{"jwt_token": token, "resume": [{**point, "epoch": v}]} for v in WRONG["text"] + ["", "xyz", "0" * 17]]
+    wrong += [{"jwt_token": token, "resume": [{**point, "epoch": v}]} for v in WRONG["text"]]
     wrong += [{"jwt_token": token, "resume": [point] * 1_001}]
     others = Bystander(server)
     for data in wrong:
@@ -155,6 +155,16 @@ def wrong_types_in_connect(server):
                 assert code == "INVALID_DATA" or data["jwt_token"] != token, (data, first)
     others.check("wrong CONNECTs")
     others.end()
+
+
+@scenario()
+def an_epoch_that_is_none_recovers_nothing(server):
+    with server.client(123) as client:
+        room = server.room()
+        client.ask("JOIN_ROOM", {"chatroom_id": room}, expect="JOIN_ROOM_SUCCESS")
+    for epoch in ("", "xyz", "0" * 15, "0" * 17, "X" * 16, "가"):
+        with server.client(123, resume=[{"chatroom_id": room, "seq": 0, "epoch": epoch}]) as client:
+            assert client.rooms[room]["recovered"] is False, (epoch, client.rooms)
 
 
 @scenario()
