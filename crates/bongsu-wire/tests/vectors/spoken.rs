@@ -246,6 +246,7 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 /// What our own client builds.
+#[rustfmt::skip] // One row, one request.
 fn built() -> Vec<Spoken> {
     let greeting = Greeting {
         locale: Some("ko-KR"),
@@ -253,17 +254,7 @@ fn built() -> Vec<Spoken> {
         resume: &[(1, 41, "00000000000000ff"), (2, 0, "0123456789abcdef")],
     };
     let line = |action, data| text(client::request(action, data, "s1"));
-    let batch = [
-        client::ping("p1"),
-        client::post(1, "하나", None, "m1"),
-        client::join(2, "j1"),
-    ]
-    .map(text);
-    let batch = format!(
-        r#"{{"messages":[{}]}}"#,
-        batch.map(|it| it.trim().to_owned()).join(",")
-    );
-    vec![
+    let mut built = vec![
         ("request_connect_resume", "With all that a CONNECT may say.", text(client::connect_with("abc", &greeting, "s1"))),
         ("request_ping_untagged", "The least a request may be.", "{\"action\":\"PING\"}\n".into()),
         ("request_refresh_token", "A new token for a live session.", line("REFRESH_TOKEN", r#"{"jwt_token":"abc"}"#)),
@@ -300,7 +291,26 @@ fn built() -> Vec<Spoken> {
         ),
         ("request_block", "Hear nothing of a user.", line("BLOCK_USER", r#"{"user_id":124}"#)),
         ("request_unblock", "Hear a user again.", line("UNBLOCK_USER", r#"{"user_id":124}"#)),
-        ("request_batch", "Three requests in one.", line("BATCH_MESSAGES", &batch)),
+    ];
+    built.extend(several());
+    built
+}
+
+/// Several requests at once, and one that is packed.
+fn several() -> Vec<Spoken> {
+    let batch = [
+        client::ping("p1"),
+        client::post(1, "하나", None, "m1"),
+        client::join(2, "j1"),
+    ]
+    .map(text);
+    let batch = format!(
+        r#"{{"messages":[{}]}}"#,
+        batch.map(|it| it.trim().to_owned()).join(",")
+    );
+    let batch = text(client::request("BATCH_MESSAGES", &batch, "s1"));
+    vec![
+        ("request_batch", "Three requests in one.", batch),
         (
             "request_compressed",
             "A message whose `data` is base64 of gzip.",

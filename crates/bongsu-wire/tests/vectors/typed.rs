@@ -143,7 +143,7 @@ pub(crate) fn alone() -> Vec<Spoken> {
 /// What is not understood; the connection goes on.
 pub(crate) fn wrong() -> Vec<Spoken> {
     let own = |kind, data| request(kind, data, Some("s1"));
-    vec![
+    let mut wrong = vec![
         (
             "refused_message_not_json",
             "Balanced, and no JSON.",
@@ -200,6 +200,15 @@ pub(crate) fn wrong() -> Vec<Spoken> {
             "What belongs into `data` is no object.",
             r#"{"type":"room.join","data":"general","id":"s1"}"#.into(),
         ),
+    ];
+    wrong.extend(wrong_fields());
+    wrong
+}
+
+/// What is a request, but for one field.
+fn wrong_fields() -> Vec<Spoken> {
+    let own = |kind, data| request(kind, data, Some("s1"));
+    vec![
         (
             "refused_room_missing",
             "A field is missing.",

@@ -3,7 +3,7 @@
 //! Perf: `encode_new_message`.
 
 use bongsu_model::media::Signal;
-use bongsu_model::{CallId, Encode, Event, EventBody, Person, Slot};
+use bongsu_model::{ApplicationEvent, CallId, Encode, Event, EventBody, Person, Slot};
 use bytes::Bytes;
 
 use super::line::{ENVELOPE_BYTES, Line, SeqId};
@@ -177,16 +177,7 @@ fn body(json: &mut Json, body: &EventBody) {
             json.bool(key!("is_online"), *is_online);
             json.moment(key!("last_seen"), *last_seen);
         }
-        EventBody::Application(told) => {
-            json.integer(key!("chatroom_id"), told.room.id.0);
-            json.text(key!("type"), &told.kind);
-            json.integer(key!("user_id"), told.user.id.0);
-            json.text(key!("nickname"), &told.user.nickname);
-            if let Some(of) = &told.key {
-                json.text(key!("key"), of);
-            }
-            json.raw(key!("data"), &told.data);
-        }
+        EventBody::Application(told) => application(json, told),
         EventBody::Announced {
             title,
             message,
@@ -206,6 +197,18 @@ fn body(json: &mut Json, body: &EventBody) {
         | EventBody::MediaChanged { .. }
         | EventBody::Signalled { .. } => call(json, body),
     }
+}
+
+/// What only an application understands, apart from what the server says of it.
+fn application(json: &mut Json, told: &ApplicationEvent) {
+    json.integer(key!("chatroom_id"), told.room.id.0);
+    json.text(key!("type"), &told.kind);
+    json.integer(key!("user_id"), told.user.id.0);
+    json.text(key!("nickname"), &told.user.nickname);
+    if let Some(of) = &told.key {
+        json.text(key!("key"), of);
+    }
+    json.raw(key!("data"), &told.data);
 }
 
 /// The bodies of what happens in and to a call; nothing for all others.
