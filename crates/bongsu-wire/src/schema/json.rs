@@ -13,7 +13,7 @@ use super::{Bound, Envelope, Field, Message, Protocol, Rule, Shape, Ty};
 pub struct Spelling<'a> {
     /// What the bounds are that are settings.
     pub limits: &'a Limits,
-    /// Whether keys that are not known are refused: for tests of what the server says, which says nothing unknown. A
+    /// Whether keys that are not known are refused: for tests of what is said, which holds nothing unknown. A
     /// published schema is open, because receivers ignore what they do not know.
     pub closed: bool,
     /// What a reference to a named shape begins with; `None` writes every shape where it stands.
