@@ -131,7 +131,8 @@ class Page:
 
     def say(self, text):
         """As a hand would: into the field, then the button."""
-        self.evaluate(f"document.getElementById('text').value = {json.dumps(text)}; document.getElementById('say').click()")
+        self.evaluate(f"document.getElementById('text').value = {json.dumps(text)}")
+        self.evaluate("document.getElementById('say').click()")
 
     def close(self):
         self.socket.close()

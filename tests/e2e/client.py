@@ -79,9 +79,9 @@ class Inbox:
             try:
                 frame = self.receive(deadline)
             except Closed as closed:
-                raise Closed(f"{closed} while waiting for {what}; kept: {[brief(f) for f in self.inbox[-5:]]}") from None
+                raise Closed(f"{closed} while waiting for {what}; kept: {self.latest()}") from None
             if frame is None:
-                raise Unexpected(f"waited {wait} s for {what}; kept: {[brief(f) for f in self.inbox[-5:]]}")
+                raise Unexpected(f"waited {wait} s for {what}; kept: {self.latest()}")
             if match(frame):
                 return frame
             self.inbox.append(frame)
@@ -107,8 +107,12 @@ class Inbox:
                 frames, self.inbox = self.inbox, []
                 return frames
             if frame is None:
-                raise Unexpected(f"not closed after {wait} s; kept: {[brief(f) for f in self.inbox[-5:]]}")
+                raise Unexpected(f"not closed after {wait} s; kept: {self.latest()}")
             self.inbox.append(frame)
+
+    def latest(self):
+        """What was kept last, for people."""
+        return [brief(frame) for frame in self.inbox[-5:]]
 
 
 class Client(Inbox):

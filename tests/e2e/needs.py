@@ -1,4 +1,7 @@
-"""What the tests want of others: packages by name and version, installed when they are missing into a folder of their own."""
+"""What the tests want of others: packages by name and version, and a browser.
+
+What is missing is installed into a folder of its own; what cannot be had is said, and what needs it is left out loudly.
+"""
 
 import functools
 import pathlib

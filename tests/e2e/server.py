@@ -153,7 +153,8 @@ class Server:
 
     def user(self, user_id, handle, nickname, **body):
         """Makes a user whose handle is not its number."""
-        self.call("POST", "/api/v1/users", {"user_id": user_id, "handle": handle, "nickname": nickname, **body}, want=201)
+        user = {"user_id": user_id, "handle": handle, "nickname": nickname, **body}
+        self.call("POST", "/api/v1/users", user, want=201)
 
     def room(self, **body):
         """Makes a room and gives its number."""

@@ -67,12 +67,13 @@ class Link(Inbox):
         self, port, *, path="/ws", query="", headers=None, subprotocols=None, deflate=None, host=None, origin=None,
         receive_buffer=None,
     ):
+        """`deflate`: True to offer compression as usual, or the factory of another offer; `headers`: None takes one away."""
         Inbox.__init__(self)
         self.socket = dial(port, receive_buffer=receive_buffer)
-        extensions = [deflate if not isinstance(deflate, bool) else ClientPerMessageDeflateFactory()] if deflate else None
+        offer = ClientPerMessageDeflateFactory() if deflate is True else deflate
         self.protocol = ClientProtocol(
             parse_uri(f"ws://127.0.0.1:{port}{path}{query}"),
-            origin=origin, extensions=extensions, subprotocols=subprotocols, max_size=FRAME_MAX,
+            origin=origin, extensions=[offer] if offer else None, subprotocols=subprotocols, max_size=FRAME_MAX,
         )
         self.arrived, self.parts, self.response, self.ended = [], [], None, False
         self.close_code = self.close_reason = None

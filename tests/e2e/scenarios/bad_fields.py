@@ -1,4 +1,4 @@
-"""Wrong types in every field of every action, generated from one table; every answer names the field."""
+"""Wrong types in every field of every request, generated from one table per protocol; every answer names the field."""
 
 import json
 
@@ -14,6 +14,9 @@ WRONG = {
     "flag": [0, 1, "true", [], {}],
     "object": [1, "x", True, []],
     "list": [1, "x", True, {}],
+    # The type protocol names rooms and users by strings or by numbers.
+    "room": [1.5, True, [], {}, "", "x" * 65, BIG, -BIG - 1],
+    "user": [1.5, True, [], {}, "", "x" * 256, BIG],
 }
 REQUIRED = [None]
 
@@ -37,6 +40,12 @@ TABLE = {
         "client_message_id": ("text", False, ["", "x" * 65, "가" * 22]),
         "reply_to": ("text", False, ["", "xyz", "0" * 31, "0" * 33, "g" * 32]),
         "metadata": ("object", False, []),
+    },
+    "SEND_EVENT": {
+        **ROOM,
+        "type": ("text", True, ["", "move", "chat.move", "Game.move"]),
+        "key": ("text", False, ["", "x" * 65, "가" * 22]),
+        "data": ("object", True, []),
     },
     "TYPING": {**ROOM, "is_typing": ("flag", True, [])},
     "MARK_READ": {**ROOM, "seq": ("seq", True, [])},
@@ -62,7 +71,42 @@ TABLE = {
     "UNBLOCK_USER": {"user_id": ("id", True, [])},
     "BATCH_MESSAGES": {"messages": ("list", True, [])},
 }
+NAMED = {"room": ("room", True, [])}
+WHOM = {"user_id": ("user", True, [])}
+ASIDE = {**CALL, "target_user_id": ("user", True, [])}
+TYPES = {
+    "auth_update": {"token": ("text", True, [])},
+    "room.join": {**NAMED, "after_seq": ("seq", False, [])},
+    "room.leave": NAMED,
+    "room.history": {**NAMED, **{name: TABLE["GET_MESSAGES"][name] for name in ("after_seq", "before_seq", "limit")}},
+    "chat.message": {
+        **NAMED,
+        "text": ("text", True, []),
+        **{name: TABLE["SEND_MESSAGE"][name] for name in ("client_message_id", "reply_to", "metadata")},
+        "message_type": ("text", False, ["", "TEXT", "poem"]),
+    },
+    "chat.typing": {**NAMED, "is_typing": ("flag", False, [])},
+    "chat.read": {**NAMED, "seq": ("seq", True, [])},
+    "user.block": WHOM,
+    "user.unblock": WHOM,
+    "call.create": {
+        **NAMED, **{name: TABLE["CREATE_VIDEO_ROOM"][name] for name in ("video_room_name", "max_participants")}
+    },
+    "call.join": TABLE["JOIN_VIDEO_ROOM"],
+    "call.leave": CALL,
+    "call.end": CALL,
+    "call.offer": {**ASIDE, "sdp": ("object", True, [])},
+    "call.answer": {**ASIDE, "sdp": ("object", True, [])},
+    "call.candidate": {**ASIDE, "candidate": ("object", False, [])},
+    "call.media": TABLE["MEDIA_STATUS_CHANGE"],
+    "game.move": {**NAMED, "key": ("text", False, ["x" * 65, "가" * 22])},
+}
 GOOD = {
+    "room": "no-such-room",
+    "token": "a.b.c",
+    "text": "x",
+    "type": "game.move",
+    "data": {},
     "jwt_token": "a.b.c",
     "chatroom_id": 999_999_999,
     "content": "x",
@@ -81,9 +125,9 @@ GOOD = {
 }
 
 
-def cases():
-    """Every wrong request: action, the field to blame, data."""
-    for action, fields in TABLE.items():
+def cases(table):
+    """Every wrong request: action or type, the field to blame, data."""
+    for action, fields in table.items():
         good = {name: GOOD[name] for name, (_, required, _) in fields.items() if required or name == "candidate"}
         for name, (kind, required, more) in fields.items():
             if required:
@@ -106,7 +150,7 @@ def nested(action, name, good):
 @scenario()
 def wrong_types_in_every_field_of_every_action(server):
     others = Bystander(server)
-    everything = list(cases())
+    everything = list(cases(TABLE))
     assert len(everything) > 300, len(everything)
     with server.client(123) as client:
         last = None
@@ -122,9 +166,27 @@ def wrong_types_in_every_field_of_every_action(server):
 
 
 @scenario()
+def wrong_types_in_every_field_of_every_type(server):
+    others = Bystander(server)
+    everything = list(cases(TYPES))
+    assert len(everything) > 300, len(everything)
+    with server.type_client(123) as client:
+        last = None
+        for kind, field, data in everything:
+            if kind != last:
+                others.check(last)
+                last = kind
+            error = client.refused(kind, data)
+            assert error["code"] == "invalid_data", (kind, data, error)
+            assert f"`{field}`" in error["message"] or f".{field}`" in error["message"], (kind, data, error)
+        client.ask("ping", expect="pong")
+    others.end()
+
+
+@scenario()
 def the_same_in_korean(server):
     with server.client(123, locale="ko") as client:
-        for action, field, data in list(cases())[::7]:
+        for action, field, data in list(cases(TABLE))[::7]:
             error = client.refused(action, data, "INVALID_DATA")
             assert field in error["message"], (action, data, error)
 

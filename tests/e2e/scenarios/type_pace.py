@@ -8,11 +8,12 @@ import zlib
 from bystander import Bystander
 from client import Closed
 from runner import scenario
+from scenarios import type_rooms
 from scenarios.type_rooms import close_all, room_of
 from websockets.asyncio.client import connect as connect_async
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import OP_PING, OP_TEXT
-from ws import RSV1, TYPE, Link, TypeClient, frame
+from ws import RSV1, TYPE, TypeClient, frame
 
 SLOW = {"slow_ms": 2_000}
 DEFLATE = "[server]\npermessage_deflate = true\n"
@@ -153,8 +154,8 @@ def applications_have_bounds(server):
     assert a.frame("error")["code"] == "message_too_large"
     for kind in (
         "chat.move", "system.shutdown", "user.joined", "call.participant_joined", "evil.move", "game", "game.", ".game",
-        "Game.move", "game.Move", "game.mo ve", "game.한", "game/move", "game." + "x" * 60, "error", "auth.ok", "room.x",
-        "chat.ack", "pong.x", "",
+        "Game.move", "game.Move", "game.mo ve", "game.한", "game/move", "game." + "x" * 60, "error", "auth.ok",
+        "room.x", "chat.ack", "pong.x", "",
     ):
         a.refused(kind, {"room": "bounds"}, "unknown_type")
     a.tell("game." + "x" * 59, {"room": "bounds"})
@@ -364,6 +365,36 @@ def messages_are_compressed_both_ways_where_it_was_agreed(server):
     close_all([back, plain, tcp])
 
 
+class Squeezing:
+    """A server whose clients all offer compression and get it."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def __getattr__(self, name):
+        return getattr(self.server, name)
+
+    def type_client(self, *user, options=None, **data):
+        client = self.server.type_client(*user, options={"deflate": True, **(options or {})}, **data)
+        assert "Sec-WebSocket-Extensions" in client.response.headers, "not agreed"
+        return client
+
+
+@scenario(config=DEFLATE, limits={"compress_over_bytes": 1, **type_rooms.BRIEF})
+def everything_is_as_it_was_when_every_byte_is_compressed(server):
+    squeezing = Squeezing(server)
+    for part in (
+        type_rooms.a_room_is_made_by_joining_its_name,
+        type_rooms.a_quick_reconnect_is_no_news_and_misses_nothing,
+        type_rooms.a_place_that_never_was_is_not_resumed,
+        type_rooms.a_join_from_a_place_replays_what_came_after_it,
+        type_rooms.history_is_paged_in_both_directions,
+        type_rooms.typing_is_on_unless_it_is_said_to_be_off,
+        applications_tell_what_they_like,
+    ):
+        part(squeezing)
+
+
 @scenario(config=DEFLATE)
 def every_offer_of_compression_gets_its_answer(server):
     token = server.token(6_144)
@@ -426,7 +457,7 @@ def bombs_are_refused_before_they_go_off(server):
         ("one byte over the limit", frame(OP_TEXT, deflated(padded(most + 1)), reserved=RSV1), 4413),
         ("a bomb", frame(OP_TEXT, zeros, reserved=RSV1), 4413),
         ("a bomb of JSON", frame(OP_TEXT, deflated(b'{"x":"' + b" " * (40 << 20) + b'"}'), reserved=RSV1), 4413),
-        ("a bomb in two fragments", frame(OP_TEXT, zeros[:100], reserved=RSV1, final=False) + frame(0, zeros[100:]), 4413),
+        ("a bomb in parts", frame(OP_TEXT, zeros[:100], reserved=RSV1, final=False) + frame(0, zeros[100:]), 4413),
         ("no deflate", frame(OP_TEXT, b"\xff" * 100, reserved=RSV1), 1007),
         ("invalid UTF-8 inside", frame(OP_TEXT, deflated(b'{"x":"\xff"}'), reserved=RSV1), 1007),
         ("a compressed ping", frame(OP_PING, deflated(b"x"), reserved=RSV1), 1002),

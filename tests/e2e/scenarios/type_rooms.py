@@ -347,7 +347,8 @@ def users_are_blocked_by_their_handles(server):
 def envelopes_are_read_generously_where_they_may(server):
     with server.type_client(6_047) as c:
         c.join("generous")
-        c.send_text('\n {"unknown":[{"a":1}],"data":{"room":"generous","text":"x","unknown":null},"type":"chat.message","id":"i"} \t')
+        data = '{"room":"generous","text":"x","unknown":null}'
+        c.send_text('\n {"unknown":[{"a":1}],"data":' + data + ',"type":"chat.message","id":"i"} \t')
         assert c.frame("chat.ack")["ref_id"] == "i"
         c.send_text('{"type":"ping"}')
         c.expect("pong")
