@@ -152,6 +152,15 @@ at("languages").addEventListener("click", (event) => {
   show();
 });
 
+// A link may lead to what a search hides.
+addEventListener("hashchange", () => {
+  const target = at(decodeURIComponent(location.hash.slice(1)));
+  if (!target?.closest("[hidden]")) return;
+  at("search").value = "";
+  search();
+  target.scrollIntoView();
+});
+
 show();
 try {
   const [messages, calls] = await Promise.all([read("asyncapi.json"), read("openapi.json")]);
