@@ -15,3 +15,4 @@ mod resume;
 mod server;
 mod sign_in;
 mod slow;
+mod world;
