@@ -166,7 +166,7 @@ impl Dialect for Typed {
     }
 
     fn turned_away(&self, tag: &Tag, refusal: &Refusal, with: Setting<'_>) -> Bytes {
-        joined(&[self.refusal(tag, refusal, with), close_for(refusal, None)])
+        self.voice.last_words(tag, refusal, None, with.locale)
     }
 
     fn notice(&self, notice: &Notice, with: Setting<'_>) -> Bytes {
@@ -174,8 +174,8 @@ impl Dialect for Typed {
     }
 
     fn broken_off(&self, fatal: &Fatal, _: bool, with: Setting<'_>) -> Bytes {
-        let said = self.refusal(&Tag::default(), &fatal.refusal, with);
-        joined(&[said, close_for(&fatal.refusal, fatal.close_code)])
+        self.voice
+            .last_words(&Tag::default(), &fatal.refusal, fatal.close_code, with.locale)
     }
 
     fn ping(&self, with: Setting<'_>) -> Option<Bytes> {
