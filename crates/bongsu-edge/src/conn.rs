@@ -63,8 +63,11 @@ impl<C: Codec> Conn<C> {
             self.conversation.begin(tag, connect, speaking).await;
         }
         match self.take_in(&mut read) {
-            Some(read) => self.carry_out(read).await,
-            None => self.reads_on(),
+            Some(read) => Box::pin(self.carry_out(read)).await,
+            None => {
+                self.note_end();
+                self.reads_on();
+            }
         }
     }
 
@@ -128,14 +131,21 @@ impl<C: Codec> Conn<C> {
         self.conversation
             .carry_out(read.incoming, read.fatal, speaking)
             .await;
-        if self.conversation.mailbox().is_closed() && !goodbye {
+        if !goodbye {
+            self.note_end();
+        }
+        self.reads_on();
+    }
+
+    /// Notes who has ended the connection, if it was this side.
+    fn note_end(&self) {
+        if self.conversation.mailbox().is_closed() {
             self.socket.ended_by(if self.is_cut() {
                 EndedBy::Node
             } else {
                 EndedBy::Refusal
             });
         }
-        self.reads_on();
     }
 
     fn is_cut(&self) -> bool {

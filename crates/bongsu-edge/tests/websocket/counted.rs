@@ -122,6 +122,34 @@ async fn it_counts_as_a_websocket_and_not_as_http() {
 }
 
 #[tokio::test]
+async fn what_is_refused_is_counted_as_that() {
+    let server = Server::start().await;
+    // In the address, in the first frame, and as nonsense.
+    let mut by_address = Client::open(server.address).await;
+    by_address.upgrade("/ws?token=bad", None).await;
+    by_address.closed("invalid_token", 4401, "never").await;
+    let mut by_frame = server.connect().await;
+    by_frame.auth("bad").await;
+    by_frame.closed("invalid_token", 4401, "never").await;
+    let mut nonsense = server.connect().await;
+    nonsense.raw(frame_of_nonsense()).await;
+    nonsense.closed("invalid_data", 1002, "never").await;
+    drop((by_address, by_frame, nonsense));
+    server.until_empty().await;
+    let open = || server.metric("bongsu_connections{protocol=\"websocket\"}");
+    until("the meters have seen it", || open() == 0).await;
+    assert_eq!(
+        server.metric("bongsu_connections_closed_total{cause=\"refused\"}"),
+        3
+    );
+    assert_eq!(server.metric("bongsu_malformed_streams_total"), 1);
+    assert_eq!(
+        server.metric("bongsu_tokens_refused_total{reason=\"malformed\"}"),
+        2
+    );
+}
+
+#[tokio::test]
 async fn bytes_are_counted_with_those_that_came_with_the_handshake() {
     let server = Server::start().await;
     let ping = text(crate::client::request(
