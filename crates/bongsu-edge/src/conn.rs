@@ -36,6 +36,18 @@ struct Read {
     fatal: Option<Fatal>,
 }
 
+impl Read {
+    fn goodbye(&self) -> bool {
+        matches!(self.incoming.last(), Some(Incoming::Goodbye(_)))
+    }
+
+    /// Whether what was begun before is complete: a ping may stand within a message, and buys it no time.
+    fn completed(&self) -> bool {
+        let within = |one: &Incoming| matches!(one, Incoming::Echo(_));
+        !self.incoming.iter().all(within)
+    }
+}
+
 impl<C: Codec> Conn<C> {
     pub(crate) fn new(
         node: &Arc<Node>,
@@ -66,7 +78,7 @@ impl<C: Codec> Conn<C> {
             Some(read) => Box::pin(self.carry_out(read)).await,
             None => {
                 self.note_end();
-                self.reads_on();
+                self.reads_on(true);
             }
         }
     }
@@ -118,23 +130,23 @@ impl<C: Codec> Conn<C> {
         };
         let mut incoming = Vec::new();
         let fatal = self.codec.handle_bytes(bytes, &rules, &mut incoming).err();
-        let completed = !incoming.is_empty();
+        let read = Read { incoming, fatal };
         self.socket
-            .heard(ports.clock.now(), self.codec.in_frame(), completed);
-        (completed || fatal.is_some()).then_some(Read { incoming, fatal })
+            .heard(ports.clock.now(), self.codec.in_frame(), read.completed());
+        (!read.incoming.is_empty() || read.fatal.is_some()).then_some(read)
     }
 
     async fn carry_out(&mut self, read: Read) {
         let meters = Arc::clone(&self.meters);
         let speaking = speaking(&self.codec, &self.socket, &self.conversation, &meters);
-        let goodbye = matches!(read.incoming.last(), Some(Incoming::Goodbye(_)));
+        let (goodbye, completed) = (read.goodbye(), read.completed());
         self.conversation
             .carry_out(read.incoming, read.fatal, speaking)
             .await;
         if !goodbye {
             self.note_end();
         }
-        self.reads_on();
+        self.reads_on(completed);
     }
 
     /// Notes who has ended the connection, if it was this side.
@@ -154,13 +166,13 @@ impl<C: Codec> Conn<C> {
             .is_some_and(|session| session.is_cut())
     }
 
-    fn reads_on(&self) {
+    fn reads_on(&self, completed: bool) {
         self.socket.speaks(self.codec.slot());
         if self.conversation.session().is_some() {
             self.socket.signed_in();
         }
         let now = self.conversation.node().ports.clock.now();
-        self.socket.reads_on(now, self.codec.in_frame());
+        self.socket.reads_on(now, self.codec.in_frame(), completed);
     }
 }
 

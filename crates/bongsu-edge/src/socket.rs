@@ -139,7 +139,7 @@ impl Socket {
         }
     }
 
-    /// Notes that something was read, and whether a frame is incomplete after it.
+    /// Notes that something was read, whether a frame is incomplete after it, and whether the one before is complete.
     pub(crate) fn heard(&self, now: Timestamp, in_frame: bool, completed: bool) {
         self.heard_ms.store(now.0, Relaxed);
         self.pinged.store(false, Relaxed);
@@ -168,9 +168,9 @@ impl Socket {
         self.busy.store(true, Relaxed);
     }
 
-    /// Reading goes on; what was sent meanwhile counts as heard.
-    pub(crate) fn reads_on(&self, now: Timestamp, in_frame: bool) {
-        self.heard(now, in_frame, true);
+    /// Reading goes on; what was sent meanwhile counts as heard. `completed` as in [`Self::heard`].
+    pub(crate) fn reads_on(&self, now: Timestamp, in_frame: bool, completed: bool) {
+        self.heard(now, in_frame, completed);
         self.busy.store(false, Relaxed);
     }
 

@@ -155,6 +155,24 @@ async fn fragments_are_one_message_and_have_its_time() {
 }
 
 #[tokio::test]
+async fn pings_between_fragments_buy_no_time() {
+    let server = alone(limits()).await;
+    let mut one = server.session(11).await;
+    let mut beat = server.session(12).await;
+    one.raw(frame(0x01, b"{")).await;
+    beat.settled().await;
+    for _ in 0..9 {
+        server.pass_ms(20_000);
+        one.raw(frame(0x89, b"")).await;
+        assert_eq!(one.said().await, Said::Pong(Vec::new()));
+        beat.settled().await;
+    }
+    server.pass_ms(20_001);
+    one.closed("overloaded", 4400, "later").await;
+    beat.settled().await;
+}
+
+#[tokio::test]
 async fn messages_between_slow_ones_have_their_own_time() {
     let server = alone(limits()).await;
     let mut one = server.session(11).await;
