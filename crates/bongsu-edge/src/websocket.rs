@@ -10,7 +10,7 @@ use axum::http::header::{
     CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bongsu_model::{Connect, Locale};
 use bongsu_node::Node;
@@ -82,6 +82,10 @@ impl WebSockets {
         mut request: Request,
         bearer: Option<&str>,
     ) -> Result<Response, NotUpgraded> {
+        // Where GET is served HEAD is, too.
+        if request.method() != Method::GET {
+            return Err(NotUpgraded::NoHandshake);
+        }
         let settled = self.settle(request.headers())?;
         let peer = request
             .extensions()

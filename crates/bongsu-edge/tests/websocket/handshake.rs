@@ -196,6 +196,19 @@ async fn what_is_no_handshake_is_told_so_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
+async fn only_get_upgrades() {
+    let server = Server::start().await;
+    let mut client = Client::open(server.address).await;
+    client.raw(head("HEAD /ws HTTP/1.1", &lines())).await;
+    // The answer to HEAD has no body, whatever its length says.
+    let mut status = String::new();
+    tokio::io::AsyncBufReadExt::read_line(&mut client.reader, &mut status)
+        .await
+        .unwrap();
+    assert!(status.starts_with("HTTP/1.1 4"), "{status}");
+}
+
+#[tokio::test]
 async fn older_versions_of_http_are_not_upgraded() {
     let server = Server::start().await;
     let mut lines = lines();
