@@ -61,7 +61,7 @@ pub(crate) enum NotUpgraded {
 }
 
 /// What may stand in the address.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 struct Address {
     token: Option<String>,
     locale: Option<String>,
@@ -97,9 +97,9 @@ impl WebSockets {
         self.origins
             .check(origin, host, peer.local)
             .map_err(NotUpgraded::Stranger)?;
-        let address = Query::<Address>::try_from_uri(request.uri())
-            .map(|query| query.0)
-            .unwrap_or_default();
+        // A token that stands there twice must not be as good as none.
+        let Query(address) =
+            Query::<Address>::try_from_uri(request.uri()).map_err(|_| NotUpgraded::NoHandshake)?;
         let upgrading = request
             .extensions_mut()
             .remove::<OnUpgrade>()

@@ -92,6 +92,17 @@ async fn a_token_that_is_no_good_is_told_so_and_closed() {
 }
 
 #[tokio::test]
+async fn an_address_that_says_two_things_is_not_guessed_at() {
+    let server = Server::start().await;
+    for target in ["/ws?token=1&token=2", "/ws?token=1&locale=en&locale=ko"] {
+        let mut client = Client::open(server.address).await;
+        client.raw(upgrade(target, None).request()).await;
+        let answer = client.http().await;
+        assert_eq!(answer.status, 400, "{target}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_asks_before_signing_in_is_refused_and_closed() {
     let server = Server::start().await;
     for (kind, code, close_code) in [
