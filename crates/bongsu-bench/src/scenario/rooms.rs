@@ -61,11 +61,7 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     let frame_bytes = probe(&mut crowd, options, &mut posters[0].post, fan)?;
     let mut steps = Vec::new();
     for in_flight in &options.in_flight {
-        let name = match (options.rate, options.load) {
-            (Some(rate), Some(load)) => format!("{:.0} % load, {rate:.0} msg/s", load * 100.0),
-            (Some(rate), None) => format!("{rate} msg/s"),
-            (None, _) => format!("{in_flight} in flight"),
-        };
+        let name = name(options, *in_flight);
         progress.say(format!("{name}, {fan} members"));
         let flow = fan_out(
             &mut crowd,
@@ -90,6 +86,15 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
         }
     }
     Ok(Trial { steps, frame_bytes })
+}
+
+/// What a step is called.
+fn name(options: &Options, in_flight: usize) -> String {
+    match (options.rate, options.load) {
+        (Some(rate), Some(load)) => format!("{:.0} % load, {rate:.0} msg/s", load * 100.0),
+        (Some(rate), None) => format!("{rate} msg/s"),
+        (None, _) => format!("{in_flight} in flight"),
+    }
 }
 
 fn goal(options: &Options, in_flight: usize) -> Option<Goal> {
