@@ -28,16 +28,22 @@ Scenarios:
   connect  a storm of connections that sign in
   posts    posters that each wait until their message is durable
 
+Protocols:
+  action            the action protocol over TCP
+  type              the type protocol over WebSocket
+  websocket-action  the action protocol over WebSocket
+
 Examples:
   bongsu bench fanout --members 1000 --in-flight 1,64
-  bongsu bench idle --sessions 10000 --json
+  bongsu bench fanout --protocol type --load 0.5
+  bongsu bench idle --protocol type --sessions 10000 --json
   bongsu bench posts --work-dir /var/tmp -- --durability process
   bongsu bench echo --tcp 127.0.0.1:12345 --pid 4711 --data-dir bongsu-data")]
 pub(super) struct Bench {
     /// What is measured: fanout, rooms, echo, idle, connect or posts.
     #[arg(value_parser = |text: &str| text.parse::<Scenario>().map_err(|error| error.to_string()))]
     scenario: Scenario,
-    /// What the simulated users speak.
+    /// What the simulated users speak: action, type or websocket-action.
     #[arg(long, default_value = "action", value_parser = |text: &str| text.parse::<Protocol>().map_err(|error| error.to_string()))]
     protocol: Protocol,
     /// Members of each room [default: 1000 for fanout, else 10].
@@ -58,6 +64,10 @@ pub(super) struct Bench {
     /// Messages a second instead of as many as go, for delivery times below saturation.
     #[arg(long, value_name = "PER_SECOND")]
     rate: Option<f64>,
+    /// This share of what the slower of server and floor gets through with the most in flight, which is measured first:
+    /// both then get the same number of messages a second. 0.5 is half load.
+    #[arg(long, value_name = "SHARE", conflicts_with = "rate")]
+    load: Option<f64>,
     /// Seconds of each step [default: 3].
     #[arg(long)]
     seconds: Option<f64>,
@@ -73,7 +83,7 @@ pub(super) struct Bench {
     /// A running server's TCP address, instead of a server of the bench's own.
     #[arg(long, value_name = "ADDR", requires_all = ["pid", "data_dir"])]
     tcp: Option<SocketAddr>,
-    /// That server's HTTP address.
+    /// That server's HTTP address, where rooms are made and WebSockets are opened.
     #[arg(long, value_name = "ADDR", requires = "tcp")]
     http: Option<SocketAddr>,
     /// That server's process.
@@ -117,6 +127,7 @@ impl Bench {
         set(&mut options.payload_bytes, self.payload);
         set(&mut options.seconds, self.seconds);
         options.rate = self.rate;
+        options.load = self.load;
         options.messages = self.messages;
         set(&mut options.rounds, self.rounds);
         set(&mut options.work_dir, self.work_dir);

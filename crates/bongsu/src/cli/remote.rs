@@ -5,6 +5,11 @@ use serde_json::Value;
 
 use crate::client::{Access, Api};
 
+/// Whose handle is used where a user is needed and none was named. Made by the server when first seen.
+pub(super) const NOBODY: &str = "bongsu-cli";
+/// Where a server that was told nothing takes the action protocol.
+pub(super) const TCP: &str = "127.0.0.1:12345";
+
 /// Entries of a page of a list.
 const PAGE: usize = 200;
 

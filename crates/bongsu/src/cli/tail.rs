@@ -6,44 +6,44 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bongsu_edge::action_client::{self as wire, Greeting};
 use bongsu_model::Role;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::output::visible;
-use super::remote::block_on;
-use crate::client::{Access, Api, Said, Stream, locale, part};
+use super::remote::{NOBODY, block_on};
+use crate::client::{Access, Api, Asked, Event, Line, Message, Protocol, Told};
 
 const RETRY_MS_FIRST: u64 = 500;
 const RETRY_MS_MAX: u64 = 10_000;
-/// The references of our own requests.
-const HELLO: &str = "tail-connect";
-const JOIN: &str = "tail-join";
 
 /// Show what happens in a room, as it happens.
 ///
-/// Signs in as a user over TCP and joins the room (which makes the user a member), prints every event, and after a lost
+/// Signs in as a user and joins the room (which makes the user a member), prints every event, and after a lost
 /// connection comes back and goes on where it was. Ends with Ctrl-C.
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  bongsu tail --room general
+  bongsu tail --room general --as 2 --after 0 --json
+  bongsu tail --room 1 --as 2 --protocol action --tcp 127.0.0.1:12345")]
 pub(super) struct Tail {
-    /// The room's number (a name or token is looked up over HTTP).
+    /// The room's name, number or token. By a name that no room has, the type protocol makes one.
     #[arg(long)]
     room: String,
-    /// As whom: a user's number or handle; a token is signed with the data folder's key.
-    #[arg(long = "as", value_name = "USER", required_unless_present = "token")]
+    /// As whom: a user's number or handle; a token is signed with the data folder's key [default: bongsu-cli].
+    #[arg(long = "as", value_name = "USER")]
     user: Option<String>,
     /// Begin after this message instead of now; 0 shows all there are.
     #[arg(long, value_name = "SEQ")]
     after: Option<u64>,
-    /// The server's TCP address.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        default_value = "127.0.0.1:12345",
-        env = "BONGSU_TCP"
-    )]
-    tcp: String,
+    /// What is spoken: type, over WebSocket with the server at --url, or action, over TCP [default: action with --tcp,
+    /// else type].
+    #[arg(long, value_enum)]
+    protocol: Option<Protocol>,
+    /// The server's TCP address [default: 127.0.0.1:12345].
+    #[arg(long, value_name = "ADDR", env = "BONGSU_TCP")]
+    tcp: Option<String>,
     #[command(flatten)]
     access: Access,
 }
@@ -61,7 +61,9 @@ enum Ended {
 /// What is known from one connection to the next.
 struct Follower {
     tail: Tail,
-    room: i64,
+    protocol: Protocol,
+    /// As the server names it, once that is known; until then as it was asked for.
+    room: String,
     /// The last message shown, and its history.
     last: Option<(u64, String)>,
     after: Option<u64>,
@@ -81,21 +83,18 @@ impl Tail {
     }
 
     async fn follow(self) -> anyhow::Result<()> {
-        let room = match self.room.parse() {
-            Ok(room) => room,
-            Err(_) => {
-                let found = Api::new(&self.access)?
-                    .get(&format!("/rooms/{}", part(&self.room)))
-                    .await?;
-                found
-                    .get("room_id")
-                    .and_then(Value::as_i64)
-                    .context("the server's answer has no room_id")?
-            }
+        let protocol = self.protocol.unwrap_or(match self.tcp {
+            Some(_) => Protocol::Action,
+            None => Protocol::Type,
+        });
+        let room = match protocol {
+            Protocol::Action => Api::room_id(&self.access, &self.room).await?.to_string(),
+            Protocol::Type => self.room.clone(),
         };
         let after = self.after;
         let mut follower = Follower {
             tail: self,
+            protocol,
             room,
             last: None,
             after,
@@ -116,10 +115,11 @@ impl Tail {
     }
 
     fn token(&self) -> anyhow::Result<String> {
-        match (&self.access.token, &self.user) {
-            (Some(token), _) => Ok(token.clone()),
-            (None, Some(user)) => self.access.mint(user, Role::User),
-            (None, None) => bail!("--as USER is needed"),
+        match &self.access.token {
+            Some(token) => Ok(token.clone()),
+            None => self
+                .access
+                .mint(self.user.as_deref().unwrap_or(NOBODY), Role::User),
         }
     }
 }
@@ -127,83 +127,80 @@ impl Tail {
 impl Follower {
     /// One connection, from its beginning to its end.
     async fn connection(&mut self) -> anyhow::Result<Ended> {
-        let mut stream = match Stream::connect(&self.tail.tcp).await {
-            Ok(stream) => stream,
+        let tcp = self.tail.tcp.as_deref().unwrap_or(super::remote::TCP);
+        let mut line = match Line::open(self.protocol, tcp, &self.tail.access.url).await {
+            Ok(line) => line,
             Err(_) if self.joined => return Ok(Ended::Broken { wait_ms: 0 }),
-            Err(fault) => bail!(
-                "no server answers at {} ({fault:#}): start one with `bongsu serve`, or name it with --tcp",
-                self.tail.tcp
-            ),
+            Err(fault) => return Err(fault),
         };
-        let token = self.tail.token()?;
-        let resume: Vec<_> = self
-            .last
-            .iter()
-            .map(|(seq, epoch)| (self.room, *seq, epoch.as_str()))
-            .collect();
-        let greeting = Greeting {
-            locale: locale(),
-            accept_compression: false,
-            resume: &resume,
-        };
-        let hello = wire::connect_with(&token, &greeting, HELLO);
-        match self.listen(&mut stream, &hello).await {
-            Ok(ended) => Ok(ended),
+        match self.listen(&mut line).await {
+            Ok(ended) => {
+                line.close().await;
+                Ok(ended)
+            }
             // What breaks a connection that stood is the network's fault.
             Err(_) if self.joined => Ok(Ended::Broken { wait_ms: 0 }),
             Err(fault) => Err(fault),
         }
     }
 
-    async fn listen(&mut self, stream: &mut Stream, hello: &[u8]) -> anyhow::Result<Ended> {
-        stream.send(hello).await?;
+    async fn listen(&mut self, line: &mut Line) -> anyhow::Result<Ended> {
+        let seen = self
+            .last
+            .as_ref()
+            .map(|(seq, epoch)| (self.room.as_str(), *seq, epoch.as_str()));
+        line.sign_in(&self.tail.token()?, seen).await?;
         let mut ping_every = Duration::from_secs(30);
-        let mut silent = 0;
-        let mut wait_ms = 0;
+        let (mut silent, mut wait_ms) = (0, 0);
         loop {
-            let Ok(said) = tokio::time::timeout(ping_every, stream.next()).await else {
+            let Ok(told) = tokio::time::timeout(ping_every, line.next()).await else {
                 // Three pings without an answer: the server or the way to it is gone.
                 silent += 1;
                 if silent > 3 {
                     return Ok(Ended::Broken { wait_ms });
                 }
-                stream.send(&wire::ping("tail-ping")).await?;
+                line.ping().await?;
                 continue;
             };
             silent = 0;
-            let Some(said) = said? else {
+            let Some((told, raw)) = told? else {
                 return Ok(Ended::Broken { wait_ms });
             };
-            let number = |key: &str| said.data.get(key).and_then(Value::as_u64);
-            match said.action.as_str() {
-                "CONNECT_SUCCESS" => {
-                    ping_every =
-                        Duration::from_millis(number("ping_interval_ms").unwrap_or(30_000).max(1_000));
-                    self.signed_in(stream, &said).await?;
+            match told {
+                Told::SignedIn {
+                    ping_interval_ms,
+                    rooms,
+                } => {
+                    ping_every = Duration::from_millis(ping_interval_ms.max(1_000));
+                    self.signed_in(line, &rooms).await?;
                 }
-                "CONNECT_ERROR" => return Ok(refused(&said)),
-                "ERROR" if said.seq_id == JOIN || said.data["original_seq_id"] == JOIN => {
-                    return Ok(refused(&said));
+                Told::Refused(Asked::SignIn | Asked::Join, words)
+                | Told::Over {
+                    for_good: true,
+                    words,
+                } => return Ok(Ended::Refused(words)),
+                Told::Over {
+                    for_good: false,
+                    words,
+                } => self.show(&raw, &format!("* {}", visible(&words))),
+                Told::ShuttingDown { reconnect_after_ms } => {
+                    wait_ms = reconnect_after_ms;
+                    self.show(&raw, "* the server is about to stop");
                 }
-                "SESSION_CLOSED" if said.data["reconnect"] == "never" => return Ok(refused(&said)),
-                "SERVER_SHUTDOWN" => {
-                    wait_ms = number("reconnect_after_ms").unwrap_or(0);
-                    self.show(&said);
-                }
-                "JOIN_ROOM_SUCCESS" => {
+                Told::Joined { room, seq, epoch } => {
                     self.joined = true;
-                    let at = self.after.take().or(number("seq")).unwrap_or(0);
-                    let epoch = said.data["epoch"].as_str().unwrap_or_default().to_owned();
-                    self.last = Some((at, epoch));
+                    self.room = room;
+                    self.last = Some((self.after.take().unwrap_or(seq), epoch));
                 }
-                "TOKEN_EXPIRING" if self.tail.access.token.is_none() => {
-                    let fresh = json!({ "jwt_token": self.tail.token()? }).to_string();
-                    stream
-                        .send(&wire::request("REFRESH_TOKEN", &fresh, "tail-refresh"))
-                        .await?;
+                Told::TokenExpiring if self.tail.access.token.is_none() => {
+                    line.refresh(&self.tail.token()?).await?;
                 }
-                "PONG" | "REFRESH_TOKEN_SUCCESS" => {}
-                _ => self.heard(&said),
+                Told::TokenExpiring => self.show(&raw, "* the token is about to end"),
+                Told::Messages(messages) => self.messages(&messages),
+                Told::Event(event) if event.room.as_ref().is_none_or(|room| self.is_here(room)) => {
+                    self.show(&raw, &event_words(&event));
+                }
+                Told::Event(_) | Told::Nothing | Told::Accepted(_) | Told::Refused(Asked::Post, _) => {}
             }
             if self.unread {
                 return Ok(Ended::Unread);
@@ -211,128 +208,148 @@ impl Follower {
         }
     }
 
+    /// Whether something happened in the room that is followed; nothing did before it was joined.
+    fn is_here(&self, room: &str) -> bool {
+        self.joined && room == self.room
+    }
+
     /// Joins the room, unless the resume took care of it.
-    async fn signed_in(&mut self, stream: &mut Stream, said: &Said) -> std::io::Result<()> {
+    async fn signed_in(&mut self, line: &mut Line, rooms: &[(String, Option<bool>)]) -> anyhow::Result<()> {
         self.retry_ms = RETRY_MS_FIRST;
-        let rooms = said.data["rooms"].as_array();
-        let standing = rooms.and_then(|rooms| rooms.iter().find(|room| room["chatroom_id"] == self.room));
+        let standing = rooms.iter().find(|(room, _)| *room == self.room);
         match standing {
-            Some(standing) if self.joined && standing["recovered"] != false => return Ok(()),
+            Some((_, recovered)) if self.joined && *recovered != Some(false) => return Ok(()),
             Some(_) if self.joined => {
                 eprintln!("bongsu: the room's history cannot be resumed; messages may be missing here");
                 self.last = None;
             }
             Some(_) | None => {}
         }
-        let after = self.after.or(self.last.as_ref().map(|(seq, _)| *seq));
-        self.after = after;
-        let data = match after {
-            Some(seq) => json!({ "chatroom_id": self.room, "after_seq": seq }),
-            None => json!({ "chatroom_id": self.room }),
-        };
-        stream
-            .send(&wire::request("JOIN_ROOM", &data.to_string(), JOIN))
-            .await
+        self.after = self.after.or(self.last.as_ref().map(|(seq, _)| *seq));
+        line.join(&self.room, self.after).await
     }
 
-    /// Shows what concerns the room, and notes how far it is.
-    fn heard(&mut self, said: &Said) {
-        if said
-            .data
-            .get("chatroom_id")
-            .is_some_and(|room| *room != self.room)
-        {
-            return;
-        }
-        let messages = match said.action.as_str() {
-            "NEW_MESSAGE" => std::slice::from_ref(&said.data),
-            "BATCH_MESSAGES" => said.data["messages"].as_array().map_or(&[][..], Vec::as_slice),
-            _ => return self.show(said),
-        };
+    /// Shows the messages that were not shown yet, and notes how far it is.
+    fn messages(&mut self, messages: &[Message]) {
         for message in messages {
-            let seq = message["seq"].as_u64().unwrap_or(0);
             let Some((last, _)) = &mut self.last else { continue };
-            if seq <= *last {
+            if message.room != self.room || message.seq <= *last {
                 continue;
             }
-            *last = seq;
-            self.unread |= !super::say(&if self.tail.access.json {
-                message.to_string()
-            } else {
-                message_words(message)
-            });
+            *last = message.seq;
+            self.show(&message.raw.to_string(), &message_words(message));
         }
     }
 
-    fn show(&mut self, said: &Said) {
-        self.unread |= !super::say(&if self.tail.access.json {
-            said.text.clone()
-        } else {
-            event_words(said)
-        });
+    fn show(&mut self, raw: &str, words: &str) {
+        if self.tail.access.json && raw.is_empty() {
+            return;
+        }
+        self.unread |= !super::say(if self.tail.access.json { raw } else { words });
     }
-}
-
-fn refused(said: &Said) -> Ended {
-    let word = |key: &str| said.data[key].as_str().unwrap_or_default().to_owned();
-    Ended::Refused(format!("{}: {}", word("error_code"), word("message")))
 }
 
 /// `12:00:00 #41 하나: 안녕하세요`
-fn message_words(message: &Value) -> String {
-    let text = |pointer: &str| {
-        message
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let time = text("/created_at").get(11..19).unwrap_or_default();
-    let kind = match text("/message_type") {
+fn message_words(message: &Message) -> String {
+    let time = message.at.get(11..19).unwrap_or_default();
+    let kind = match message.kind.as_str() {
         "text" => String::new(),
         kind => format!(" [{kind}]"),
     };
-    format!(
-        "{time} #{}{kind} {}: {}",
-        message["seq"],
-        visible(text("/sender/nickname")),
-        visible(text("/content"))
-    )
+    let (from, content) = (visible(&message.from), visible(&message.content));
+    format!("{time} #{}{kind} {from}: {content}", message.seq)
 }
 
-/// `* USER_JOINED user_id 2, nickname 두리`
-fn event_words(said: &Said) -> String {
-    let fields = said
-        .data
-        .as_object()
+/// `* 두리 joined, 3 are here`, and for what has no words of its own `* game.move user_id 2, to e4`.
+fn event_words(event: &Event) -> String {
+    let data = &event.data;
+    let word = |key: &str| {
+        data.get(key).map(|value| match value {
+            Value::String(text) => visible(text),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                visible(&value.to_string())
+            }
+        })
+    };
+    let who = ["username", "nickname", "user_id"]
         .into_iter()
-        .flatten()
-        .filter(|(key, _)| key.as_str() != "chatroom_id");
-    let fields = fields.map(|(key, value)| match value {
-        Value::String(text) => format!("{key} {}", visible(text)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            format!("{key} {}", visible(&value.to_string()))
+        .find_map(word)
+        .unwrap_or_default();
+    let count = word("participants_count").map_or(String::new(), |count| format!(", {count} are here"));
+    match event.kind.as_str() {
+        "USER_JOINED" | "user.joined" => format!("* {who} joined{count}"),
+        "USER_LEFT" | "user.left" => format!("* {who} left{count}"),
+        "TYPING" | "chat.typing" if data["is_typing"] == false => format!("* {who} stopped typing"),
+        "TYPING" | "chat.typing" => format!("* {who} is typing"),
+        "USER_STATUS_CHANGED" | "user.status" if data["is_online"] == true => format!("* {who} is online"),
+        "USER_STATUS_CHANGED" | "user.status" => format!("* {who} is offline"),
+        kind => {
+            let names = data
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, _)| name.as_str());
+            let fields: Vec<_> = names
+                .filter(|name| !matches!(*name, "room" | "chatroom_id"))
+                .filter_map(|name| Some(format!("{name} {}", word(name)?)))
+                .collect();
+            format!("* {} {}", visible(kind), fields.join(", "))
         }
-    });
-    format!("* {} {}", said.action, fields.collect::<Vec<_>>().join(", "))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn messages_and_events_are_one_line_each() {
-        let message = json!({
-            "seq": 41, "sender": { "nickname": "하나" }, "content": "a\nb", "message_type": "image",
-            "created_at": "2026-01-01T12:34:56.789Z"
-        });
-        assert_eq!(message_words(&message), "12:34:56 #41 [image] 하나: a⏎b");
-        let said = Said {
-            action: "TYPING".to_owned(),
-            seq_id: String::new(),
-            data: json!({ "chatroom_id": 1, "user_id": 2 }),
-            text: String::new(),
+        let message = Message {
+            room: "general".to_owned(),
+            seq: 41,
+            at: "2026-01-01T12:34:56.789Z".to_owned(),
+            kind: "image".to_owned(),
+            from: "하나".to_owned(),
+            content: "a\nb".to_owned(),
+            raw: Value::Null,
         };
-        assert_eq!(event_words(&said), "* TYPING user_id 2");
+        assert_eq!(message_words(&message), "12:34:56 #41 [image] 하나: a⏎b");
+        let words = |kind: &str, data: Value| {
+            event_words(&Event {
+                kind: kind.to_owned(),
+                room: None,
+                data,
+            })
+        };
+        assert_eq!(
+            words(
+                "USER_JOINED",
+                json!({ "chatroom_id": 1, "user_id": 2, "nickname": "두\n리", "participants_count": 3 })
+            ),
+            "* 두⏎리 joined, 3 are here"
+        );
+        assert_eq!(
+            words(
+                "user.left",
+                json!({ "room": "general", "user_id": "b", "username": "두리" })
+            ),
+            "* 두리 left"
+        );
+        assert_eq!(
+            words(
+                "TYPING",
+                json!({ "chatroom_id": 1, "user_id": 2, "is_typing": true })
+            ),
+            "* 2 is typing"
+        );
+        assert_eq!(
+            words(
+                "game.move",
+                json!({ "room": "general", "to": "e4", "at": [1, 2], "user_id": "2" })
+            ),
+            "* game.move at [1,2], to e4, user_id 2"
+        );
     }
 }

@@ -77,6 +77,8 @@ pub(crate) struct Api {
     base: String,
     http: Http,
     credential: (HeaderName, HeaderValue),
+    /// Somebody's own token, not one that was signed for the command.
+    has_token: bool,
 }
 
 impl Api {
@@ -100,6 +102,7 @@ impl Api {
             base: access.url.clone(),
             http: Http::new(&url, TIMEOUT)?,
             credential: (name, value),
+            has_token: access.token.is_some(),
         })
     }
 
@@ -177,6 +180,33 @@ impl Api {
         self.call(Method::DELETE, path, None).await
     }
 
+    /// Whether calls are made with a token that was given, and so perhaps a user's own.
+    pub(crate) fn has_token(&self) -> bool {
+        self.has_token
+    }
+
+    /// The number of the user with a handle, who is made if there is none.
+    pub(crate) async fn made_user_id(&self, handle: &str) -> anyhow::Result<i64> {
+        if let Ok(id) = self.user_id(handle).await {
+            return Ok(id);
+        }
+        self.post("/users", serde_json::json!({ "handle": handle }))
+            .await?;
+        self.user_id(handle).await
+    }
+
+    /// The number of a room that is named by number, name or token; no server is asked about a number.
+    pub(crate) async fn room_id(access: &Access, room: &str) -> anyhow::Result<i64> {
+        if let Ok(id) = room.parse() {
+            return Ok(id);
+        }
+        let found = Self::new(access)?.get(&format!("/rooms/{}", part(room))).await?;
+        found
+            .get("room_id")
+            .and_then(Value::as_i64)
+            .context("the server's answer has no room_id")
+    }
+
     /// The number of a user who is named by number or handle.
     pub(crate) async fn user_id(&self, user: &str) -> anyhow::Result<i64> {
         if let Ok(id) = user.parse() {
@@ -190,7 +220,7 @@ impl Api {
     }
 }
 
-fn root_cause(fault: &dyn std::error::Error) -> String {
+pub(super) fn root_cause(fault: &dyn std::error::Error) -> String {
     let mut cause = fault;
     while let Some(deeper) = cause.source() {
         cause = deeper;

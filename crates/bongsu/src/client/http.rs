@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -85,23 +86,42 @@ impl Http {
         answered.map_err(|_| HttpFault::Timeout(self.timeout))?
     }
 
-    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), HttpFault> {
+    /// Sends a GET with these headers, and gives its answer before the body: to upgrade the connection.
+    pub(crate) async fn open(&self, url: &Uri, headers: HeaderMap) -> Result<Response<Incoming>, HttpFault> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = url.clone();
+        *request.headers_mut() = headers;
+        let begun = tokio::time::timeout(self.timeout, self.begin(request)).await;
+        begun.map_err(|_| HttpFault::Timeout(self.timeout))?
+    }
+
+    /// The body of an answer.
+    pub(crate) async fn body(&self, answer: Response<Incoming>) -> Result<Bytes, HttpFault> {
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect();
+        let whole = tokio::time::timeout(self.timeout, body).await;
+        let whole = whole.map_err(|_| HttpFault::Timeout(self.timeout))?;
+        Ok(whole.map_err(|_| HttpFault::Body)?.to_bytes())
+    }
+
+    async fn begin(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, HttpFault> {
         let answered = match &self.client {
             Connected::Plain(client) => client.request(request).await,
             Connected::Tls(client) => client.request(request).await,
         };
-        let answer = answered.map_err(|fault| match fault.is_connect() {
+        answered.map_err(|fault| match fault.is_connect() {
             true => HttpFault::Connect(fault),
             false => HttpFault::Broken(fault),
-        })?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        Ok((status, body.map_err(|_| HttpFault::Body)?.to_bytes()))
+        })
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), HttpFault> {
+        let answer = self.begin(request).await?;
+        Ok((answer.status(), self.body(answer).await?))
     }
 }
 
 /// The language of texts for people, as the environment has it.
-pub(crate) fn locale() -> Option<&'static str> {
+pub(super) fn locale() -> Option<&'static str> {
     let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
         .iter()
         .find_map(|name| std::env::var(name).ok());

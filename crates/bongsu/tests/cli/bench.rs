@@ -6,20 +6,40 @@ use crate::support::{Server, folder, run};
 fn a_short_run_gives_figures_beside_their_floor() {
     let (home, _) = folder();
     let work = home.path().to_str().unwrap();
-    let args = [
-        "bench",
-        "echo",
-        "--in-flight",
-        "2",
-        "--messages",
-        "50",
-        "--rounds",
-        "1",
-        "--json",
-    ];
-    let said = run(&[&args[..], &["--work-dir", work, "--", "--durability", "process"]].concat()).good();
-    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert!(report.is_object(), "{report}");
+    let measure = |args: &str| {
+        let args: Vec<&str> = args.split(' ').collect();
+        let more = [
+            "--rounds",
+            "1",
+            "--json",
+            "--work-dir",
+            work,
+            "--",
+            "--durability",
+            "process",
+        ];
+        let said = run(&[&["bench"], &args[..], &more].concat()).good();
+        let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+        report
+    };
+    for protocol in ["action", "type", "websocket-action"] {
+        let report = measure(&format!("echo --in-flight 2 --messages 50 --protocol {protocol}"));
+        assert_eq!(report["protocol"], protocol, "{report}");
+    }
+    let fanout = "fanout --members 5 --in-flight 1,2 --messages 20 --protocol type";
+    let report = measure(fanout);
+    assert!(report["frame_bytes"].as_u64() > Some(400), "{report}");
+    let report = measure(&format!("{fanout} --load 0.5"));
+    let step = report["rows"][0]["step"].as_str().unwrap();
+    assert!(step.starts_with("50 % load, "), "{report}");
+    for rest in [
+        "rooms --members 2 --rooms 3 --in-flight 3 --messages 20",
+        "idle --members 2 --sessions 10 --messages 1",
+        "connect --sessions 10 --in-flight 4",
+        "posts --in-flight 2 --messages 10",
+    ] {
+        measure(&format!("{rest} --protocol type"));
+    }
     assert_eq!(
         std::fs::read_dir(home.path()).unwrap().count(),
         0,

@@ -155,6 +155,87 @@ fn messages_are_sent_once_and_read_back() {
 }
 
 #[test]
+fn a_message_is_sent_over_any_protocol_and_is_the_same_message() {
+    let (_home, data) = folder();
+    let server = Server::start(&data, &["--dev"]);
+    let send = |protocol: &str, args: &[&str]| {
+        let over = [
+            "send",
+            "--room",
+            "general",
+            "--tcp",
+            server.address("tcp"),
+            "--protocol",
+            protocol,
+        ];
+        server.call(&data, &[&over[..], args].concat())
+    };
+    let mut ids = Vec::new();
+    for protocol in ["type", "action", "http"] {
+        let said = send(
+            protocol,
+            &["--as", "1", "--client-message-id", "a", "한 번", "--json"],
+        )
+        .good();
+        let accepted: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(accepted["seq"], 1, "{protocol}");
+        ids.push(accepted["message_id"].as_str().unwrap().to_owned());
+    }
+    assert!(ids.iter().all(|id| *id == ids[0] && id.len() == 32), "{ids:?}");
+    // Nobody need be named: a user of the tool's own is made.
+    for (at, protocol) in ["type", "action", "http"].into_iter().enumerate() {
+        let said = send(protocol, &["hello"]).good();
+        let start = format!("message {} of room general, id ", at + 2);
+        assert!(said.starts_with(&start), "{protocol}: {said}");
+    }
+    let page = server.ask(&data, &["room", "messages", "general", "--after", "1"]);
+    let handles: Vec<_> = page["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["sender"]["user_id"].as_i64().unwrap())
+        .collect();
+    assert!(
+        handles.len() == 3 && handles.iter().all(|it| *it == handles[0]),
+        "{page}"
+    );
+}
+
+#[test]
+fn who_cannot_send_is_told_why_over_any_protocol() {
+    let (_home, data) = folder();
+    let server = Server::start(&data, &["--dev"]);
+    let (http, tcp) = (server.url(), server.address("tcp"));
+    let send = |protocol: &str, args: &[&str]| {
+        let over = ["send", "--room", "1", "--protocol", protocol];
+        server.call(&data, &[&over[..], args].concat()).bad(1)
+    };
+    for protocol in ["type", "action"] {
+        let err = send(protocol, &["--tcp", tcp, "--token", "a.b.c", "x"]);
+        assert!(err.contains("INVALID_TOKEN"), "{protocol}: {err}");
+        let err = send(protocol, &["--tcp", tcp, "--as", "1", "--type", "smoke", "x"]);
+        assert!(err.contains("INVALID_DATA"), "{protocol}: {err}");
+        let err = send(protocol, &["--tcp", tcp, "--api-key", "k", "x"]);
+        assert!(err.contains("--token"), "{protocol}: {err}");
+    }
+    // Nobody listens where somebody just has.
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let free_url = format!("http://{free}");
+    let err = send("type", &["--url", &free_url, "x"]);
+    assert!(err.contains(&free_url) && err.contains("--url"), "{err}");
+    let err = send("action", &["--tcp", &free.to_string(), "x"]);
+    assert!(err.contains("bongsu serve") && err.contains("--tcp"), "{err}");
+    // What is there is not what was thought.
+    let err = send("type", &["--url", &format!("{http}/elsewhere"), "x"]);
+    assert!(err.contains("404"), "{err}");
+    let err = send("type", &["--url", &format!("http://{tcp}"), "x"]);
+    assert!(err.contains("no WebSocket at"), "{err}");
+}
+
+#[test]
 fn announcements_and_revocations_are_taken() {
     let (_home, data) = folder();
     let server = Server::start(&data, &["--dev"]);

@@ -104,6 +104,11 @@ impl Lines {
         find(&heard).unwrap_or_else(|| panic!("no line with {what:?} among {:#?}", heard.lines))
     }
 
+    /// The lines so far.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.0.heard.lock().unwrap().lines.clone()
+    }
+
     /// All lines, once the process has closed its end.
     pub(crate) fn all(&self) -> Vec<String> {
         let heard = self.wait(|heard| !heard.closed);
