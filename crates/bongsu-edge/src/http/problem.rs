@@ -13,6 +13,9 @@ use bongsu_wire::close::refusal_text;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::origin::Stranger;
+use crate::websocket::NotUpgraded;
+
 /// The media type of problem documents.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -41,11 +44,7 @@ pub(super) enum Says {
     ShownOnce,
     Timeout,
     Taken,
-    NoHandshake,
-    WebSocketVersion,
-    Subprotocol,
-    Origin,
-    HostName,
+    NotUpgraded(NotUpgraded),
 }
 
 /// A problem document. The `code` is the contract; the texts are for people.
@@ -186,26 +185,10 @@ impl Problem {
                 "The request must have one Host header.",
                 "요청에는 Host 헤더가 하나 있어야 합니다.",
             ),
-            Says::NoHandshake => own(
-                "This path speaks WebSocket: send an upgrade request as RFC 6455 has it.",
-                "이 경로는 웹소켓입니다. RFC 6455대로 업그레이드 요청을 보내세요.",
-            ),
-            Says::WebSocketVersion => own(
-                "Only version 13 of WebSocket is spoken here.",
-                "웹소켓 13 버전만 지원합니다.",
-            ),
-            Says::Subprotocol => own(
-                "None of the offered subprotocols is spoken here: offer bongsu.type.v1, bongsu.action.v1 or none.",
-                "제안한 서브프로토콜을 지원하지 않습니다. bongsu.type.v1이나 bongsu.action.v1을 제안하거나 비워 두세요.",
-            ),
-            Says::Origin => own(
-                "Pages of this origin may not connect. The operator can name it in server.cors_origins.",
-                "이 출처의 페이지는 연결할 수 없습니다. 운영자가 server.cors_origins에 추가할 수 있습니다.",
-            ),
-            Says::HostName => own(
-                "The Host header does not name this server. The operator can name it in server.hosts.",
-                "Host 헤더가 이 서버의 이름이 아닙니다. 운영자가 server.hosts에 추가할 수 있습니다.",
-            ),
+            Says::NotUpgraded(why) => {
+                let (en, ko) = not_upgraded(why);
+                own(en, ko)
+            }
             Says::NoRoute => own(
                 "There is nothing at this path. /openapi.json lists all paths.",
                 "이 경로에는 아무것도 없습니다. 모든 경로는 /openapi.json에 있습니다.",
@@ -247,6 +230,32 @@ impl Problem {
                 "요청 처리가 너무 오래 걸렸습니다. 이미 처리되었을 수 있으니 같은 Idempotency-Key로 다시 시도하세요.",
             ),
         }
+    }
+}
+
+/// Why a request is not upgraded to WebSocket, in English and in Korean.
+const fn not_upgraded(why: NotUpgraded) -> (&'static str, &'static str) {
+    match why {
+        NotUpgraded::NoHandshake => (
+            "This path speaks WebSocket: send an upgrade request as RFC 6455 has it.",
+            "이 경로는 웹소켓입니다. RFC 6455대로 업그레이드 요청을 보내세요.",
+        ),
+        NotUpgraded::Version => (
+            "Only version 13 of WebSocket is spoken here.",
+            "웹소켓 13 버전만 지원합니다.",
+        ),
+        NotUpgraded::Subprotocol => (
+            "None of the offered subprotocols is spoken here: offer bongsu.type.v1, bongsu.action.v1 or none.",
+            "제안한 서브프로토콜을 지원하지 않습니다. bongsu.type.v1이나 bongsu.action.v1을 제안하거나 비워 두세요.",
+        ),
+        NotUpgraded::Stranger(Stranger::Origin) => (
+            "Pages of this origin may not connect. The operator can name it in server.cors_origins.",
+            "이 출처의 페이지는 연결할 수 없습니다. 운영자가 server.cors_origins에 추가할 수 있습니다.",
+        ),
+        NotUpgraded::Stranger(Stranger::Host) => (
+            "The Host header does not name this server. The operator can name it in server.hosts.",
+            "Host 헤더가 이 서버의 이름이 아닙니다. 운영자가 server.hosts에 추가할 수 있습니다.",
+        ),
     }
 }
 

@@ -33,38 +33,14 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Response {
 }
 
 fn refused(not: NotUpgraded) -> Response {
-    let (status, code, reason, says) = match not {
-        NotUpgraded::NoHandshake => (
-            StatusCode::BAD_REQUEST,
-            Code::InvalidData,
-            "no_handshake",
-            Says::NoHandshake,
-        ),
-        NotUpgraded::Version => (
-            StatusCode::UPGRADE_REQUIRED,
-            Code::InvalidData,
-            "version",
-            Says::WebSocketVersion,
-        ),
-        NotUpgraded::Subprotocol => (
-            StatusCode::BAD_REQUEST,
-            Code::InvalidData,
-            "subprotocol",
-            Says::Subprotocol,
-        ),
-        NotUpgraded::Stranger(Stranger::Origin) => (
-            StatusCode::FORBIDDEN,
-            Code::PermissionDenied,
-            "origin",
-            Says::Origin,
-        ),
-        NotUpgraded::Stranger(Stranger::Host) => (
-            StatusCode::FORBIDDEN,
-            Code::PermissionDenied,
-            "host",
-            Says::HostName,
-        ),
+    let (status, code, reason) = match not {
+        NotUpgraded::NoHandshake => (StatusCode::BAD_REQUEST, Code::InvalidData, "no_handshake"),
+        NotUpgraded::Version => (StatusCode::UPGRADE_REQUIRED, Code::InvalidData, "version"),
+        NotUpgraded::Subprotocol => (StatusCode::BAD_REQUEST, Code::InvalidData, "subprotocol"),
+        NotUpgraded::Stranger(Stranger::Origin) => (StatusCode::FORBIDDEN, Code::PermissionDenied, "origin"),
+        NotUpgraded::Stranger(Stranger::Host) => (StatusCode::FORBIDDEN, Code::PermissionDenied, "host"),
     };
+    let says = Says::NotUpgraded(not);
     let mut response = Problem::new(status, code, reason, says).into_response();
     if not == NotUpgraded::Version {
         response
