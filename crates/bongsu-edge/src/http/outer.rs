@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
@@ -47,8 +47,10 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         app.node.counters.refused(problem.refusal.code);
         app.meters.refused(&problem.refusal);
-        let allow = response.headers().get(ALLOW).cloned();
-        response = problem.render(locale, &request_id, allow.as_ref());
+        let said = std::mem::take(response.headers_mut());
+        response = problem.render(locale, &request_id);
+        // What was said in headers beside the refusal holds: which methods or versions are spoken.
+        response.headers_mut().extend(said);
     }
     let headers = response.headers_mut();
     if let Some(origin) = origin {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bongsu_model::{Code, Locale, Refusal, Why};
@@ -123,7 +123,7 @@ impl Problem {
     }
 
     /// The document, with the headers that belong to it.
-    pub(super) fn render(&self, locale: Locale, request_id: &str, allow: Option<&HeaderValue>) -> Response {
+    pub(super) fn render(&self, locale: Locale, request_id: &str) -> Response {
         let refusal = &self.refusal;
         let (reason, field, incident) = match &refusal.why {
             Why::Reason(reason) => (Some(*reason), None, None),
@@ -160,9 +160,6 @@ impl Problem {
         }
         if let Some(ms) = refusal.retry_after_ms {
             headers.insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000).max(1)));
-        }
-        if let Some(allow) = allow {
-            headers.insert(ALLOW, allow.clone());
         }
         response
     }
