@@ -131,6 +131,8 @@ async fn who_says_nothing_is_asked_by_a_frame_alone() {
     let server = Server::start().await;
     server.stop_clock();
     let mut one = session(&server, &json!({ "jwt_token": "1" })).await;
+    one.say(&ask("PING", "p", &json!({}))).await;
+    answer(&mut one, "PONG", "p").await;
     server.pass_ms(30_000);
     assert_eq!(one.said().await, Said::Ping);
     one.raw(frame(0x8a, b"")).await;

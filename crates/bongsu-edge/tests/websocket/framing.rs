@@ -83,12 +83,11 @@ async fn pings_are_answered_with_what_they_hold() {
     }
 }
 
-#[tokio::test]
-async fn what_the_rfc_does_not_allow_ends_with_its_code() {
-    let server = Server::start().await;
+/// What RFC 6455 or we do not allow: what it is, its bytes, and the code that it is closed with.
+fn violations() -> Vec<(&'static str, Vec<u8>, u16)> {
     let text_of = |bytes: &[u8]| frame(0x81, bytes);
     let after_a_fragment = |bytes: Vec<u8>| [frame(0x01, b"{"), bytes].concat();
-    let cases: Vec<(&str, Vec<u8>, u16)> = vec![
+    vec![
         ("no mask", server_frame(Opcode::Text, b"{}").to_vec(), 1002),
         (
             "no mask on a ping",
@@ -146,8 +145,13 @@ async fn what_the_rfc_does_not_allow_ends_with_its_code() {
             [frame(0x02, b"{"), frame(0x80, b"}")].concat(),
             4400,
         ),
-    ];
-    for (what, bytes, close_code) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn what_the_rfc_does_not_allow_ends_with_its_code() {
+    let server = Server::start().await;
+    for (what, bytes, close_code) in violations() {
         let mut stranger = server.connect().await;
         stranger.raw(&bytes).await;
         let told = stranger.closed("invalid_data", close_code, "never").await;

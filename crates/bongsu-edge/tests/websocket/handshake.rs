@@ -119,57 +119,59 @@ async fn headers_are_lists_in_any_case_and_order() {
     }
 }
 
+/// A header of the handshake, what stands in its place, and what that is told.
+const NO_HANDSHAKES: [(&str, &[&str], u16, &str); 14] = [
+    ("Upgrade", &[], 400, "no_handshake"),
+    ("Upgrade", &["Upgrade: h2c"], 400, "no_handshake"),
+    ("Upgrade", &["Upgrade: websockets"], 400, "no_handshake"),
+    ("Connection", &[], 400, "no_handshake"),
+    ("Connection", &["Connection: keep-alive"], 400, "no_handshake"),
+    ("Sec-WebSocket-Version", &[], 426, "version"),
+    (
+        "Sec-WebSocket-Version",
+        &["Sec-WebSocket-Version: 8"],
+        426,
+        "version",
+    ),
+    (
+        "Sec-WebSocket-Version",
+        &["Sec-WebSocket-Version: 013"],
+        426,
+        "version",
+    ),
+    ("Sec-WebSocket-Key", &[], 400, "no_handshake"),
+    ("Sec-WebSocket-Key", &["Sec-WebSocket-Key:"], 400, "no_handshake"),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: x"],
+        400,
+        "no_handshake",
+    ),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j"],
+        400,
+        "no_handshake",
+    ),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSEhdGhlIHNhbXBsZSBub25jZSEh"],
+        400,
+        "no_handshake",
+    ),
+    (
+        "Sec-WebSocket-Key",
+        &["Sec-WebSocket-Key: \u{e9}"],
+        400,
+        "no_handshake",
+    ),
+];
+
 #[tokio::test]
 async fn what_is_no_handshake_is_told_so_and_the_connection_goes_on() {
     let server = Server::start().await;
-    let cases: [(&str, &[&str], u16, &str); 14] = [
-        ("Upgrade", &[], 400, "no_handshake"),
-        ("Upgrade", &["Upgrade: h2c"], 400, "no_handshake"),
-        ("Upgrade", &["Upgrade: websockets"], 400, "no_handshake"),
-        ("Connection", &[], 400, "no_handshake"),
-        ("Connection", &["Connection: keep-alive"], 400, "no_handshake"),
-        ("Sec-WebSocket-Version", &[], 426, "version"),
-        (
-            "Sec-WebSocket-Version",
-            &["Sec-WebSocket-Version: 8"],
-            426,
-            "version",
-        ),
-        (
-            "Sec-WebSocket-Version",
-            &["Sec-WebSocket-Version: 013"],
-            426,
-            "version",
-        ),
-        ("Sec-WebSocket-Key", &[], 400, "no_handshake"),
-        ("Sec-WebSocket-Key", &["Sec-WebSocket-Key:"], 400, "no_handshake"),
-        (
-            "Sec-WebSocket-Key",
-            &["Sec-WebSocket-Key: x"],
-            400,
-            "no_handshake",
-        ),
-        (
-            "Sec-WebSocket-Key",
-            &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j"],
-            400,
-            "no_handshake",
-        ),
-        (
-            "Sec-WebSocket-Key",
-            &["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSEhdGhlIHNhbXBsZSBub25jZSEh"],
-            400,
-            "no_handshake",
-        ),
-        (
-            "Sec-WebSocket-Key",
-            &["Sec-WebSocket-Key: \u{e9}"],
-            400,
-            "no_handshake",
-        ),
-    ];
     let mut client = Client::open(server.address).await;
-    for (without, with, status, reason) in cases {
+    for (without, with, status, reason) in NO_HANDSHAKES {
         let kept = |line: &&str| !line.starts_with(&format!("{without}:"));
         let mut lines: Vec<_> = lines().into_iter().filter(kept).collect();
         lines.extend(with);

@@ -16,6 +16,7 @@ mod limits;
 mod order;
 mod origins;
 mod pings;
+mod resume;
 mod server;
 mod sign_in;
 mod slow;

@@ -26,7 +26,14 @@ async fn is_asked(client: &mut Client) {
     );
 }
 
-/// Room 1 has one member, so nobody hears of another's coming and going.
+/// A session whose sign-in is over: only then its silence begins.
+async fn session(server: &Server, user: i64) -> Client {
+    let mut client = server.session(user).await;
+    client.settled().await;
+    client
+}
+
+/// With users 11 and 12, who share no room and so do not hear of each other.
 async fn alone(limits: Limits) -> Server {
     let server = Server::limited(limits).await;
     server.users([11, 12]).await;
@@ -54,8 +61,8 @@ async fn nobody_connects_without_signing_in() {
 #[tokio::test]
 async fn who_says_nothing_is_asked_once_and_then_closed() {
     let server = alone(limits()).await;
-    let mut silent = server.session(11).await;
-    let mut witness = server.session(12).await;
+    let mut silent = session(&server, 11).await;
+    let mut witness = session(&server, 12).await;
     server.pass_ms(100_000);
     is_asked(&mut silent).await;
     is_asked(&mut witness).await;
@@ -87,8 +94,8 @@ async fn whatever_is_heard_shows_that_somebody_is_there() {
         ("an empty fragment", frame(0x01, b"")),
     ];
     for (what, bytes) in ways {
-        let mut silent = server.session(11).await;
-        let mut heard = server.session(12).await;
+        let mut silent = session(&server, 11).await;
+        let mut heard = session(&server, 12).await;
         server.pass_ms(300_000);
         is_asked(&mut silent).await;
         is_asked(&mut heard).await;
@@ -122,8 +129,8 @@ async fn heard_by_now(server: &Server, what: &str) {
 #[tokio::test]
 async fn a_message_is_finished_in_time_however_slowly_it_comes() {
     let server = alone(limits()).await;
-    let mut one = server.session(11).await;
-    let mut beat = server.session(12).await;
+    let mut one = session(&server, 11).await;
+    let mut beat = session(&server, 12).await;
     let slowly = text(post("x", "slow"));
     one.raw(&slowly[..1]).await;
     beat.settled().await;
@@ -140,8 +147,8 @@ async fn a_message_is_finished_in_time_however_slowly_it_comes() {
 #[tokio::test]
 async fn fragments_are_one_message_and_have_its_time() {
     let server = alone(limits()).await;
-    let mut one = server.session(11).await;
-    let mut beat = server.session(12).await;
+    let mut one = session(&server, 11).await;
+    let mut beat = session(&server, 12).await;
     one.raw(frame(0x01, b"{")).await;
     beat.settled().await;
     for _ in 0..9 {
@@ -157,8 +164,8 @@ async fn fragments_are_one_message_and_have_its_time() {
 #[tokio::test]
 async fn pings_between_fragments_buy_no_time() {
     let server = alone(limits()).await;
-    let mut one = server.session(11).await;
-    let mut beat = server.session(12).await;
+    let mut one = session(&server, 11).await;
+    let mut beat = session(&server, 12).await;
     one.raw(frame(0x01, b"{")).await;
     beat.settled().await;
     for _ in 0..9 {
@@ -175,7 +182,7 @@ async fn pings_between_fragments_buy_no_time() {
 #[tokio::test]
 async fn messages_between_slow_ones_have_their_own_time() {
     let server = alone(limits()).await;
-    let mut one = server.session(11).await;
+    let mut one = session(&server, 11).await;
     let mut bytes = Vec::new();
     for n in 0..4 {
         bytes.push(text(json!({ "type": "ping", "id": n.to_string() })));
@@ -226,7 +233,7 @@ async fn time_that_the_server_takes_does_not_run_against_the_client() {
 #[tokio::test]
 async fn who_does_not_close_after_us_is_cut_off_in_the_end() {
     let server = alone(limits()).await;
-    let mut one = server.session(11).await;
+    let mut one = session(&server, 11).await;
     let operator = World::operator();
     server
         .node
