@@ -39,6 +39,8 @@ def run(make_server, only=None):
                 function(server)
                 alive = fresh or server.process.poll() is None
                 assert alive, f"the server ended with {server.process.poll()}"
+                complaints = server.complaints()
+                assert not complaints, f"in the server's log: {complaints[:3]}"
             except Skipped as reason:
                 skipped.append(name_of(function))
                 print(f"== SKIPPED {name_of(function)}: {reason}", flush=True)

@@ -40,6 +40,7 @@ class Server:
         self.config.write_text(config + "\n[limits]\n" + "\n".join(lines) + "\n")
         self.process = None
         self.log = open(os.path.join(self.home.name, "log"), "ab")
+        self.looked = 0
         try:
             self.start()
         except BaseException:
@@ -99,6 +100,15 @@ class Server:
     def log_tail(self, size=2000):
         self.log.flush()
         return pathlib.Path(self.log.name).read_text(errors="replace")[-size:]
+
+    def complaints(self):
+        """What the log says since the last look that must never be there: a task that panicked ends no process."""
+        self.log.flush()
+        with open(self.log.name, errors="replace") as log:
+            log.seek(self.looked)
+            lines = log.readlines()
+            self.looked = log.tell()
+        return [line for line in lines if "panicked at" in line or " ERROR " in line]
 
     # Tokens and clients
 
