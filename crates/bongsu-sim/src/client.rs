@@ -1,15 +1,16 @@
-//! A client of the action protocol: connects, resumes from what it has, posts, and notes all it sees.
+//! A client of either protocol: connects, resumes from what it has, posts, and notes all it sees.
 //!
 //! Invariant: it believes only what it reads; it speaks and reads through the real codec, in whatever pieces bytes come.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bongsu_wire::action::client::{self as wire, Greeting, Heard, Value};
 use tokio::sync::mpsc;
 
-use crate::history::{Record, Saw};
+use crate::history::{Entered, Mark, Record, Saw};
 use crate::line::Pipe;
+use crate::random::Random;
+use crate::tongue::{Ask, Ear, Heard, Point, Said, Stands, Tongue};
 
 /// A connection, from the client's side.
 pub(crate) struct Link {
@@ -48,35 +49,47 @@ pub(crate) struct Sent {
 pub(crate) struct Client {
     pub(crate) index: usize,
     pub(crate) user: i64,
+    pub(crate) tongue: Tongue,
     pub(crate) session: u32,
     pub(crate) link: Option<Link>,
     /// An operator keeps it out.
     pub(crate) banned: bool,
     pub(crate) sent: Vec<Sent>,
-    partial: Vec<u8>,
+    ear: Ear,
+    /// Answers to pings that came, over all connections.
+    pongs: u64,
+    random: Random,
     places: BTreeMap<i64, Place>,
-    /// The resume of the CONNECT under way.
+    /// The resume of the sign-in under way.
     resumes: BTreeMap<i64, u64>,
     joins: BTreeMap<String, Option<u64>>,
+    /// Whom it has blocked or not; `None` while it is not sure.
+    blocks: BTreeMap<i64, Option<bool>>,
     references: u64,
     posts: u64,
+    events: u64,
 }
 
 impl Client {
-    pub(crate) fn new(index: usize, user: i64) -> Self {
+    pub(crate) fn new(index: usize, user: i64, tongue: Tongue, random: Random) -> Self {
         Self {
             index,
             user,
+            tongue,
             session: 0,
             link: None,
             banned: false,
             sent: Vec::new(),
-            partial: Vec::new(),
+            ear: Ear::new(tongue),
+            pongs: 0,
+            random,
             places: BTreeMap::new(),
             resumes: BTreeMap::new(),
             joins: BTreeMap::new(),
+            blocks: BTreeMap::new(),
             references: 0,
             posts: 0,
+            events: 0,
         }
     }
 
@@ -89,6 +102,11 @@ impl Client {
         self.places.keys().copied().collect()
     }
 
+    /// Pings that were answered.
+    pub(crate) fn pongs(&self) -> u64 {
+        self.pongs + self.ear.pongs
+    }
+
     fn reference(&mut self) -> String {
         self.references += 1;
         format!("c{}-{}", self.index, self.references)
@@ -97,7 +115,8 @@ impl Client {
     /// Takes up a connection and signs in, resuming where it is or from nothing.
     pub(crate) fn connect(&mut self, link: Link, resume: bool) {
         self.session += 1;
-        self.partial.clear();
+        self.pongs += self.ear.pongs;
+        self.ear = Ear::new(self.tongue);
         self.joins.clear();
         if !resume {
             self.places.clear();
@@ -107,21 +126,21 @@ impl Client {
             .iter()
             .map(|(room, place)| (*room, place.seq))
             .collect();
-        let points: Vec<_> = self
+        let points: Vec<Point> = self
             .places
             .iter()
-            .map(|(room, place)| (*room, place.seq, place.epoch.as_str()))
+            .map(|(room, place)| (*room, place.seq, place.epoch.clone()))
             .collect();
-        let greeting = Greeting {
+        let ask = Ask::SignIn {
+            user: self.user,
             resume: &points,
-            ..Greeting::default()
         };
-        let bytes = wire::connect_with(&self.user.to_string(), &greeting, "connect");
+        let bytes = self.tongue.say(&ask, "connect", &self.random);
         self.link = Some(link);
         self.say(bytes);
     }
 
-    /// Drops the connection: posts without an answer may or may not be stored.
+    /// Drops the connection: what has no answer may or may not have been done.
     pub(crate) fn drop_link(&mut self) {
         if let Some(link) = self.link.take() {
             link.pipe.cut();
@@ -131,11 +150,22 @@ impl Client {
         }
     }
 
-    /// Sends bytes; false if the server has not read enough of the ones before.
-    pub(crate) fn say(&self, bytes: Vec<u8>) -> bool {
-        self.link
-            .as_ref()
-            .is_some_and(|link| link.bytes.try_send(bytes).is_ok())
+    /// Sends bytes, if the server has read enough of the ones before; those of frames come in two pieces now and then.
+    pub(crate) fn say(&self, mut bytes: Vec<u8>) {
+        let Some(link) = &self.link else { return };
+        if self.tongue != Tongue::Lines && link.bytes.capacity() > 1 && self.random.often(100) {
+            let cut = usize::try_from(self.random.within(0..bytes.len() as u64)).unwrap_or(0);
+            let rest = bytes.split_off(cut);
+            // Both fit; a server that is gone is noticed when it is read.
+            let _ = link.bytes.try_send(bytes);
+            bytes = rest;
+        }
+        let _ = link.bytes.try_send(bytes);
+    }
+
+    fn ask(&mut self, ask: &Ask<'_>) -> Vec<u8> {
+        let reference = self.reference();
+        self.tongue.say(ask, &reference, &self.random)
     }
 
     /// The bytes of a new post, and what it notes about it.
@@ -144,7 +174,12 @@ impl Client {
         let content = format!("{}.{}", self.index, self.posts);
         let client_id = named.then(|| format!("id-{content}"));
         let reference = self.reference();
-        let bytes = wire::post(room, &content, client_id.as_deref(), &reference);
+        let ask = Ask::Post {
+            room,
+            text: &content,
+            client_id: client_id.as_deref(),
+        };
+        let bytes = self.tongue.say(&ask, &reference, &self.random);
         let saw = Saw::Sent {
             room,
             content: content.clone(),
@@ -169,44 +204,65 @@ impl Client {
             .find(|sent| sent.fate == Fate::Unknown && sent.client_id.is_some())?;
         sent.fate = Fate::Waits;
         sent.reference = reference;
-        Some(wire::post(
-            sent.room,
-            &sent.content,
-            sent.client_id.as_deref(),
-            &sent.reference,
-        ))
+        let ask = Ask::Post {
+            room: sent.room,
+            text: &sent.content,
+            client_id: sent.client_id.as_deref(),
+        };
+        Some(self.tongue.say(&ask, &sent.reference, &self.random))
     }
 
     pub(crate) fn join(&mut self, room: i64, after: Option<u64>) -> Vec<u8> {
         let reference = self.reference();
-        let object = match after {
-            Some(after) => format!(r#"{{"chatroom_id":{room},"after_seq":{after}}}"#),
-            None => format!(r#"{{"chatroom_id":{room}}}"#),
-        };
-        let bytes = wire::request("JOIN_ROOM", &object, &reference);
+        let bytes = self
+            .tongue
+            .say(&Ask::Join { room, after }, &reference, &self.random);
         self.joins.insert(reference, after);
         bytes
     }
 
     pub(crate) fn leave(&mut self, room: i64) -> Vec<u8> {
-        let reference = self.reference();
-        wire::leave(room, &reference)
+        self.ask(&Ask::Leave { room })
     }
 
     pub(crate) fn chatter(&mut self, room: i64) -> Vec<u8> {
         let reference = self.reference();
-        let mut bytes = wire::request(
-            "TYPING",
-            &format!(r#"{{"chatroom_id":{room},"is_typing":true}}"#),
-            &reference,
-        );
         let seq = self.places.get(&room).map_or(0, |place| place.seq);
-        bytes.extend(wire::request(
-            "MARK_READ",
-            &format!(r#"{{"chatroom_id":{room},"seq":{seq}}}"#),
-            &reference,
-        ));
+        let mut bytes = self.tongue.say(&Ask::Typing { room }, &reference, &self.random);
+        bytes.extend(
+            self.tongue
+                .say(&Ask::Read { room, seq }, &reference, &self.random),
+        );
         bytes
+    }
+
+    /// The bytes of an application event, and what it notes about it.
+    pub(crate) fn emit(&mut self, room: i64, key: &str) -> (Vec<u8>, Saw) {
+        self.events += 1;
+        let mark = Mark {
+            client: self.index,
+            session: self.session,
+            number: self.events,
+        };
+        let key = key.to_owned();
+        let bytes = self.ask(&Ask::Emit {
+            room,
+            key: &key,
+            mark,
+        });
+        (bytes, Saw::Emitted { room, key, mark })
+    }
+
+    /// Blocks a user, or does not any more; nothing if it does not know what became of the last time.
+    pub(crate) fn block(&mut self, user: i64) -> Option<(Vec<u8>, Saw)> {
+        let known = self.blocks.entry(user).or_insert(Some(false));
+        let on = !known.take()?;
+        Some((self.ask(&Ask::Block { user, on }), Saw::Blocking { user, on }))
+    }
+
+    /// The bytes with which it ends the conversation by the rules, if its protocol has any.
+    pub(crate) fn goodbye(&self) -> Option<Vec<u8>> {
+        self.tongue.goodbye(&self.random)
     }
 
     /// Reads what has come, and notes it.
@@ -227,10 +283,8 @@ impl Client {
         let mut commits = 0;
         for (committed, bytes) in pieces {
             commits = committed;
-            self.partial.extend_from_slice(&bytes);
-            while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.partial.drain(..=end).collect();
-                for saw in self.line(&line) {
+            for said in self.ear.hear(&bytes) {
+                for saw in self.heard(said) {
                     note(self, commits, saw);
                 }
             }
@@ -247,123 +301,128 @@ impl Client {
         }
     }
 
-    fn line(&mut self, line: &[u8]) -> Vec<Saw> {
-        let heard = Heard::parse(line).expect("the server speaks the protocol");
-        let object = heard.object().expect("the server speaks the protocol");
-        let reference = heard.seq_id.as_deref().unwrap_or_default().to_owned();
-        match &*heard.action {
-            "CONNECT_SUCCESS" => vec![self.connected(&object)],
-            "JOIN_ROOM_SUCCESS" => vec![self.joined(&object, &reference)],
-            "LEAVE_ROOM_SUCCESS" => vec![self.left(&object)],
-            "USER_LEFT" if object["user_id"] == self.user => vec![self.left(&object)],
-            "NEW_MESSAGE" => self.message(&object, &reference),
-            "BATCH_MESSAGES" => {
-                let messages = object["messages"].as_array().cloned().unwrap_or_default();
-                messages
-                    .iter()
-                    .flat_map(|message| self.message(message, ""))
-                    .collect()
+    fn heard(&mut self, said: Said) -> Vec<Saw> {
+        let Said { heard, reference } = said;
+        match heard {
+            Heard::SignedIn(rooms) => vec![self.connected(rooms)],
+            Heard::Joined { stands } => vec![self.joined(stands, &reference)],
+            Heard::Left { room } => vec![self.left(room)],
+            Heard::Gone { room, user } if user == self.user => vec![self.left(room)],
+            Heard::Gone { room, user } => vec![Saw::Gone { room, user }],
+            Heard::Message {
+                room,
+                seq,
+                sender,
+                text,
+            } => self.message((room, seq), sender, text, &reference),
+            Heard::Accepted { room, seq } => self.accepted(room, seq, |sent| sent.reference == reference),
+            Heard::Blocked { user, on } => {
+                self.blocks.insert(user, Some(on));
+                vec![Saw::Blocked { user, on }]
             }
-            "ERROR" | "CONNECT_ERROR" => vec![self.refused(&object)],
-            "SESSION_CLOSED" => vec![Saw::Over {
-                why: text(&object, "error_code"),
+            Heard::Event {
+                room,
+                sender,
+                key,
+                mark,
+            } => vec![Saw::Event {
+                room,
+                sender,
+                key,
+                mark,
             }],
-            "USER_JOINED"
-            | "USER_LEFT"
-            | "TYPING"
-            | "MESSAGE_READ"
-            | "MARK_READ_SUCCESS"
-            | "USER_STATUS_CHANGED" => Vec::new(),
-            other => panic!("{other} was not expected"),
+            Heard::Refused { code } => vec![self.refused(code, reference)],
+            Heard::Over { why } => vec![Saw::Over { why }],
         }
     }
 
-    fn connected(&mut self, object: &Value) -> Saw {
+    fn connected(&mut self, rooms: Vec<Stands>) -> Saw {
         if let Some(link) = &mut self.link {
             link.signed_in = true;
         }
-        let mut rooms = Vec::new();
-        let mut places = BTreeMap::new();
-        for it in object["rooms"].as_array().into_iter().flatten() {
-            let (room, seq) = (integer(it, "chatroom_id"), unsigned(it, "seq"));
-            let resumed = self.resumes.get(&room).filter(|_| it["recovered"] == true);
-            let has = resumed.copied().unwrap_or(seq);
-            rooms.push((room, seq, has));
-            places.insert(
+        self.places.clear();
+        let mut entered = Vec::new();
+        for Stands {
+            room,
+            seq,
+            epoch,
+            recovered,
+        } in rooms
+        {
+            let asked = self.resumes.get(&room);
+            let has = asked.filter(|_| recovered == Some(true)).copied().unwrap_or(seq);
+            entered.push(Entered {
                 room,
-                Place {
-                    seq: has,
-                    epoch: text(it, "epoch"),
-                },
-            );
+                seq,
+                has,
+                asked: asked.is_some(),
+                recovered,
+            });
+            self.places.insert(room, Place { seq: has, epoch });
         }
-        self.places = places;
-        Saw::Connected { rooms }
+        Saw::Connected { rooms: entered }
     }
 
-    fn joined(&mut self, object: &Value, reference: &str) -> Saw {
-        let (room, seq) = (integer(object, "chatroom_id"), unsigned(object, "seq"));
+    fn joined(&mut self, stands: Stands, reference: &str) -> Saw {
+        let Stands {
+            room,
+            seq,
+            epoch,
+            recovered,
+        } = stands;
         let after = self.joins.remove(reference).flatten();
+        let after = after.filter(|_| recovered != Some(false));
         let has = after.unwrap_or(seq).min(seq);
-        self.places.entry(room).or_insert_with(|| Place {
-            seq: has,
-            epoch: text(object, "epoch"),
-        });
+        self.places
+            .entry(room)
+            .or_insert_with(|| Place { seq: has, epoch });
         Saw::Joined { room, seq, after }
     }
 
-    fn left(&mut self, object: &Value) -> Saw {
-        let room = integer(object, "chatroom_id");
+    fn left(&mut self, room: i64) -> Saw {
         self.places.remove(&room);
         Saw::Left { room }
     }
 
-    fn message(&mut self, object: &Value, reference: &str) -> Vec<Saw> {
-        let (room, seq) = (integer(object, "chatroom_id"), unsigned(object, "seq"));
-        let (sender, content) = (integer(&object["sender"], "user_id"), text(object, "content"));
-        let mut saw = Vec::new();
-        // The answer to a repeat is no delivery.
-        if object.get("client_message_id").is_none() {
-            if let Some(place) = self.places.get_mut(&room) {
-                place.seq = place.seq.max(seq);
-            }
-            saw.push(Saw::Message {
-                room,
-                seq,
-                sender,
-                content: content.clone(),
-            });
+    fn message(
+        &mut self,
+        (room, seq): (i64, u64),
+        sender: i64,
+        content: String,
+        reference: &str,
+    ) -> Vec<Saw> {
+        if let Some(place) = self.places.get_mut(&room) {
+            place.seq = place.seq.max(seq);
         }
-        let own = self
-            .sent
-            .iter_mut()
-            .find(|sent| sent.reference == reference || sent.content == content);
-        if let Some(sent) = own.filter(|sent| sent.fate != Fate::Acknowledged) {
-            sent.fate = Fate::Acknowledged;
-            saw.push(Saw::Acknowledged { room, seq, content });
-        }
+        let own = |sent: &Sent| sent.reference == reference || sent.content == content;
+        let answers = self.tongue.answers_by_events();
+        let accepted = answers.then(|| self.accepted(room, seq, own));
+        let mut saw = vec![Saw::Message {
+            room,
+            seq,
+            sender,
+            content,
+        }];
+        saw.extend(accepted.into_iter().flatten());
         saw
     }
 
-    fn refused(&mut self, object: &Value) -> Saw {
-        let (code, action) = (text(object, "error_code"), text(object, "original_action"));
-        let reference = text(object, "original_seq_id");
+    fn accepted(&mut self, room: i64, seq: u64, own: impl Fn(&Sent) -> bool) -> Vec<Saw> {
+        let sent = self.sent.iter_mut().find(|sent| own(sent));
+        let sent = sent.filter(|sent| sent.fate != Fate::Acknowledged);
+        let saw = sent.map(|sent| {
+            sent.fate = Fate::Acknowledged;
+            let content = sent.content.clone();
+            Saw::Acknowledged { room, seq, content }
+        });
+        saw.into_iter().collect()
+    }
+
+    fn refused(&mut self, code: String, reference: String) -> Saw {
         let broke = ["INTERNAL_ERROR", "OVERLOADED", "SHUTTING_DOWN"].contains(&code.as_str());
         if let Some(sent) = self.sent.iter_mut().find(|sent| sent.reference == reference) {
             sent.fate = if broke { Fate::Unknown } else { Fate::Refused };
         }
-        Saw::Refused { code, action }
+        Saw::Refused { code, reference }
     }
-}
-
-fn integer(object: &Value, key: &str) -> i64 {
-    object[key].as_i64().expect("a number")
-}
-
-fn unsigned(object: &Value, key: &str) -> u64 {
-    object[key].as_u64().expect("a number that is not negative")
-}
-
-fn text(object: &Value, key: &str) -> String {
-    object[key].as_str().unwrap_or_default().to_owned()
 }

@@ -5,6 +5,73 @@ use std::fmt;
 
 use crate::truth::Truth;
 
+/// What tells one application event from all others: who sent it, on which connection, and the sender's own number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark {
+    /// The client.
+    pub client: usize,
+    /// Its connection.
+    pub session: u32,
+    /// Ascending.
+    pub number: u64,
+}
+
+impl Mark {
+    /// As an application puts it into its event.
+    pub(crate) fn json(self) -> String {
+        let Self {
+            client,
+            session,
+            number,
+        } = self;
+        format!(r#"{{"c":{client},"s":{session},"n":{number}}}"#)
+    }
+
+    /// Out of the event's object.
+    pub(crate) fn of(object: &bongsu_wire::typed::client::Value) -> Self {
+        let part = |key: &str| {
+            object[key]
+                .as_u64()
+                .expect("the application's own data, untouched")
+        };
+        Self {
+            client: usize::try_from(part("c")).expect("there are few clients"),
+            session: u32::try_from(part("s")).expect("there are few connections"),
+            number: part("n"),
+        }
+    }
+}
+
+/// A room at a sign-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// Which.
+    pub room: i64,
+    /// Its last message.
+    pub seq: u64,
+    /// Where the client is: the same, or where it resumes.
+    pub has: u64,
+    /// Whether the client asked to resume it.
+    pub asked: bool,
+    /// What the server said to that.
+    pub recovered: Option<bool>,
+}
+
+/// What kind of world it was, as far as the checks must know.
+#[derive(Clone, Debug, Default)]
+pub struct Stage {
+    /// So many nodes.
+    pub nodes: usize,
+    /// Whether old messages were deleted now and then.
+    pub retains: bool,
+    /// The rooms whose memberships end with the member's last session.
+    pub session_rooms: Vec<i64>,
+    /// So long a user has to come back, in milliseconds.
+    pub grace_ms: u64,
+    /// A user that was gone at the end, and since when.
+    pub absent: Option<(i64, u64)>,
+}
+
 /// One thing that a client saw or did.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -25,10 +92,15 @@ pub struct Record {
 /// What a client saw or did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saw {
+    /// It dialled, and asked to sign in.
+    Dialled {
+        /// Which node.
+        node: usize,
+    },
     /// It signed in.
     Connected {
-        /// Each room with its last message, and where the client is: the same, or where it resumes.
-        rooms: Vec<(i64, u64, u64)>,
+        /// Where it is a member.
+        rooms: Vec<Entered>,
     },
     /// It joined a room.
     Joined {
@@ -73,12 +145,58 @@ pub enum Saw {
         /// The text.
         content: String,
     },
+    /// It asked to leave.
+    Leaving {
+        /// Which room.
+        room: i64,
+    },
+    /// It was told that another's membership ended.
+    Gone {
+        /// Where.
+        room: i64,
+        /// Whose.
+        user: i64,
+    },
+    /// It asked to hear nothing of a user any more, or to hear it again.
+    Blocking {
+        /// Whom.
+        user: i64,
+        /// Nothing any more.
+        on: bool,
+    },
+    /// That was done.
+    Blocked {
+        /// Whom.
+        user: i64,
+        /// Nothing any more.
+        on: bool,
+    },
+    /// It sent an application event.
+    Emitted {
+        /// Where.
+        room: i64,
+        /// What replaces what while it waits; empty for nothing.
+        key: String,
+        /// Which.
+        mark: Mark,
+    },
+    /// An application event came.
+    Event {
+        /// Where.
+        room: i64,
+        /// From whom.
+        sender: i64,
+        /// Its key.
+        key: String,
+        /// Which.
+        mark: Mark,
+    },
     /// A request was refused.
     Refused {
         /// The code.
         code: String,
-        /// The request.
-        action: String,
+        /// The request's reference.
+        reference: String,
     },
     /// The connection is over.
     Over {
@@ -101,6 +219,8 @@ pub struct Standing {
 /// All that there is to judge.
 #[derive(Clone, Debug, Default)]
 pub struct History {
+    /// The kind of world.
+    pub stage: Stage,
     /// In the order in which clients read.
     pub records: Vec<Record>,
     /// What was committed.

@@ -3,7 +3,7 @@
 use bongsu_bus::Faults;
 use bongsu_store::memory::Injected;
 
-use crate::world::{ROOMS, USERS, World};
+use crate::world::{Cast, ROOMS, USERS, World};
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,27 @@ pub(crate) enum Op {
     Chatter {
         client: usize,
         room: i64,
+    },
+    /// So many application events, one right after the other.
+    Emit {
+        client: usize,
+        room: i64,
+        key: &'static str,
+        count: u64,
+    },
+    Block {
+        client: usize,
+        user: i64,
+    },
+    /// The connection breaks off within a post.
+    Break {
+        client: usize,
+        room: i64,
+        per_mille: u64,
+    },
+    /// The client ends the conversation as its protocol says.
+    Goodbye {
+        client: usize,
     },
     Read {
         client: usize,
@@ -93,6 +114,10 @@ impl Op {
             Self::Join { .. } => "join",
             Self::Leave { .. } => "leave",
             Self::Chatter { .. } => "chatter",
+            Self::Emit { .. } => "emit",
+            Self::Block { .. } => "block",
+            Self::Break { .. } => "break",
+            Self::Goodbye { .. } => "goodbye",
             Self::Read { .. } => "read",
             Self::Wait { .. } => "wait",
             Self::Crash { .. } => "crash",
@@ -172,7 +197,10 @@ fn of_client(world: &World) -> Op {
             Op::Nothing
         };
     }
-    let any = random.within(1..ROOMS + 1).cast_signed();
+    if world.cast == Cast::Mixed && random.often(260) {
+        return of_mixed_client(world, client);
+    }
+    let any = random.within(1..world.rooms + 1).cast_signed();
     let own = random.one_of(&it.rooms()).copied().unwrap_or(any);
     match random.within(0..100) {
         0..55 => {
@@ -192,8 +220,7 @@ fn of_client(world: &World) -> Op {
         55..62 => Op::Retry { client },
         62..70 => {
             let after = random.often(300).then(|| random.within(0..30));
-            // What was deleted cannot be had, and a join does not say so.
-            let known = it.rooms().contains(&any) || world.retains;
+            let known = it.rooms().contains(&any) || (world.retains && world.cast == Cast::Plain);
             Op::Join {
                 client,
                 room: any,
@@ -213,6 +240,37 @@ fn of_client(world: &World) -> Op {
     }
 }
 
+/// What only clients of a mixed world do.
+fn of_mixed_client(world: &World, client: usize) -> Op {
+    let (random, it) = (&world.random, &world.clients[client]);
+    let own = random.one_of(&it.rooms()).copied();
+    let Some(room) = own else { return Op::Nothing };
+    match random.within(0..100) {
+        0..55 => Op::Emit {
+            client,
+            room,
+            key: random.one_of(&["", "a", "a", "b"]).copied().unwrap_or_default(),
+            count: random.within(1..5),
+        },
+        55..70 => {
+            // Of a user's devices each has its own to block, so that nobody else undoes what it has done.
+            let user = random.within(1..USERS + 1).cast_signed();
+            let second = client as u64 >= USERS;
+            if user == it.user || (user % 2 == 0) != second {
+                Op::Nothing
+            } else {
+                Op::Block { client, user }
+            }
+        }
+        70..85 => Op::Break {
+            client,
+            room,
+            per_mille: random.within(0..1_001),
+        },
+        _ => Op::Goodbye { client },
+    }
+}
+
 fn of_operator(world: &World) -> Op {
     let random = &world.random;
     let Some(node) = random.one_of(&world.up()).copied() else {
@@ -220,6 +278,7 @@ fn of_operator(world: &World) -> Op {
     };
     let (user, room) = (
         random.within(1..USERS + 1).cast_signed(),
+        // Nobody but its members and the time ends what is bound to sessions, so that it can be told who did.
         random.within(1..ROOMS + 1).cast_signed(),
     );
     let deed = match random.within(0..10) {

@@ -10,6 +10,7 @@ use bongsu_node::{Claims, Clock, IceServers, Policy, Ports, Tokens};
 use bongsu_store::Store;
 use tokio::time::Instant;
 
+use crate::defect::Defect;
 use crate::random::Random;
 
 /// 2024-01-01T00:00:00Z, when every simulation begins.
@@ -62,6 +63,24 @@ struct NoIce;
 impl IceServers for NoIce {
     fn servers(&self, _user: UserId, _now: Timestamp) -> Vec<IceServer> {
         Vec::new()
+    }
+}
+
+/// How long a user of a mixed world has to come back, and how often its nodes look for those who did not.
+pub(crate) const GRACE_MS: u64 = 1_500;
+const CHECK_MS: u64 = 4_000;
+
+/// The limits of a mixed world: time runs out while something happens.
+pub(crate) fn mixed_limits(defect: Option<Defect>) -> Limits {
+    let (grace_ms, check_ms) = match defect {
+        Some(Defect::MembershipsStay) => (600_000, 600_000),
+        Some(Defect::NoGrace) => (0, CHECK_MS),
+        Some(_) | None => (GRACE_MS, CHECK_MS),
+    };
+    Limits {
+        presence_grace_ms: grace_ms,
+        session_rooms_check_ms: check_ms,
+        ..limits()
     }
 }
 

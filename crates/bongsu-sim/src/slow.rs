@@ -15,6 +15,7 @@ use bongsu_store::{
     RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer,
 };
 
+use crate::defect::Defect;
 use crate::random::Random;
 
 /// How late an answer comes at most, in milliseconds.
@@ -26,11 +27,17 @@ pub(crate) struct Slow {
     random: Random,
     /// So many answers of a thousand are late.
     late: u64,
+    defect: Option<Defect>,
 }
 
 impl Slow {
-    pub(crate) fn new(inner: Arc<Memory>, random: Random, late: u64) -> Self {
-        Self { inner, random, late }
+    pub(crate) fn new(inner: Arc<Memory>, random: Random, late: u64, defect: Option<Defect>) -> Self {
+        Self {
+            inner,
+            random,
+            late,
+            defect,
+        }
     }
 
     async fn late<T>(&self, answer: T) -> T {
@@ -76,6 +83,9 @@ impl Store for Slow {
     }
 
     async fn blocks(&self, user: UserId) -> Result<Vec<UserId>, StoreFault> {
+        if self.defect == Some(Defect::BlocksForgotten) {
+            return Ok(Vec::new());
+        }
         self.late(self.inner.blocks(user).await).await
     }
 

@@ -47,7 +47,24 @@ pub enum Commit {
 pub struct Truth {
     /// In their order.
     pub commits: Vec<Commit>,
+    /// When each commit was, in milliseconds.
+    pub at_ms: Vec<u64>,
+    /// Who was there, by the word of the nodes.
+    pub visits: Vec<Visit>,
     rooms: BTreeMap<RoomId, Known>,
+}
+
+/// A session, by its node's word: never longer than it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// On which node.
+    pub node: usize,
+    /// Whose.
+    pub user: i64,
+    /// When it had begun, in milliseconds.
+    pub since_ms: u64,
+    /// When it had not ended yet for the last time; `None` while it goes on.
+    pub until_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -70,7 +87,35 @@ fn now<T, E>(answer: impl Future<Output = Result<T, E>>) -> Option<T> {
 
 impl Truth {
     /// Notes what the last commit was.
-    pub(crate) fn observe(&mut self, store: &Memory, rooms: &[RoomId]) {
+    pub(crate) fn observe(&mut self, store: &Memory, rooms: &[RoomId], at_ms: u64) {
+        self.observe_all(store, rooms);
+        self.at_ms.resize(self.commits.len(), at_ms);
+    }
+
+    /// A session has begun; its place.
+    pub(crate) fn came(&mut self, node: usize, user: i64, at_ms: u64) -> usize {
+        self.visits.push(Visit {
+            node,
+            user,
+            since_ms: at_ms,
+            until_ms: None,
+        });
+        self.visits.len() - 1
+    }
+
+    /// The session at that place is about to end.
+    pub(crate) fn went(&mut self, visit: usize, at_ms: u64) {
+        self.visits[visit].until_ms.get_or_insert(at_ms);
+    }
+
+    /// A node died.
+    pub(crate) fn died(&mut self, node: usize, at_ms: u64) {
+        for visit in self.visits.iter_mut().filter(|visit| visit.node == node) {
+            visit.until_ms.get_or_insert(at_ms);
+        }
+    }
+
+    fn observe_all(&mut self, store: &Memory, rooms: &[RoomId]) {
         for head in now(store.heads(rooms.to_vec())).unwrap_or_default() {
             let known = self.rooms.entry(head.room).or_default();
             let room = head.room.0;
@@ -127,6 +172,7 @@ impl Truth {
                         since: index,
                         joined: *seq,
                         left: None,
+                        until: None,
                     });
                 }
                 Commit::Left {
@@ -136,6 +182,7 @@ impl Truth {
                 } if (*r, *u) == (room, user) => {
                     if let Some(last) = stays.last_mut() {
                         last.left = Some(*seq);
+                        last.until = Some(index);
                     }
                 }
                 Commit::Joined { .. } | Commit::Left { .. } | Commit::Posted { .. } => {}
@@ -174,4 +221,6 @@ pub struct Stay {
     pub joined: u64,
     /// The room's last message when it ended.
     pub left: Option<u64>,
+    /// The commit that ended it.
+    pub until: Option<usize>,
 }

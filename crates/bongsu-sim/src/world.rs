@@ -1,4 +1,4 @@
-//! The world: nodes on one store, clients, and what goes wrong, all from one seed on one paused clock.
+//! The world: nodes on one store, clients of every protocol, and what goes wrong, all from one seed on one paused clock.
 //!
 //! Invariant: one seed, one history. Nothing here asks anything but the seed and the clock.
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bongsu_bus::Faults;
-use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
+use bongsu_model::records::{MemberRole, Membership, NewRoom, NewUser, Visibility};
 use bongsu_model::{Limits, PageFrom, Role, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
 use bongsu_node::usecases::operate::Operator;
 use bongsu_node::{Counters, Node};
@@ -19,21 +19,26 @@ use tokio::task::AbortHandle;
 
 use crate::bus::Backplane;
 use crate::client::{Client, Fate, Link};
-use crate::conn;
-use crate::history::{History, Saw, Standing};
+use crate::conn::{self, Guest};
+use crate::defect::Defect;
+use crate::dialect;
+use crate::history::{History, Saw, Stage, Standing};
 use crate::line::Pipe;
 use crate::op::{self, Deed, Op};
 use crate::ports::{self, SimClock};
 use crate::random::Random;
 use crate::slow::Slow;
+use crate::tongue::{self, Tongue};
 use crate::truth::Truth;
 
 /// Users; some have two devices.
 pub(crate) const USERS: u64 = 6;
 /// Clients: one for each user, then second devices.
 const CLIENTS: u64 = 8;
-/// Rooms, all open.
+/// Rooms whose memberships last, all open.
 pub(crate) const ROOMS: u64 = 3;
+/// A room whose memberships end with the member's last session; the one after it comes into being by its name.
+const SESSION_ROOM: i64 = 4;
 /// Shards of each node.
 const SHARDS: usize = 2;
 /// Requests that a client may have sent and the server not read.
@@ -50,9 +55,23 @@ pub(crate) struct Place {
     conns: Vec<AbortHandle>,
 }
 
+/// Who takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cast {
+    /// Clients of the action protocol on byte streams, in rooms whose memberships last: the world in which the older of
+    /// the kept seeds were found.
+    Plain,
+    /// Clients of both protocols, all rooms, application events, blocks.
+    Mixed,
+}
+
 /// Everything that there is.
 pub(crate) struct World {
     pub(crate) random: Random,
+    pub(crate) cast: Cast,
+    /// Rooms there are, or may come to be.
+    pub(crate) rooms: u64,
+    defect: Option<Defect>,
     pub(crate) nodes: Vec<Place>,
     pub(crate) clients: Vec<Client>,
     /// Whether old messages are deleted now and then.
@@ -71,13 +90,19 @@ pub(crate) struct World {
 /// Runs a seed through so many things that happen; what was seen, and the log.
 #[must_use]
 pub fn run(seed: u64, ops: usize) -> (History, String) {
+    run_with(seed, ops, Cast::Mixed, None)
+}
+
+/// As [`run`], with another cast, or a defect.
+#[must_use]
+pub fn run_with(seed: u64, ops: usize, cast: Cast, defect: Option<Defect>) -> (History, String) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime without I/O needs nothing");
     runtime.block_on(async {
-        let mut world = World::new(seed);
+        let mut world = World::new(seed, cast, defect);
         world.set_up().await;
         for _ in 0..ops {
             let op = op::choose(&world);
@@ -90,10 +115,28 @@ pub fn run(seed: u64, ops: usize) -> (History, String) {
     })
 }
 
+/// One client for each user, then second devices; what each speaks is its own for ever.
+fn clients(seed: u64, cast: Cast) -> Vec<Client> {
+    let random = Random::new(!seed);
+    let client = |index: u64| {
+        let user = (index % USERS).cast_signed() + 1;
+        let tongue = match (cast, random.within(0..10)) {
+            (Cast::Plain, _) | (Cast::Mixed, 0..4) => Tongue::Lines,
+            (Cast::Mixed, 4..6) => Tongue::ActionFrames,
+            (Cast::Mixed, _) => Tongue::TypeFrames,
+        };
+        Client::new(usize::try_from(index).unwrap_or(0), user, tongue, random.fork())
+    };
+    (0..CLIENTS).map(client).collect()
+}
+
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, cast: Cast, defect: Option<Defect>) -> Self {
         let random = Random::new(seed);
-        let limits = Arc::new(ports::limits());
+        let limits = Arc::new(match cast {
+            Cast::Plain => ports::limits(),
+            Cast::Mixed => ports::mixed_limits(defect),
+        });
         let store = Memory::manual(random.next(), StoreLimits::from(&*limits));
         let count = usize::try_from(random.within(1..4)).unwrap_or(1);
         let backplane = Backplane::new(random.fork(), count);
@@ -102,14 +145,20 @@ impl World {
             view: Arc::new(store.view()),
             conns: Vec::new(),
         });
-        let clients = (0..CLIENTS).map(|index| {
-            let user = i64::try_from(index % USERS).unwrap_or(0) + 1;
-            Client::new(usize::try_from(index).unwrap_or(0), user)
-        });
+        let retains = random.often(300);
+        // Presence is each node's own, so memberships of sessions are for worlds of one node.
+        let session_rooms = if cast == Cast::Mixed && count == 1 {
+            vec![SESSION_ROOM, SESSION_ROOM + 1]
+        } else {
+            Vec::new()
+        };
         Self {
             nodes: nodes.collect(),
-            clients: clients.collect(),
-            retains: random.often(300),
+            clients: clients(seed, cast),
+            cast,
+            rooms: ROOMS + session_rooms.len() as u64,
+            defect,
+            retains,
             late: if random.often(700) {
                 random.within(0..500)
             } else {
@@ -120,7 +169,16 @@ impl World {
             store,
             backplane,
             truth: Arc::default(),
-            history: History::default(),
+            history: History {
+                stage: Stage {
+                    nodes: count,
+                    retains,
+                    session_rooms,
+                    grace_ms: ports::GRACE_MS,
+                    absent: None,
+                },
+                ..History::default()
+            },
             log: String::new(),
             random,
         }
@@ -130,13 +188,14 @@ impl World {
     async fn set_up(&mut self) {
         let store = self.store.view();
         let (truth, sync, random) = (Arc::clone(&self.truth), self.store.view(), self.random.fork());
+        let (clock, rooms) = (self.clock, self.rooms);
         tokio::spawn(async move {
-            let rooms: Vec<RoomId> = (1..).map(RoomId).take(ROOMS as usize).collect();
+            let rooms: Vec<RoomId> = (1..=rooms.cast_signed()).map(RoomId).collect();
             loop {
                 tokio::time::sleep(Duration::from_millis(random.within(1..6))).await;
                 for _ in 0..sync.unsynced() {
                     sync.sync_some(1);
-                    truth.lock().observe(&sync, &rooms);
+                    truth.lock().observe(&sync, &rooms, clock.ms());
                 }
             }
         });
@@ -158,11 +217,22 @@ impl World {
             let members = members
                 .map(|user| (UserId(user.cast_signed()), MemberRole::Member))
                 .collect();
-            let id = Some(RoomId(room.cast_signed()));
+            let id = RoomId(room.cast_signed());
             let new = NewRoom {
-                id,
+                id: Some(id),
+                name: tongue::name(id.0).map(Into::into),
                 visibility: Visibility::Open,
                 members,
+                ..NewRoom::default()
+            };
+            store.create_room(new, Timestamp(0)).await.expect("it is new");
+        }
+        if self.history.stage.session_rooms.contains(&SESSION_ROOM) {
+            let new = NewRoom {
+                id: Some(RoomId(SESSION_ROOM)),
+                name: tongue::name(SESSION_ROOM).map(Into::into),
+                visibility: Visibility::Open,
+                membership: Membership::Session,
                 ..NewRoom::default()
             };
             store.create_room(new, Timestamp(0)).await.expect("it is new");
@@ -204,7 +274,8 @@ impl World {
     fn start(&mut self, node: usize) {
         let place = &mut self.nodes[node];
         place.view.restart();
-        let slow = Slow::new(Arc::clone(&place.view), self.random.fork(), self.late);
+        let view = Arc::clone(&place.view);
+        let slow = Slow::new(view, self.random.fork(), self.late, self.defect);
         let store: Arc<dyn Store> = Arc::new(slow);
         let bus = self.backplane.bus(node);
         let ports = ports::ports(store, bus, self.clock, self.random.fork(), &self.limits);
@@ -215,6 +286,7 @@ impl World {
     /// A node dies: what it had not made durable is gone, and so are its connections.
     fn crash(&mut self, node: usize) {
         self.count(node);
+        self.truth.lock().died(node, self.clock.ms());
         let place = &mut self.nodes[node];
         place.view.crash();
         place.conns.drain(..).for_each(|conn| conn.abort());
@@ -259,7 +331,16 @@ impl World {
         };
         let pipe = Pipe::new(self.random.fork(), Arc::clone(&self.truth));
         let (bytes, read) = mpsc::channel(UNREAD_MAX);
-        let task = tokio::spawn(conn::serve(serving, Arc::clone(&pipe), read));
+        let it = &self.clients[client];
+        let guest = Guest {
+            node,
+            user: it.user,
+            tongue: it.tongue,
+            dialect: dialect::of(it.tongue, self.defect),
+            truth: Arc::clone(&self.truth),
+            clock: self.clock,
+        };
+        let task = tokio::spawn(conn::serve(serving, Arc::clone(&pipe), read, guest));
         self.nodes[node].conns.push(task.abort_handle());
         self.clients[client].connect(
             Link {
@@ -270,6 +351,14 @@ impl World {
             },
             resume,
         );
+        self.saw(client, Saw::Dialled { node });
+    }
+
+    /// The client is gone without a word.
+    fn drop_client(&mut self, client: usize) {
+        self.clients[client].drop_link();
+        let why = "by the client".to_owned();
+        self.saw(client, Saw::Over { why });
     }
 
     async fn happen(&mut self, op: Op) {
@@ -279,46 +368,16 @@ impl World {
         match op {
             Op::Nothing => {}
             Op::Connect { client, node, resume } => self.connect(client, node, resume),
-            Op::Drop { client } => {
-                self.clients[client].drop_link();
-                self.saw(
-                    client,
-                    Saw::Over {
-                        why: "by the client".to_owned(),
-                    },
-                );
-            }
-            Op::Post {
-                client,
-                room,
-                count,
-                named,
-            } => {
-                let mut bytes = Vec::new();
-                for _ in 0..count {
-                    let (post, saw) = self.clients[client].post(room, named);
-                    bytes.extend(post);
-                    self.saw(client, saw);
-                }
-                self.clients[client].say(bytes);
-            }
-            Op::Retry { client } => {
-                if let Some(bytes) = self.clients[client].retry() {
-                    self.clients[client].say(bytes);
-                }
-            }
-            Op::Join { client, room, after } => {
-                let bytes = self.clients[client].join(room, after);
-                self.clients[client].say(bytes);
-            }
-            Op::Leave { client, room } => {
-                let bytes = self.clients[client].leave(room);
-                self.clients[client].say(bytes);
-            }
-            Op::Chatter { client, room } => {
-                let bytes = self.clients[client].chatter(room);
-                self.clients[client].say(bytes);
-            }
+            Op::Drop { client } => self.drop_client(client),
+            Op::Post { .. }
+            | Op::Retry { .. }
+            | Op::Join { .. }
+            | Op::Leave { .. }
+            | Op::Chatter { .. }
+            | Op::Emit { .. }
+            | Op::Block { .. }
+            | Op::Break { .. }
+            | Op::Goodbye { .. } => self.ask(op),
             Op::Read { client, reads } => {
                 if let Some(link) = &self.clients[client].link {
                     link.pipe.set_reading(reads);
@@ -336,6 +395,85 @@ impl World {
                 deed,
             } => self.operate(node, user, room, deed),
         }
+    }
+
+    /// A client asks for something.
+    fn ask(&mut self, op: Op) {
+        match op {
+            Op::Post {
+                client,
+                room,
+                count,
+                named,
+            } => self.each(client, count, |it| it.post(room, named)),
+            Op::Emit {
+                client,
+                room,
+                key,
+                count,
+            } => self.each(client, count, |it| it.emit(room, key)),
+            Op::Retry { client } => {
+                if let Some(bytes) = self.clients[client].retry() {
+                    self.clients[client].say(bytes);
+                }
+            }
+            Op::Join { client, room, after } => {
+                let bytes = self.clients[client].join(room, after);
+                self.clients[client].say(bytes);
+            }
+            Op::Leave { client, room } => {
+                self.each(client, 1, |it| (it.leave(room), Saw::Leaving { room }));
+            }
+            Op::Chatter { client, room } => {
+                let bytes = self.clients[client].chatter(room);
+                self.clients[client].say(bytes);
+            }
+            Op::Block { client, user } => {
+                if let Some((bytes, saw)) = self.clients[client].block(user) {
+                    self.saw(client, saw);
+                    self.clients[client].say(bytes);
+                }
+            }
+            Op::Break {
+                client,
+                room,
+                per_mille,
+            } => {
+                let (mut bytes, saw) = self.clients[client].post(room, true);
+                bytes.truncate(bytes.len() * usize::try_from(per_mille).unwrap_or(0) / 1_000);
+                self.saw(client, saw);
+                self.clients[client].say(bytes);
+                self.drop_client(client);
+            }
+            Op::Goodbye { client } => {
+                if let Some(bytes) = self.clients[client].goodbye() {
+                    self.clients[client].say(bytes);
+                }
+            }
+            Op::Nothing
+            | Op::Connect { .. }
+            | Op::Drop { .. }
+            | Op::Read { .. }
+            | Op::Wait { .. }
+            | Op::Crash { .. }
+            | Op::Start { .. }
+            | Op::Bus(_)
+            | Op::FailAppends { .. }
+            | Op::FailWrites { .. }
+            | Op::Retain { .. }
+            | Op::Operate { .. } => {}
+        }
+    }
+
+    /// A client says several things at once.
+    fn each(&mut self, client: usize, count: u64, mut say: impl FnMut(&mut Client) -> (Vec<u8>, Saw)) {
+        let mut bytes = Vec::new();
+        for _ in 0..count {
+            let (said, saw) = say(&mut self.clients[client]);
+            bytes.extend(said);
+            self.saw(client, saw);
+        }
+        self.clients[client].say(bytes);
     }
 
     /// The store fails, or forgets on purpose.
@@ -395,6 +533,7 @@ impl World {
         self.keep_out().await;
         self.pass(3_000).await;
         for round in 0..HEAL_MS / 1_000 {
+            self.depart(round);
             for client in 0..self.clients.len() {
                 match &self.clients[client].link {
                     Some(link) => link.pipe.set_reading(true),
@@ -409,6 +548,28 @@ impl World {
             }
             for _ in 0..20 {
                 self.pass(50).await;
+            }
+        }
+    }
+
+    /// Everybody joins the room of sessions; later one user goes away for good.
+    fn depart(&mut self, round: u64) {
+        if self.history.stage.session_rooms.is_empty() {
+            return;
+        }
+        if round == 6 {
+            for client in self.clients.iter_mut().filter(|it| it.is_signed_in()) {
+                let bytes = client.join(SESSION_ROOM, None);
+                client.say(bytes);
+            }
+        }
+        if round == 12 {
+            let user = self.random.within(1..USERS + 1).cast_signed();
+            self.history.stage.absent = Some((user, self.clock.ms()));
+            let of_user = |it: &usize| self.clients[*it].user == user && self.clients[*it].link.is_some();
+            let gone: Vec<_> = (0..self.clients.len()).filter(of_user).collect();
+            for client in gone {
+                self.drop_client(client);
             }
         }
     }
@@ -441,7 +602,11 @@ impl World {
     async fn end(mut self) -> (History, String) {
         self.look();
         if crate::checks::eventually(&self.history).is_ok() {
+            let absent = self.history.stage.absent.map(|it| it.0);
             for client in 0..self.clients.len() {
+                if absent == Some(self.clients[client].user) {
+                    continue;
+                }
                 for room in self.clients[client].rooms() {
                     let (bytes, saw) = self.clients[client].post(room, true);
                     self.saw(client, saw);
@@ -465,6 +630,12 @@ impl World {
             }
         }
         (0..self.nodes.len()).for_each(|node| self.count(node));
+        if self.cast == Cast::Mixed {
+            let pongs = self.clients.iter().map(Client::pongs).sum();
+            self.history.counted.insert("pings between fragments", pongs);
+            self.count_crossings();
+            crate::checks::count(&mut self.history);
+        }
         for record in &self.history.records {
             writeln!(self.log, "{record}").expect("a string takes all");
         }
@@ -472,6 +643,26 @@ impl World {
             writeln!(self.log, "#{index} {commit:?}").expect("a string takes all");
         }
         (self.history, self.log)
+    }
+
+    /// How many messages came from the one protocol to the other.
+    fn count_crossings(&mut self) {
+        let is_typed = |client: usize| self.clients[client].tongue == Tongue::TypeFrames;
+        let (mut there, mut back) = (0, 0);
+        for record in &self.history.records {
+            let Saw::Message { content, .. } = &record.saw else {
+                continue;
+            };
+            let sender = content.split('.').next().and_then(|index| index.parse().ok());
+            match (sender.map(is_typed), is_typed(record.client)) {
+                (Some(false), true) => there += 1,
+                (Some(true), false) => back += 1,
+                (Some(_) | None, _) => {}
+            }
+        }
+        let counted = &mut self.history.counted;
+        counted.insert("messages from action to type", there);
+        counted.insert("messages from type to action", back);
     }
 
     fn look(&mut self) {
@@ -492,7 +683,7 @@ impl World {
                     .collect(),
             )
         };
-        self.history.stored = (1..=ROOMS.cast_signed()).map(room).collect();
+        self.history.stored = (1..=self.rooms.cast_signed()).map(room).collect();
         self.history.truth = self.truth.lock().clone();
         let here = self.clients.iter().filter(|client| client.is_signed_in());
         self.history.standing = here

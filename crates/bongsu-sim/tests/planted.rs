@@ -2,11 +2,14 @@
 
 use bongsu_sim::checks::{self, Violation};
 use bongsu_sim::history::{History, Saw};
-use bongsu_sim::run;
-use bongsu_sim::truth::Commit;
+use bongsu_sim::truth::{Commit, Visit};
+use bongsu_sim::{Cast, Defect, run, run_with};
 
 const SEED: u64 = 7;
 const OPS: usize = 150;
+/// As many things as happen in each of the seeds that are run always, and how many those are.
+const WORLD_OPS: usize = 250;
+const WORLD_SEEDS: u64 = 200;
 
 fn clean() -> History {
     let (history, _) = run(SEED, OPS);
@@ -210,8 +213,8 @@ fn a_resume_that_was_promised_and_not_kept() {
         let Saw::Connected { rooms } = &record.saw else {
             return None;
         };
-        let behind = rooms.iter().find(|(_, seq, has)| has < seq)?;
-        Some((index, record.client, record.session, behind.0, behind.2 + 1))
+        let behind = rooms.iter().find(|it| it.has < it.seq)?;
+        Some((index, record.client, record.session, behind.room, behind.has + 1))
     });
     let (index, client, session, room, next) = resumed.expect("somebody resumes and has missed something");
     let first = (index..records.len()).find(|it| {
@@ -245,4 +248,193 @@ fn a_post_that_is_never_answered() {
             content: "0.1".to_owned()
         }
     );
+}
+
+/// The first clean history of which something is true.
+fn history_where<T>(find: impl Fn(&History) -> Option<T>) -> (History, T) {
+    let mut seeds = (1..=WORLD_SEEDS).filter_map(|seed| {
+        let (history, _) = run(seed, OPS);
+        let found = find(&history)?;
+        judge(&history).expect("the history holds before a defect is planted");
+        Some((history, found))
+    });
+    seeds.next().expect("in some seed it is so")
+}
+
+fn record_where(history: &History, is: impl Fn(&Saw) -> bool) -> Option<usize> {
+    history.records.iter().rposition(|record| is(&record.saw))
+}
+
+#[test]
+fn an_event_that_nobody_sent_so() {
+    let (mut history, heard) = history_where(|it| record_where(it, |saw| matches!(saw, Saw::Event { .. })));
+    if let Saw::Event { sender, .. } = &mut history.records[heard].saw {
+        *sender += 1;
+    }
+    assert!(matches!(found(&history), Violation::Unsaid { .. }));
+}
+
+#[test]
+fn an_event_for_someone_who_was_no_member() {
+    let (mut history, (heard, user)) = history_where(|it| {
+        let heard = record_where(it, |saw| matches!(saw, Saw::Event { .. }))?;
+        let Saw::Event { room, .. } = it.records[heard].saw else {
+            return None;
+        };
+        let never = (1..=6).find(|user| it.truth.stays(room, *user).is_empty())?;
+        Some((heard, never))
+    });
+    history.records[heard].user = user;
+    assert!(matches!(found(&history), Violation::Stranger { .. }));
+}
+
+#[test]
+fn an_event_after_the_word_that_one_has_left() {
+    // Where somebody was told that it is out, then somebody else sent an event there.
+    let (mut history, (told, heard)) = history_where(|it| {
+        it.records.iter().enumerate().find_map(|(told, record)| {
+            let Saw::Left { room } = record.saw else {
+                return None;
+            };
+            let sent = (told..it.records.len())
+                .find(|at| matches!(&it.records[*at].saw, Saw::Emitted { room: r, .. } if *r == room))?;
+            let Saw::Emitted { mark, .. } = it.records[sent].saw else {
+                return None;
+            };
+            let heard = (sent..it.records.len())
+                .find(|at| matches!(&it.records[*at].saw, Saw::Event { mark: m, .. } if *m == mark))?;
+            let stays = it.truth.stays(room, record.user);
+            let back = stays
+                .last()
+                .is_some_and(|stay| stay.until.is_none_or(|until| until >= record.commits));
+            (!back).then_some((told, heard))
+        })
+    });
+    let link = history.records[told].clone();
+    let event = &mut history.records[heard];
+    (event.client, event.session, event.user) = (link.client, link.session, link.user);
+    assert!(matches!(found(&history), Violation::Stranger { .. }));
+}
+
+#[test]
+fn events_of_one_key_that_were_turned_around() {
+    let (mut history, (first, second)) = history_where(|it| {
+        let events = it.records.iter().enumerate().filter_map(|(at, record)| {
+            let Saw::Event { key, mark, room, .. } = &record.saw else {
+                return None;
+            };
+            // One hears oneself on one's own node.
+            let own = (record.client, record.session) == (mark.client, mark.session);
+            own.then_some((at, (record.client, record.session, *room, key), mark.number))
+        });
+        let events: Vec<_> = events.collect();
+        events.iter().find_map(|(at, place, number)| {
+            let later = events.iter().find(|(_, p, n)| p == place && n > number)?;
+            Some((*at, later.0))
+        })
+    });
+    let (a, b) = (
+        history.records[first].saw.clone(),
+        history.records[second].saw.clone(),
+    );
+    (history.records[first].saw, history.records[second].saw) = (b, a);
+    assert!(matches!(found(&history), Violation::Backwards { .. }));
+}
+
+#[test]
+fn a_membership_that_ended_while_its_user_was_there() {
+    let (mut history, (user, at_ms)) = history_where(|it| {
+        let mut commits = it.truth.commits.iter().zip(&it.truth.at_ms);
+        commits.find_map(|(commit, at_ms)| match commit {
+            Commit::Left { room, user, .. } if it.stage.session_rooms.contains(room) => {
+                let asked = it
+                    .records
+                    .iter()
+                    .any(|record| record.saw == Saw::Leaving { room: *room } && record.user == *user);
+                (!asked).then_some((*user, *at_ms))
+            }
+            Commit::Left { .. } | Commit::Joined { .. } | Commit::Posted { .. } => None,
+        })
+    });
+    history.truth.visits.push(Visit {
+        node: 0,
+        user,
+        since_ms: 0,
+        until_ms: Some(at_ms - 1),
+    });
+    assert!(matches!(found(&history), Violation::Early { user: u, .. } if u == user));
+}
+
+#[test]
+fn a_departure_that_was_told_twice_or_never() {
+    let (history, gone) = history_where(|it| {
+        let (user, since) = it.stage.absent?;
+        let standing = |client, session| {
+            let mut all = it.standing.iter();
+            all.any(|it| (it.client, it.session) == (client, session))
+        };
+        it.records.iter().position(|record| {
+            let told = matches!(record.saw, Saw::Gone { user: u, room } if u == user && room > 3);
+            told && record.at_ms > since && standing(record.client, record.session)
+        })
+    });
+    let (mut twice, mut never) = (history.clone(), history);
+    twice.records.insert(gone, twice.records[gone].clone());
+    never.records.remove(gone);
+    assert!(matches!(found(&twice), Violation::Farewell { times: 2, .. }));
+    assert!(matches!(found(&never), Violation::Farewell { times: 0, .. }));
+}
+
+/// Among the seeds that are always run there is one in which a defect shows as it should.
+fn shows(defect: Defect, is: impl Fn(&Violation) -> bool) {
+    let shown = (1..=WORLD_SEEDS).any(|seed| {
+        let (history, _) = run_with(seed, WORLD_OPS, Cast::Mixed, Some(defect));
+        judge(&history).is_err_and(|violation| is(&violation))
+    });
+    assert!(shown, "no seed shows it: {defect:?}");
+}
+
+#[test]
+fn a_place_that_the_type_protocol_miscounts() {
+    shows(Defect::WrongSeq, |it| matches!(it, Violation::Durable { .. }));
+}
+
+#[test]
+fn a_resume_of_the_type_protocol_that_lacks_a_part() {
+    shows(Defect::PartOfAResume, |it| {
+        matches!(it, Violation::Order { .. } | Violation::Level { .. })
+    });
+}
+
+#[test]
+fn a_resume_that_is_refused_though_nothing_is_lost() {
+    shows(Defect::ResumeRefused, |it| {
+        matches!(it, Violation::Unrecovered { .. })
+    });
+}
+
+#[test]
+fn blocks_that_no_node_respects() {
+    shows(Defect::BlocksForgotten, |it| {
+        matches!(it, Violation::Blocked { .. })
+    });
+}
+
+#[test]
+fn posts_that_are_acknowledged_and_not_kept() {
+    shows(Defect::AcknowledgedAnyway, |it| {
+        matches!(it, Violation::Durable { .. })
+    });
+}
+
+#[test]
+fn memberships_of_sessions_that_stay() {
+    shows(Defect::MembershipsStay, |it| {
+        matches!(it, Violation::Remains { .. })
+    });
+}
+
+#[test]
+fn memberships_of_sessions_that_end_though_their_user_comes_back() {
+    shows(Defect::NoGrace, |it| matches!(it, Violation::Early { .. }));
 }

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use bongsu_sim::{checks, run};
+use bongsu_sim::{Cast, checks, run, run_with};
 
 /// Things that happen in one seed.
 const OPS: usize = 250;
 /// The end of a log that is shown for a seed that fails.
 const SHOWN: usize = 60;
 
-fn judge(seed: u64) -> Result<(), String> {
-    let (history, log) = run(seed, OPS);
+fn judge(seed: u64, cast: Cast) -> Result<(), String> {
+    let (history, log) = run_with(seed, OPS, cast, None);
     let judged = checks::always(&history).and_then(|()| checks::eventually(&history));
     judged.map_err(|violation| {
+        let plain = if cast == Cast::Plain { "BONGSU_SIM_PLAIN=1 " } else { "" };
         let lines: Vec<&str> = log.lines().collect();
         let shown = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
-        format!("seed {seed}: {violation}\n{shown}\nBONGSU_SEED={seed} cargo test -p bongsu-sim replay -- --nocapture")
+        format!("seed {seed}: {violation}\n{shown}\n{plain}BONGSU_SEED={seed} cargo test -p bongsu-sim replay -- --nocapture")
     })
 }
 
@@ -28,7 +29,7 @@ fn every_seed_holds() {
     let count = number("BONGSU_SIM_SEEDS").unwrap_or(200);
     let from = number("BONGSU_SIM_FROM").unwrap_or(1);
     let failed: Vec<String> = (from..from + count)
-        .filter_map(|seed| judge(seed).err())
+        .filter_map(|seed| judge(seed, Cast::Mixed).err())
         .collect();
     let firsts: Vec<&str> = failed.iter().filter_map(|text| text.lines().next()).collect();
     assert!(
@@ -46,8 +47,11 @@ fn seeds_that_once_failed_hold() {
         .filter(|line| !line.starts_with('#') && !line.is_empty())
     {
         let (seed, name) = line.split_once(' ').expect("a seed and its name");
-        if let Err(text) = judge(seed.parse().expect("a seed is a number")) {
-            panic!("{name}: {text}");
+        let seed = seed.parse().expect("a seed is a number");
+        for cast in [Cast::Plain, Cast::Mixed] {
+            if let Err(text) = judge(seed, cast) {
+                panic!("{name}, {cast:?}: {text}");
+            }
         }
     }
 }
@@ -55,7 +59,12 @@ fn seeds_that_once_failed_hold() {
 #[test]
 fn replay() {
     let Some(seed) = number("BONGSU_SEED") else { return };
-    let (history, log) = run(seed, OPS);
+    let cast = if std::env::var_os("BONGSU_SIM_PLAIN").is_some() {
+        Cast::Plain
+    } else {
+        Cast::Mixed
+    };
+    let (history, log) = run_with(seed, OPS, cast, None);
     println!("{log}");
     if let Err(violation) = checks::always(&history).and_then(|()| checks::eventually(&history)) {
         panic!("seed {seed}: {violation}");

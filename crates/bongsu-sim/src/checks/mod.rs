@@ -4,7 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::{History, Record, Saw};
+mod events;
+mod memberships;
+
+pub(crate) use memberships::count;
+
+use crate::history::{History, Mark, Record, Saw};
 use crate::truth::{Commit, Stay, Truth};
 
 /// What went wrong.
@@ -96,6 +101,94 @@ pub enum Violation {
         /// The client.
         client: usize,
     },
+    /// Something came from a user whom the receiver had blocked before it was sent.
+    #[error("client {client}/{session} heard of user {sender}, whom it has blocked")]
+    Blocked {
+        /// The client.
+        client: usize,
+        /// Its connection.
+        session: u32,
+        /// The one who was blocked.
+        sender: i64,
+    },
+    /// An application event came to one who was no member.
+    #[error("client {client}/{session}, room {room}: {mark:?} is none of its business")]
+    Stranger {
+        /// The client.
+        client: usize,
+        /// Its connection.
+        session: u32,
+        /// Where.
+        room: i64,
+        /// Which event.
+        mark: Mark,
+    },
+    /// An application event came that nobody sent so.
+    #[error("client {client}/{session}, room {room}: nobody sent {mark:?} so")]
+    Unsaid {
+        /// The client.
+        client: usize,
+        /// Its connection.
+        session: u32,
+        /// Where.
+        room: i64,
+        /// Which event.
+        mark: Mark,
+    },
+    /// Application events of one sender and key came in another order than they were sent in.
+    #[error("client {client}/{session}, room {room}: {mark:?} came after event {last}")]
+    Backwards {
+        /// The client.
+        client: usize,
+        /// Its connection.
+        session: u32,
+        /// Where.
+        room: i64,
+        /// Which event.
+        mark: Mark,
+        /// The number of the one before.
+        last: u64,
+    },
+    /// A room was not resumed though nothing was lost.
+    #[error("client {client}/{session}, room {room}: not resumed though nothing was lost")]
+    Unrecovered {
+        /// The client.
+        client: usize,
+        /// Its connection.
+        session: u32,
+        /// Where.
+        room: i64,
+    },
+    /// A membership of sessions ended though its user was there, or may still come back.
+    #[error("room {room}: user {user} was taken out at {at_ms} though it was there shortly before")]
+    Early {
+        /// Where.
+        room: i64,
+        /// Whose.
+        user: i64,
+        /// When.
+        at_ms: u64,
+    },
+    /// A membership of sessions outlived its user's last session by far.
+    #[error("room {room}: user {user} is long gone and still a member")]
+    Remains {
+        /// Where.
+        room: i64,
+        /// Whose.
+        user: i64,
+    },
+    /// A member was not told once that another's membership ended.
+    #[error("client {client}, room {room}: was told {times} times that user {user} left")]
+    Farewell {
+        /// Who should have been told.
+        client: usize,
+        /// Where.
+        room: i64,
+        /// Whose membership ended.
+        user: i64,
+        /// How often it was told.
+        times: usize,
+    },
     /// A post was not answered though everything was healthy.
     #[error("{content:?} was not answered")]
     Unanswered {
@@ -113,6 +206,8 @@ struct Place {
 }
 
 type Places = BTreeMap<(usize, u32, i64), Place>;
+/// Who asked to be spared whom, ever: what comes of such a sender may be missing.
+type Spared = BTreeSet<(i64, i64)>;
 
 /// The truth by what is asked of it.
 struct Facts<'a> {
@@ -149,6 +244,15 @@ impl<'a> Facts<'a> {
         facts
     }
 
+    /// The first message from a place on that its reader must be given, at most `upto`.
+    fn due(&self, spared: &Spared, (room, user): (i64, i64), mut next: u64, upto: u64) -> u64 {
+        let sender = |seq| self.posts.get(&(room, seq)).map(|(_, sender, _)| *sender);
+        while next < upto && sender(next).is_some_and(|sender| spared.contains(&(user, sender))) {
+            next += 1;
+        }
+        next
+    }
+
     fn stays(&self, room: i64, user: i64) -> &[Stay] {
         self.stays.get(&(room, user)).map_or(&[], Vec::as_slice)
     }
@@ -159,7 +263,9 @@ impl<'a> Facts<'a> {
 /// # Errors
 /// The first violation.
 pub fn always(history: &History) -> Result<(), Violation> {
-    walk(history).map(|_| ())
+    walk(history)?;
+    events::check(history)?;
+    memberships::not_early(history)
 }
 
 /// What must hold in the end: everyone level, everything acknowledged kept once, no holes, everything answered.
@@ -170,6 +276,7 @@ pub fn eventually(history: &History) -> Result<(), Violation> {
     let places = walk(history)?;
     level(history, &places)?;
     stored(history)?;
+    memberships::ended(history)?;
     if let Some(client) = history.lingering.first() {
         return Err(Violation::Lingers { client: *client });
     }
@@ -184,18 +291,25 @@ pub fn eventually(history: &History) -> Result<(), Violation> {
 fn walk(history: &History) -> Result<Places, Violation> {
     let facts = Facts::of(&history.truth);
     let mut places = Places::new();
+    let mut spared = Spared::new();
     for record in &history.records {
         let key = |room| (record.client, record.session, room);
         match &record.saw {
             Saw::Connected { rooms } => {
-                for (room, _, has) in rooms {
-                    places.insert(
-                        key(*room),
-                        Place {
-                            next: has + 1,
-                            rewind: None,
-                        },
-                    );
+                for it in rooms {
+                    if it.asked && it.recovered != Some(true) && !history.stage.retains {
+                        let (client, session, room) = key(it.room);
+                        return Err(Violation::Unrecovered {
+                            client,
+                            session,
+                            room,
+                        });
+                    }
+                    let place = Place {
+                        next: it.has + 1,
+                        rewind: None,
+                    };
+                    places.insert(key(it.room), place);
                 }
             }
             Saw::Joined { room, seq, after } => {
@@ -217,12 +331,23 @@ fn walk(history: &History) -> Result<Places, Violation> {
                 durable(&facts, record, (*room, *seq, content), *sender)?;
                 private(&facts, record, *room, *seq)?;
                 let place = places.entry(key(*room)).or_default();
-                ordered(&facts, record, place, *room, *seq)?;
+                ordered(&facts, &spared, record, place, (*room, *seq))?;
             }
             Saw::Acknowledged { room, seq, content } => {
                 durable(&facts, record, (*room, *seq, content), record.user)?;
             }
-            Saw::Sent { .. } | Saw::Refused { .. } | Saw::Over { .. } => {}
+            Saw::Blocking { user, .. } => {
+                spared.insert((record.user, *user));
+            }
+            Saw::Dialled { .. }
+            | Saw::Sent { .. }
+            | Saw::Leaving { .. }
+            | Saw::Gone { .. }
+            | Saw::Blocked { .. }
+            | Saw::Emitted { .. }
+            | Saw::Event { .. }
+            | Saw::Refused { .. }
+            | Saw::Over { .. } => {}
         }
     }
     Ok(places)
@@ -231,15 +356,17 @@ fn walk(history: &History) -> Result<Places, Violation> {
 /// The next one; or the first of what was asked for; or the first after the user became a member (again).
 fn ordered(
     facts: &Facts<'_>,
+    spared: &Spared,
     record: &Record,
     place: &mut Place,
-    room: i64,
-    seq: u64,
+    (room, seq): (i64, u64),
 ) -> Result<(), Violation> {
-    let rewound = place.rewind == Some(seq);
-    let began = |stay: &Stay| stay.since < record.commits && stay.joined + 1 == seq;
+    let reader = (room, record.user);
+    let is_due = |from| from <= seq && facts.due(spared, reader, from, seq) == seq;
+    let rewound = place.rewind.is_some_and(is_due);
+    let began = |stay: &Stay| stay.since < record.commits && is_due(stay.joined + 1);
     let entered = seq > place.next && facts.stays(room, record.user).iter().any(began);
-    if seq != place.next && !rewound && !entered {
+    if !is_due(place.next) && !rewound && !entered {
         let Record { client, session, .. } = *record;
         return Err(Violation::Order {
             client,
@@ -296,19 +423,28 @@ fn durable(
 }
 
 fn level(history: &History, places: &Places) -> Result<(), Violation> {
+    let facts = Facts::of(&history.truth);
+    let asked = history.records.iter().filter_map(|record| {
+        if let Saw::Blocking { user, .. } = &record.saw {
+            Some((record.user, *user))
+        } else {
+            None
+        }
+    });
+    let spared: Spared = asked.collect();
     for standing in &history.standing {
         for (room, _) in &history.stored {
-            let stays = history.truth.stays(*room, standing.user);
+            let stays = facts.stays(*room, standing.user);
             let Some(stay) = stays.last().filter(|stay| stay.left.is_none()) else {
                 continue;
             };
             let head = history.truth.head(*room);
             let place = places.get(&(standing.client, standing.session, *room));
-            let has = place.map_or(stay.joined, |place| {
-                place.next.max(place.rewind.unwrap_or(0)).saturating_sub(1)
-            });
+            let next = place.map_or(0, |place| place.next.max(place.rewind.unwrap_or(0)));
             // Who has seen nothing of a room since it joined has what was there then.
-            if has.max(stay.joined) < head {
+            let next = next.max(stay.joined + 1);
+            let has = facts.due(&spared, (*room, standing.user), next, head + 1) - 1;
+            if has < head {
                 let (client, session) = (standing.client, standing.session);
                 return Err(Violation::Level {
                     client,
@@ -372,11 +508,18 @@ fn stored(history: &History) -> Result<(), Violation> {
                     });
                 }
             }
-            Saw::Connected { .. }
+            Saw::Dialled { .. }
+            | Saw::Connected { .. }
             | Saw::Joined { .. }
             | Saw::Left { .. }
+            | Saw::Leaving { .. }
+            | Saw::Gone { .. }
             | Saw::Message { .. }
             | Saw::Sent { client_id: None, .. }
+            | Saw::Blocking { .. }
+            | Saw::Blocked { .. }
+            | Saw::Emitted { .. }
+            | Saw::Event { .. }
             | Saw::Refused { .. }
             | Saw::Over { .. } => {}
         }
