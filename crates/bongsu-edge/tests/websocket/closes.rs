@@ -120,6 +120,7 @@ async fn who_has_finished_sending_is_still_answered() {
         one.wait_for(&n.to_string()).await;
     }
     while one.next_or_end().await.is_some() {}
+    drop(one);
     server.until_empty().await;
 }
 

@@ -188,6 +188,7 @@ async fn what_cannot_be_inflated_ends_the_connection() {
     let mut plain = server.session(1).await;
     plain.raw(frame(0xc1, &packed(&[b' '; 1_000]))).await;
     plain.closed("invalid_data", 1002, "never").await;
+    drop(plain);
     server.until_empty().await;
 }
 

@@ -88,6 +88,7 @@ async fn a_token_that_is_no_good_is_told_so_and_closed() {
     let mut client = server.connect().await;
     client.send("auth", "auth", json!({})).await;
     client.closed("invalid_data", 4400, "never").await;
+    drop(client);
     server.until_empty().await;
 }
 
@@ -122,6 +123,7 @@ async fn whoever_asks_before_signing_in_is_refused_and_closed() {
     let mut one = server.connect().await;
     one.raw(crate::client::text("nonsense")).await;
     one.closed("invalid_data", 4400, "never").await;
+    drop(one);
     server.until_empty().await;
 }
 
