@@ -135,14 +135,10 @@ impl WebSockets {
         if !names(headers, &CONNECTION, "upgrade") || !names(headers, &UPGRADE, "websocket") {
             return Err(NotUpgraded::NoHandshake);
         }
-        if headers
-            .get(SEC_WEBSOCKET_VERSION)
-            .is_none_or(|version| version != "13")
-        {
+        if only(headers, &SEC_WEBSOCKET_VERSION) != Some("13") {
             return Err(NotUpgraded::Version);
         }
-        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let accept = text(&SEC_WEBSOCKET_KEY)
+        let accept = only(headers, &SEC_WEBSOCKET_KEY)
             .and_then(accept_key)
             .ok_or(NotUpgraded::NoHandshake)?;
         let subprotocol = match joined(headers, &SEC_WEBSOCKET_PROTOCOL) {
@@ -235,6 +231,15 @@ impl Settled {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate));
         }
         response
+    }
+}
+
+/// The value of a header that must stand once (RFC 6455, 11.3): two readers of two could each take another.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        (None | Some(_), _) => None,
     }
 }
 
