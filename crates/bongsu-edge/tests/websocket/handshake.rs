@@ -176,7 +176,11 @@ async fn what_is_no_handshake_is_told_so_and_the_connection_goes_on() {
         let mut lines: Vec<_> = lines().into_iter().filter(kept).collect();
         lines.extend(with);
         client.raw(head(GET, &lines)).await;
-        client.http().await.refused(status, reason);
+        let answer = client.http().await;
+        answer.refused(status, reason);
+        // Who speaks another version is told which one is spoken here.
+        let version = (status == 426).then_some("13");
+        assert_eq!(answer.header("sec-websocket-version"), version, "{with:?}");
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
         client
