@@ -6,7 +6,7 @@ use std::time::Duration;
 use bongsu_model::event::Lane;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Closing, Limits, Locale, Notice, Timestamp};
-use bongsu_node::{Mailbox, Node};
+use bongsu_node::{Mailbox, Node, Setting};
 use parking_lot::Mutex;
 
 use crate::dialect;
@@ -52,9 +52,15 @@ impl Sweeper {
         open.free.push(index);
     }
 
-    /// Ends every connection, once what waits for it is written.
-    pub(crate) fn close_all(&self) {
-        self.all().iter().for_each(|watched| watched.mailbox.close(None));
+    /// Ends every connection, once what waits for it is written; who was not told yet is told that the server stops.
+    fn close_all(&self, with: Setting<'_>) {
+        let notice = Notice::Closed(Closing::new(CloseCause::ShuttingDown));
+        for watched in self.all() {
+            if !watched.mailbox.is_closed() {
+                let last = dialect::of(watched.socket.slot(), with.limits).notice(&notice, with);
+                watched.mailbox.close(Some(&last));
+            }
+        }
     }
 
     /// Ends every connection, whatever it does.
@@ -86,11 +92,11 @@ const STOP_MS: u64 = 2_500;
 const ABORT_MS: u64 = 3_000;
 
 /// Ends the connections that there still are, and waits until they are gone.
-pub(crate) async fn end_all(sweeper: &Sweeper, node: &Node) {
+pub(crate) async fn end_all(sweeper: &Sweeper, node: &Node, locale: Locale) {
     let told_at = node.now();
     while !sweeper.is_empty() {
         match node.now().ms_since(told_at) {
-            0..STOP_MS => sweeper.close_all(),
+            0..STOP_MS => sweeper.close_all(dialect::setting(locale, node.now(), &node.ports.limits)),
             STOP_MS..ABORT_MS => sweeper.abort_all(),
             ABORT_MS.. => return,
         }

@@ -81,7 +81,7 @@ pub async fn serve(listener: TcpListener, service: TcpService, mut stop: watch::
         }
     }
     drop(listener);
-    sweeper::end_all(&sweeper, &service.node).await;
+    sweeper::end_all(&sweeper, &service.node, service.locale).await;
 }
 
 fn accept(service: &TcpService, sweeper: &Arc<Sweeper>, stream: TcpStream, address: SocketAddr) {

@@ -131,6 +131,12 @@ impl Backlog {
         true
     }
 
+    /// Has what waits in the ephemeral lane go before whatever comes next in the message lane.
+    pub(crate) fn promote_ephemeral(&mut self) {
+        self.message
+            .extend(self.ephemeral.drain(..).map(|(_, bytes)| bytes));
+    }
+
     /// Sets the very last bytes.
     pub(crate) fn set_last(&mut self, last: Option<Bytes>) {
         self.bytes += last.as_ref().map_or(0, Bytes::len);
@@ -253,6 +259,17 @@ mod tests {
             assert!(push(&mut it, Lane::Ephemeral, None, text));
         }
         assert_eq!(all(&mut it), "begun 2 3 ");
+    }
+
+    #[test]
+    fn what_is_promoted_goes_before_what_comes_next_in_the_message_lane() {
+        let mut it = backlog();
+        assert!(push(&mut it, Lane::Message, None, "m "));
+        assert!(push(&mut it, Lane::Ephemeral, Some((1, 1, 1)), "e "));
+        it.promote_ephemeral();
+        assert!(push(&mut it, Lane::Message, None, "left "));
+        assert!(push(&mut it, Lane::Ephemeral, Some((1, 1, 1)), "later "));
+        assert_eq!(all(&mut it), "begun m e left later ");
     }
 
     #[test]

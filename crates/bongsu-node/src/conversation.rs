@@ -169,9 +169,7 @@ impl Conversation {
             .post_all(&session, posts, &mut |tag, outcome| {
                 speaking.witness.served(Verb::POST, outcome.is_ok());
                 match outcome {
-                    Ok(reply) => {
-                        this.reply(tag, &reply, speaking);
-                    }
+                    Ok(reply) => this.reply(tag, &reply, speaking),
                     Err(refusal) => this.refuse(tag, &refusal, speaking),
                 }
             })
@@ -208,18 +206,16 @@ impl Conversation {
 
     async fn serve(&mut self, session: &Arc<Session>, asked: Asked, speaking: Speaking<'_>) {
         let (tag, verb) = (asked.tag.clone(), asked.request.verb());
+        let comes_back = comes_back(&asked.request);
         let node = Arc::clone(&self.node);
         let this = &*self;
-        let mut answered_by_event = false;
         let served = node
-            .handle(session, asked, &mut |reply| {
-                answered_by_event |= !this.reply(&tag, &reply, speaking);
-            })
+            .handle(session, asked, &mut |reply| this.reply(&tag, &reply, speaking))
             .await;
         speaking.witness.served(verb, served.is_ok());
         if let Err(refusal) = served {
             self.refuse(&tag, &refusal, speaking);
-        } else if answered_by_event {
+        } else if comes_back {
             self.unheard = Some(Unheard::Events);
         }
     }
@@ -247,9 +243,7 @@ impl Conversation {
         let node = Arc::clone(&self.node);
         let this = &*self;
         let signed_in = node
-            .sign_in(arrival, connect, &mut |reply| {
-                this.reply(&tag, &reply, speaking);
-            })
+            .sign_in(arrival, connect, &mut |reply| this.reply(&tag, &reply, speaking))
             .await;
         speaking.witness.served(verb, signed_in.is_ok());
         match signed_in {
@@ -265,18 +259,20 @@ impl Conversation {
             .map_or(Ok(()), |session| self.node.tolerate(session))
     }
 
-    /// Answers; false if the event that the request causes is the answer.
-    fn reply(&self, tag: &Tag, reply: &Reply, speaking: Speaking<'_>) -> bool {
+    /// Answers, unless the event that the request causes is the answer.
+    fn reply(&self, tag: &Tag, reply: &Reply, speaking: Speaking<'_>) {
         let Some(bytes) = speaking.dialect.reply(tag, reply, self.setting()) else {
-            return false;
+            return;
         };
         let lane = if matches!(reply, Reply::Pong { .. }) {
             Lane::Control
         } else {
             Lane::Message
         };
+        if matches!(reply, Reply::Left { .. }) {
+            self.mailbox.promote_ephemeral();
+        }
         self.push(lane, &bytes);
-        true
     }
 
     /// Answers with a refusal; closes where that is due: before sign-in, and when the token is no good any more.
@@ -321,5 +317,31 @@ impl Conversation {
             id: ports.number(),
             limits: &ports.limits,
         }
+    }
+}
+
+/// Whether a request that is granted causes an event that the one who asked hears, too.
+const fn comes_back(request: &Request) -> bool {
+    match request {
+        Request::Emit(_)
+        | Request::MarkRead { .. }
+        | Request::CreateCall { .. }
+        | Request::JoinCall { .. }
+        | Request::EndCall { .. }
+        | Request::SetMedia { .. } => true,
+        // Posts are told apart by their room and number; see `post`.
+        Request::Post(_)
+        | Request::Connect(_)
+        | Request::RefreshToken { .. }
+        | Request::Ping
+        | Request::Pong
+        | Request::Join { .. }
+        | Request::Leave { .. }
+        | Request::Typing { .. }
+        | Request::History { .. }
+        | Request::LeaveCall { .. }
+        | Request::Signal { .. }
+        | Request::Block { .. }
+        | Request::Unblock { .. } => false,
     }
 }

@@ -10,7 +10,7 @@ use bongsu_core::shard::{Effect, Input, Shard, SlotNo};
 use bongsu_model::event::Lane;
 use bongsu_model::records::RoomHead;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Encode, HistoryPage, Notice, PageFrom, RoomId, Run, Seq, Timestamp};
+use bongsu_model::{Encode, EventBody, HistoryPage, Notice, PageFrom, RoomId, Run, Seq, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
@@ -283,6 +283,10 @@ impl Host<'_> {
         let Some(held) = self.held(slot) else { return };
         let events = run.events();
         let body = &events[0].event().body;
+        let leaves = |event: &EventBody| matches!(event, EventBody::UserLeft { user, .. } if user.id == held.session.user);
+        if events.iter().any(|event| leaves(&event.event().body)) {
+            held.mailbox.promote_ephemeral();
+        }
         let pushed = held
             .mailbox
             .push_keyed(body.lane(), body.conflation_key(), run.encoded(held.events));

@@ -140,6 +140,14 @@ impl Mailbox {
         self.push_within(lane, None, bytes, self.limits.mailbox_bytes_max.saturating_mul(2))
     }
 
+    /// Has ephemeral bytes that wait go before whatever is pushed to the message lane next: for the word that one has
+    /// left a room, after which nothing of that room is to be heard.
+    pub(crate) fn promote_ephemeral(&self) {
+        if let Some(backlog) = &mut self.state.lock().backlog {
+            backlog.promote_ephemeral();
+        }
+    }
+
     fn push_within(
         self: &Arc<Self>,
         lane: Lane,

@@ -52,6 +52,8 @@ pub struct Node {
     pub(crate) active: Mutex<BTreeMap<RoomId, RoomHead>>,
     /// Grows with every membership change that is heard, so that a sign-in can tell whether it missed one.
     pub(crate) memberships_heard: AtomicU64,
+    /// Grows with every change of blocks that is heard, to the same end.
+    pub(crate) blocks_heard: AtomicU64,
     pub(crate) stopping: AtomicBool,
 }
 
@@ -90,6 +92,7 @@ impl Node {
             revoked: Revoked::default(),
             active: Mutex::default(),
             memberships_heard: AtomicU64::new(0),
+            blocks_heard: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         });
         for (index, inbox) in inboxes.into_iter().enumerate() {
@@ -292,6 +295,7 @@ impl Ear for Node {
                 }
             }
             Heard::Blocks(user, blocked) => {
+                self.blocks_heard.fetch_add(1, Ordering::AcqRel);
                 for shard in 0..self.shards.len() {
                     self.to_shard(
                         shard,

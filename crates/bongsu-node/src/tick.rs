@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::node::Node;
 use crate::session::{Session, TokenDue};
 use crate::usecases::session_rooms::SessionRooms;
-use crate::usecases::{calls, status};
+use crate::usecases::{block, calls, status};
 use crate::{registry, routes};
 
 /// How exact deadlines of presence and calls are.
@@ -93,7 +93,7 @@ async fn tell_heads(node: &Arc<Node>) {
 }
 
 /// Reads how far the next few rooms are in the store, which rooms the next few sessions should hear, and whether their
-/// users are banned: what was kept and announced to nobody, because its node or the backplane went away just then, is
+/// users are banned, and whom these have blocked: what was kept and announced to nobody, because its node or the backplane went away just then, is
 /// found by this.
 fn look(node: &Arc<Node>, rooms: &mut routes::Round, sessions: &mut registry::Round) -> JoinHandle<()> {
     let rooms = node.routes.next(rooms, HEADS_AT_ONCE);
@@ -121,6 +121,7 @@ async fn look_at_session(node: &Arc<Node>, session: &Session) {
         session.end(&node.ports, CloseCause::Banned);
         return;
     }
+    block::read_again(node, session).await;
     if let Some(rooms) = node.healthy(store.my_rooms(session.user).await) {
         let (slot, rooms) = (session.slot, rooms.iter().map(found).collect());
         let found = Input::Found {

@@ -153,7 +153,9 @@ impl Client {
     /// Sends bytes, if the server has read enough of the ones before; those of frames come in two pieces now and then.
     pub(crate) fn say(&self, mut bytes: Vec<u8>) {
         let Some(link) = &self.link else { return };
-        if self.tongue != Tongue::Lines && link.bytes.capacity() > 1 && self.random.often(100) {
+        // What was broken off before its first byte is not to be cut.
+        let framed = self.tongue != Tongue::Lines && !bytes.is_empty();
+        if framed && link.bytes.capacity() > 1 && self.random.often(100) {
             let cut = usize::try_from(self.random.within(0..bytes.len() as u64)).unwrap_or(0);
             let rest = bytes.split_off(cut);
             // Both fit; a server that is gone is noticed when it is read.

@@ -84,7 +84,7 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
     if tokio::time::timeout(drain, all).await.is_err() {
         tracing::warn!("HTTP requests were cut that did not end in the time for draining");
     }
-    sweeper::end_all(&websockets.sweeper, &websockets.node).await;
+    sweeper::end_all(&websockets.sweeper, &websockets.node, websockets.locale).await;
 }
 
 fn admit(service: &HttpService, stream: &TcpStream, peer: SocketAddr) -> Option<Permit> {

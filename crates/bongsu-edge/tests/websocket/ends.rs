@@ -142,7 +142,7 @@ async fn a_server_that_stops_says_so_and_ends() {
     stopping.await.unwrap();
     let (admission, address) = (std::sync::Arc::clone(&server.admission), server.address);
     server.tell_to_stop();
-    while silent.next_or_end().await.is_some() {}
+    silent.closed("shutting_down", 4503, "later").await;
     server.stopped().await;
     assert!(
         tokio::net::TcpStream::connect(address).await.is_err(),

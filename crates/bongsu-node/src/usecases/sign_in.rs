@@ -18,7 +18,7 @@ use bongsu_store::SignedIn;
 use crate::node::{Answer, Node};
 use crate::ports::Claims;
 use crate::session::{Arrival, Place, Session};
-use crate::usecases::{status, vouch};
+use crate::usecases::{block, status, vouch};
 
 impl Node {
     /// Signs a connection in. `answer` takes the [`Reply::Connected`], before any event reaches the connection; what
@@ -39,6 +39,7 @@ impl Node {
         }
         let claims = vouch::claims(self, &connect.token, now).await?;
         let heard = self.memberships_heard.load(Ordering::Acquire);
+        let blocks_heard = self.blocks_heard.load(Ordering::Acquire);
         let signed = self.find_user(&claims, now).await?;
         let user = signed.user.id;
         let person = signed.user.person();
@@ -55,6 +56,9 @@ impl Node {
         // A token that was revoked while its session was not yet there to be cut.
         if vouch::stands(self, &claims).is_err() {
             session.end(&self.ports, CloseCause::TokenRevoked);
+        }
+        if self.blocks_heard.load(Ordering::Acquire) != blocks_heard {
+            block::read_again(self, &session).await;
         }
         // A membership that changed after it was read and was heard before the session was open was missed.
         let rooms = if self.memberships_heard.load(Ordering::Acquire) == heard {

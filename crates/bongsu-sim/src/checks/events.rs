@@ -11,9 +11,6 @@ use crate::truth::Stay;
 const SAME_NODE_MS: u64 = 500;
 const OTHER_NODE_MS: u64 = 5_000;
 
-/// Whether the word that one is out of a room may overtake events that were sent before it.
-const LANES_OVERTAKE: bool = true;
-
 /// Where an event was sent from.
 struct Emission<'a> {
     /// The record.
@@ -187,7 +184,6 @@ impl<'a> Watch<'a> {
         };
         let told = self.left.get(&(record.client, record.session, room));
         // What waits in the lane of events is overtaken by the word that one is out, which waits in that of messages.
-        let told = told.filter(|told| !LANES_OVERTAKE || told.0 < emission.index);
         let told = told.map_or(0, |told| told.1);
         let at_ms = |commit: usize| self.history.truth.at_ms.get(commit).copied().unwrap_or(0);
         let may = |stay: &Stay| {
