@@ -5,12 +5,12 @@
 use std::sync::OnceLock;
 
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Closing, Encode, Fatal, Limits, Notice, Reconnect, Refusal, Reply, Slot, Tag, Timestamp};
+use bongsu_model::{Closing, Encode, Fatal, Limits, Notice, Refusal, Reply, Slot, Tag, Timestamp};
 use bongsu_node::{Dialect, Setting};
-use bongsu_wire::action::{ActionEvents, ActionFrames, Voice};
+use bongsu_wire::action::{ActionEvents, ActionFrames, Voice, text_frame};
 use bongsu_wire::close;
 use bongsu_wire::typed::{TypeEvents, TypeVoice};
-use bongsu_wire::websocket::{self, Opcode};
+use bongsu_wire::websocket;
 use bytes::{Bytes, BytesMut};
 
 /// The dialect of a wire format. Thresholds stay as they were when a format was first spoken.
@@ -109,11 +109,11 @@ impl Dialect for Frames {
 
     fn reply(&self, tag: &Tag, reply: &Reply, with: Setting<'_>) -> Option<Bytes> {
         let line = self.voice.reply(tag, reply, with.now, with.limits)?;
-        Some(framed(&line))
+        Some(text_frame(&line))
     }
 
     fn refusal(&self, tag: &Tag, refusal: &Refusal, with: Setting<'_>) -> Bytes {
-        framed(&self.voice.refusal(tag, refusal, with.locale, with.now, with.id))
+        text_frame(&self.voice.refusal(tag, refusal, with.locale, with.now, with.id))
     }
 
     fn turned_away(&self, tag: &Tag, refusal: &Refusal, with: Setting<'_>) -> Bytes {
@@ -121,7 +121,7 @@ impl Dialect for Frames {
     }
 
     fn notice(&self, notice: &Notice, with: Setting<'_>) -> Bytes {
-        let said = framed(
+        let said = text_frame(
             &self
                 .voice
                 .notice(notice, with.locale, with.now, with.id, with.limits),
@@ -193,21 +193,7 @@ fn close_for(refusal: &Refusal, code: Option<u16>) -> Bytes {
 
 fn close_frame(closing: &Closing, code: Option<u16>) -> Bytes {
     let code = code.unwrap_or_else(|| close::close_code(&closing.cause));
-    websocket::close_frame(code, reconnect(closing.reconnect))
-}
-
-/// The reason text of a close frame.
-const fn reconnect(advice: Reconnect) -> &'static str {
-    match advice {
-        Reconnect::Now => "reconnect=now",
-        Reconnect::Later => "reconnect=later",
-        Reconnect::Never => "reconnect=never",
-    }
-}
-
-/// A line of the action protocol as a text frame.
-fn framed(line: &[u8]) -> Bytes {
-    websocket::frame(Opcode::Text, line.strip_suffix(b"\n").unwrap_or(line))
+    close::closing_frame(code, closing.reconnect)
 }
 
 fn joined(parts: &[Bytes]) -> Bytes {
