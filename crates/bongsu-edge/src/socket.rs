@@ -199,7 +199,9 @@ impl Socket {
         if silent_ms >= limits.idle_ms {
             return Some(RanOut::Idle);
         }
-        let quiet = silent_ms >= limits.ping_interval_ms && !self.pinged.swap(true, Relaxed);
+        // Who has not signed in has another deadline, and nothing to answer with.
+        let due = self.signed_in.load(Relaxed) && silent_ms >= limits.ping_interval_ms;
+        let quiet = due && !self.pinged.swap(true, Relaxed);
         quiet.then_some(RanOut::Quiet)
     }
 }

@@ -109,13 +109,20 @@ impl Backlog {
         budget: usize,
         limits: &Limits,
     ) -> bool {
-        if let Some(known) = self
+        let known = self
             .ephemeral
-            .iter_mut()
-            .find(|(known, _)| key.is_some() && *known == key)
-        {
-            self.bytes = self.bytes - known.1.len() + bytes.len();
-            known.1 = bytes;
+            .iter()
+            .position(|(known, _)| key.is_some() && *known == key);
+        if let Some((at, before)) = known.and_then(|at| Some((at, self.ephemeral.get(at)?.1.len()))) {
+            let others = self.bytes - before;
+            if others - self.control_bytes + bytes.len() > budget {
+                // The one before is out of date, and for the latest there is no room.
+                self.bytes = others;
+                self.ephemeral.remove(at);
+                return false;
+            }
+            self.bytes = others + bytes.len();
+            self.ephemeral[at].1 = bytes;
             return true;
         }
         if self.bytes - self.control_bytes + bytes.len() > budget {
@@ -259,6 +266,18 @@ mod tests {
             assert!(push(&mut it, Lane::Ephemeral, None, text));
         }
         assert_eq!(all(&mut it), "begun 2 3 ");
+    }
+
+    #[test]
+    fn what_replaces_another_keeps_the_budget_too() {
+        const LONG: &str = "0123456789012345678901234567890123456789012345678901234567890123";
+        let mut it = backlog();
+        assert!(push(&mut it, Lane::Ephemeral, Some((1, 1, 1)), "e "));
+        assert!(
+            !push(&mut it, Lane::Ephemeral, Some((1, 1, 1)), LONG),
+            "64 bytes and what was begun"
+        );
+        assert_eq!(all(&mut it), "begun ", "and what is out of date is gone");
     }
 
     #[test]

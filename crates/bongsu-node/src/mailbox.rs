@@ -160,12 +160,12 @@ impl Mailbox {
             return Pushed::Closed;
         }
         if let Some(backlog) = &mut state.backlog {
-            return if backlog.push(lane, key, bytes.clone(), budget, &self.limits) {
-                self.counters.mailbox_bytes.add(bytes.len());
-                Pushed::Queued
-            } else {
-                Pushed::Full
-            };
+            // What is replaced or gives way counts no more.
+            let before = backlog.bytes();
+            let taken = backlog.push(lane, key, bytes.clone(), budget, &self.limits);
+            self.counters.mailbox_bytes.add(backlog.bytes());
+            self.counters.mailbox_bytes.sub(before);
+            return if taken { Pushed::Queued } else { Pushed::Full };
         }
         let written = match self.line.try_write(bytes) {
             Wrote::Bytes(written) if written >= bytes.len() => return Pushed::Written,

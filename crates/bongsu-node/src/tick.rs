@@ -92,9 +92,9 @@ async fn tell_heads(node: &Arc<Node>) {
     }
 }
 
-/// Reads how far the next few rooms are in the store, which rooms the next few sessions should hear, and whether their
-/// users are banned, and whom these have blocked: what was kept and announced to nobody, because its node or the backplane went away just then, is
-/// found by this.
+/// Reads how far the next few rooms are in the store, which rooms the next few sessions should hear, whether their users
+/// are banned, and whom these have blocked: what was kept and announced to nobody, because its node or the backplane went
+/// away just then, is found by this.
 fn look(node: &Arc<Node>, rooms: &mut routes::Round, sessions: &mut registry::Round) -> JoinHandle<()> {
     let rooms = node.routes.next(rooms, HEADS_AT_ONCE);
     let sessions = node.registry.next(sessions, MEMBERSHIPS_AT_ONCE);

@@ -50,9 +50,10 @@ pub fn closing_text(cause: &CloseCause, locale: Locale) -> Cow<'static, str> {
 
 /// The WebSocket close code that a session is closed with; the `4xxx` of the specification of the type protocol.
 #[must_use]
-pub const fn close_code(cause: &CloseCause) -> u16 {
+pub fn close_code(cause: &CloseCause) -> u16 {
     match cause {
         CloseCause::Refused(refusal) => match refusal.code {
+            Code::InvalidToken if matches!(refusal.why, Why::Reason("banned")) => 4403,
             Code::InvalidToken | Code::NotAuthenticated => 4401,
             Code::PermissionDenied | Code::UserBlocked => 4403,
             Code::MessageTooLarge => 4413,

@@ -235,7 +235,7 @@ def operators_cut_and_ban(server):
         last_error(c.closes(4403, NEVER), "permission_denied", NEVER)
     with server.type_client() as c:
         c.request("auth", {"token": server.token(5_015, "user5015")})
-        error = last_error(c.closes(4401, NEVER), "invalid_token", NEVER)
+        error = last_error(c.closes(4403, NEVER), "invalid_token", NEVER)
         assert error["reason"] == "banned", error
 
 

@@ -245,6 +245,8 @@ pub struct Shard {
     rooms: HashMap<RoomId, Room>,
     jobs: VecDeque<Job>,
     holes: BTreeSet<(Timestamp, RoomId)>,
+    /// Rooms whose membership changes wait for one between.
+    early: BTreeSet<(Timestamp, RoomId)>,
     barriers: Vec<catchup::Barrier>,
 }
 
@@ -258,6 +260,7 @@ impl Shard {
             rooms: HashMap::new(),
             jobs: VecDeque::new(),
             holes: BTreeSet::new(),
+            early: BTreeSet::new(),
             barriers: Vec::new(),
         }
     }
@@ -305,15 +308,18 @@ impl Shard {
     /// When [`Shard::handle_deadline`] wants to be called.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.holes.first().map(|(at, _)| *at)
+        let first = |waiting: &BTreeSet<(Timestamp, RoomId)>| waiting.first().map(|(at, _)| *at);
+        first(&self.holes).into_iter().chain(first(&self.early)).min()
     }
 
-    /// Does what has become due: holes that did not close by themselves are read from the store.
+    /// Does what has become due: holes that did not close by themselves are read from the store, and membership changes
+    /// wait no longer for one between.
     pub fn handle_deadline(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
-        while let Some(&(at, room)) = self.holes.first() {
-            if at > now {
-                return;
-            }
+        while let Some(&(at, room)) = self.early.first().filter(|(at, _)| *at <= now) {
+            self.early.remove(&(at, room));
+            self.early_due(room);
+        }
+        while let Some(&(at, room)) = self.holes.first().filter(|(at, _)| *at <= now) {
             self.holes.remove(&(at, room));
             self.hole_due(room, now, out);
         }

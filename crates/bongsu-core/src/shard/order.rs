@@ -11,6 +11,9 @@ use bongsu_model::{HistoryPage, MembersVersion, Outbound, RoomId, Seq, Timestamp
 use super::room::{self, Room};
 use super::{Effect, Hear, Shard, SlotNo};
 
+/// Membership changes of one room that may wait for one between; with more of them, it was lost.
+const EARLY_MAX: usize = 64;
+
 /// A membership that began (`joined_seq`) or ended.
 #[derive(Clone, Copy)]
 pub(super) struct Change {
@@ -105,6 +108,9 @@ impl Shard {
         };
         room.remove(slot);
         if room.is_empty() {
+            if let Some(at) = room.early_until {
+                self.early.remove(&(at, room_id));
+            }
             if let Some(at) = room.hole {
                 self.holes.remove(&(at, room_id));
             }
@@ -303,10 +309,9 @@ impl Shard {
     ) {
         match (self.rooms.get_mut(&change.room), change.joined_seq) {
             (Some(room), joined) => {
-                if change.version <= room.told {
-                    return; // A repeat.
+                if change.version <= room.told || room.early.contains_key(&change.version) {
+                    return; // A repeat, or later than anyone has waited for it.
                 }
-                room.told = change.version;
                 room.newest = room.newest.max(change.version);
                 // If a change before this one was lost, the members are read.
                 if change.version.0 > room.version.0 + 1 {
@@ -333,8 +338,43 @@ impl Shard {
         if change.joined_seq.is_none() {
             self.left(change, &outbound, out);
         }
-        self.enqueue(change.room, outbound);
+        self.tell_in_order(&change, outbound, now);
         self.unpark(change.room, now, out);
+    }
+
+    /// Tells the members of a change after those before it: two that are made at the same moment may be announced in
+    /// either order, and whoever keeps a list by them must not end with another one than the room has.
+    fn tell_in_order(&mut self, change: &Change, outbound: Arc<Outbound>, now: Timestamp) {
+        let until = now.plus_ms(self.limits.gap_wait_ms);
+        let Some(room) = self.rooms.get_mut(&change.room) else {
+            return;
+        };
+        if change.version <= room.told {
+            // The room began with this change.
+            self.enqueue(change.room, outbound);
+            return;
+        }
+        room.early.insert(change.version, outbound);
+        let waits = room.early.len() <= EARLY_MAX;
+        let next = room.changes_to_tell(waits);
+        if !room.early.is_empty() && room.early_until.is_none() {
+            room.early_until = Some(until);
+            self.early.insert((until, change.room));
+        }
+        for outbound in next {
+            self.enqueue(change.room, outbound);
+        }
+    }
+
+    /// A change did not come in time: those after it are told without it.
+    pub(super) fn early_due(&mut self, room_id: RoomId) {
+        let Some(room) = self.rooms.get_mut(&room_id) else {
+            return;
+        };
+        room.early_until = None;
+        for outbound in room.changes_to_tell(false) {
+            self.enqueue(room_id, outbound);
+        }
     }
 
     fn joined(&mut self, change: Change, joined_seq: Seq, out: &mut Vec<Effect>) {
@@ -433,7 +473,7 @@ impl Shard {
                     })
                 })
                 .collect();
-            room.newest = room.version.max(room.told);
+            room.newest = room.version.max(room.announced());
             for slot in gone {
                 self.sessions.remove_room(slot, head.room);
                 self.lose_place(slot, head.room, out);

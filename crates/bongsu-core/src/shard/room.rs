@@ -21,6 +21,10 @@ pub(super) struct Room {
     pub(super) version: MembersVersion,
     /// The last membership change that the places were told of, which may be ahead or behind.
     pub(super) told: MembersVersion,
+    /// Changes that came before the one that they follow: told in their order, but not kept waiting for long.
+    pub(super) early: BTreeMap<MembersVersion, Arc<Outbound>>,
+    /// Until when they wait.
+    pub(super) early_until: Option<Timestamp>,
     /// The newest membership version that anything spoke of.
     pub(super) newest: MembersVersion,
     /// The newest membership version that the store was read at, for any of the places.
@@ -78,6 +82,8 @@ impl Room {
             epoch,
             version,
             told: version,
+            early: BTreeMap::new(),
+            early_until: None,
             newest: version,
             read: version,
             doubts: false,
@@ -94,6 +100,26 @@ impl Room {
             backfilling: false,
             reloading: false,
         }
+    }
+
+    /// The newest membership change that was announced here, told or not.
+    pub(super) fn announced(&self) -> MembersVersion {
+        self.early
+            .last_key_value()
+            .map_or(self.told, |(version, _)| *version)
+    }
+
+    /// The changes that may be told now, in their order; all of them if there is no more waiting for one between.
+    pub(super) fn changes_to_tell(&mut self, waits: bool) -> Vec<Arc<Outbound>> {
+        let mut next = Vec::new();
+        while let Some(entry) = self.early.first_entry() {
+            if waits && *entry.key() != self.told.next() {
+                break;
+            }
+            self.told = *entry.key();
+            next.push(entry.remove());
+        }
+        next
     }
 
     pub(super) fn slots(&self) -> impl Iterator<Item = SlotNo> + '_ {

@@ -205,7 +205,7 @@ impl<'a> Words<'a> {
                     participants_count,
                     version,
                 };
-                event(Audience::Room(room), Some(user), body)
+                event(Audience::RoomExcept(room, user), Some(user), body)
             }
             "typing" => {
                 let body = EventBody::Typing {

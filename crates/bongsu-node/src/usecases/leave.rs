@@ -61,7 +61,8 @@ pub(crate) async fn announce(
         id: node.ports.number(),
         at: now,
         cause: None,
-        audience: Audience::Room(room.id),
+        // The one who left is told by its shard, unless it is a member again by then.
+        audience: Audience::RoomExcept(room.id, user.id),
         actor: Some(user.id),
         body: EventBody::UserLeft {
             room: room.named(),

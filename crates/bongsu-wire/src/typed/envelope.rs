@@ -1,4 +1,5 @@
-//! The envelope: `type`, `data`, `id`, and the `token` that `auth_update` may have there; borrowed from the message.
+//! The envelope: `type`, `data`, `id`, a `user_id` that must not be a lie, and the `token` that `auth_update` may have
+//! there; borrowed from the message.
 //!
 //! Invariant: whatever is wrong, the answer carries as much of `id` and `type` as could be read.
 
@@ -27,6 +28,8 @@ pub(super) struct Envelope<'a> {
     pub(super) tag: Tag,
     pub(super) kind: Cow<'a, str>,
     pub(super) token: Field<'a>,
+    /// Whom the message claims to come from; never trusted.
+    pub(super) user_id: Field<'a>,
     data: Field<'a>,
 }
 
@@ -37,8 +40,8 @@ pub(super) fn open<'a>(text: &'a str, limits: &Limits) -> Result<Envelope<'a>, R
         refusal,
     };
     message::check(text, limits).map_err(untagged)?;
-    let [kind, data, id, token] =
-        field::read(text, "", ["type", "data", "id", "token"]).map_err(|unreadable| {
+    let [kind, data, id, token, user_id] = field::read(text, "", ["type", "data", "id", "token", "user_id"])
+        .map_err(|unreadable| {
             untagged(match unreadable {
                 Unreadable::Twice(_, at) => message::malformed(at, Malformed::DuplicateKey),
                 Unreadable::NotJson(at) => message::malformed(at, Malformed::NotJson),
@@ -50,6 +53,7 @@ pub(super) fn open<'a>(text: &'a str, limits: &Limits) -> Result<Envelope<'a>, R
             tag,
             kind,
             token,
+            user_id,
             data,
         }),
         Err(refusal) => Err(Refused { tag, refusal }),

@@ -291,7 +291,7 @@ fn event_words(event: &Event) -> String {
                 .map(|(name, _)| name.as_str());
             let fields: Vec<_> = names
                 .filter(|name| !matches!(*name, "room" | "chatroom_id"))
-                .filter_map(|name| Some(format!("{name} {}", word(name)?)))
+                .filter_map(|name| Some(format!("{} {}", visible(name), word(name)?)))
                 .collect();
             format!("* {} {}", visible(kind), fields.join(", "))
         }

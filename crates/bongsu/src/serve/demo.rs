@@ -124,10 +124,11 @@ Then paste these lines, one by one / 다음 줄을 하나씩 붙여 넣으세요
 In a browser / 브라우저에서:    http://{http}/docs  (every message and every call / 모든 메시지와 호출)
 Then in its console, as user 2 / 그 페이지의 콘솔에서 2번 사용자로:
 ws = new WebSocket("ws://{http}/ws"); ws.onmessage = e => console.log(e.data)
+await new Promise(open => ws.onopen = open)
 ws.send('{{"type":"auth","data":{{"token":"{second}"}}}}')
 ws.send('{{"type":"chat.message","data":{{"room":"general","text":"hello"}},"id":"1"}}')
 
-Another user / 다른 사용자로:    {program} tail --room general --as 3 --http {http} --data-dir {data_dir}
+Another user / 다른 사용자로:    {program} tail --room general --as 3 --url http://{http} --data-dir {data_dir}
 "#
     )
 }

@@ -170,7 +170,6 @@ fn who_is_said_to_have_left_hears_nothing_more_until_it_is_known() {
             leave u=2 v=3
               reload r1
               1 <- left(2)
-              0 <- left(2)
             post seq=7
               0 <- 7 8
             members seq=8 v=3 u=1

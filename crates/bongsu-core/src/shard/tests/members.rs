@@ -119,26 +119,61 @@ fn a_lost_change_is_made_good_by_reading_the_members() {
         post seq=7 v=3
     ",
         expect![[r#"
+            open 0 u=1
+            open 1 u=2
+            open 2 u=3
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            attach 1 r=1 head=5
+            attach 2
+            join u=3 at=5 v=3
+              reload r1
+            post seq=6 v=3
+            members seq=6 v=3 u=1,3:5
+              0 <- 6
+              2 <- 6
+            post seq=7 v=3
+              0 <- 7
+              2 <- 7
+        "#]],
+    );
+}
+
+#[test]
+fn changes_are_told_in_their_order_and_do_not_wait_for_one_that_is_lost() {
+    check(
+        "
         open 0 u=1
-        open 1 u=2
-        open 2 u=3
         attach 0 r=1 head=5
-          want r1
-          check r1
-        attach 1 r=1 head=5
-        attach 2
-        join u=3 at=5 v=3
-          reload r1
-          0 <- joined(3)
-          1 <- joined(3)
-        post seq=6 v=3
-        members seq=6 v=3 u=1,3:5
-          0 <- 6
-          2 <- 6
-        post seq=7 v=3
-          0 <- 7
-          2 <- 7
-    "#]],
+        join u=2 at=5 v=3
+        join u=3 at=5 v=2
+        leave u=2 v=5
+        leave u=2 v=5
+        wait 49
+        wait 1
+        leave u=3 v=4
+        leave u=4 v=6
+    ",
+        expect![[r#"
+            open 0 u=1
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            join u=2 at=5 v=3
+              reload r1
+            join u=3 at=5 v=2
+              0 <- joined(3)
+              0 <- joined(2)
+            leave u=2 v=5
+            leave u=2 v=5
+            wait 49
+            wait 1
+              0 <- left(2)
+            leave u=3 v=4
+            leave u=4 v=6
+              0 <- left(4)
+        "#]],
     );
 }
 
@@ -185,21 +220,22 @@ fn a_change_that_comes_late_does_no_harm() {
         post seq=6 v=3
     ",
         expect![[r#"
-        open 0 u=1
-        open 1 u=2
-        attach 0 r=1 head=5
-          want r1
-          check r1
-        attach 1 r=1 head=5
-        join u=2 at=5 v=3
-          reload r1
-          0 <- joined(2)
-        leave u=2 v=2
-        members seq=5 v=3 u=1,2:5
-        post seq=6 v=3
-          0 <- 6
-          1 <- 6
-    "#]],
+            open 0 u=1
+            open 1 u=2
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            attach 1 r=1 head=5
+            join u=2 at=5 v=3
+              reload r1
+            leave u=2 v=2
+              1 <- left(2)
+              0 <- left(2) joined(2)
+            members seq=5 v=3 u=1,2:5
+            post seq=6 v=3
+              0 <- 6
+              1 <- 6
+        "#]],
     );
 }
 
@@ -244,19 +280,20 @@ fn a_message_that_waits_goes_out_when_the_change_is_heard() {
         members seq=6 v=2 u=1
     ",
         expect![[r#"
-        open 0 u=1
-        open 1 u=2
-        attach 0 r=1 head=5
-          want r1
-          check r1
-        attach 1 r=1 head=5
-        post seq=6 v=2
-          reload r1
-        leave u=2 v=2
-          1 <- left(2)
-          0 <- left(2) 6
-        members seq=6 v=2 u=1
-    "#]],
+            open 0 u=1
+            open 1 u=2
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            attach 1 r=1 head=5
+            post seq=6 v=2
+              reload r1
+            leave u=2 v=2
+              1 <- left(2)
+              0 <- left(2)
+              0 <- 6
+            members seq=6 v=2 u=1
+        "#]],
     );
 }
 
@@ -316,22 +353,21 @@ fn members_read_before_a_change_was_heard_are_read_again() {
         post seq=6 v=3
     ",
         expect![[r#"
-        open 0 u=1
-        open 1 u=2
-        attach 0 r=1 head=5
-          want r1
-          check r1
-        attach 1
-        join u=2 at=5 v=3
-          reload r1
-          0 <- joined(2)
-        members seq=5 v=2 u=1
-          reload r1
-        members seq=5 v=3 u=1,2:5
-        post seq=6 v=3
-          0 <- 6
-          1 <- 6
-    "#]],
+            open 0 u=1
+            open 1 u=2
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            attach 1
+            join u=2 at=5 v=3
+              reload r1
+            members seq=5 v=2 u=1
+              reload r1
+            members seq=5 v=3 u=1,2:5
+            post seq=6 v=3
+              0 <- 6
+              1 <- 6
+        "#]],
     );
 }
 

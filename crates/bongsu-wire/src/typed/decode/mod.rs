@@ -61,13 +61,17 @@ pub fn message(text: &str, rules: &Rules<'_>, out: &mut Vec<Incoming>) {
 
 fn asked(envelope: &Envelope<'_>, rules: &Rules<'_>) -> Result<Meant, Refusal> {
     if TYPES.contains(&&*envelope.kind) {
+        let claimed_user = envelope.user_id.optional(names::given_user)?;
         return request(envelope, rules).map(|request| Meant {
             request,
-            claimed_user: None,
+            claimed_user,
         });
     }
     if rules.opens(&envelope.kind) {
-        return application::emit(&envelope.kind, envelope.object()?, rules.limits);
+        let mut meant = application::emit(&envelope.kind, envelope.object()?, rules.limits)?;
+        let claimed_user = envelope.user_id.optional(names::given_user)?;
+        meant.claimed_user = meant.claimed_user.or(claimed_user);
+        return Ok(meant);
     }
     Err(Refusal::new(Code::InvalidAction))
 }
