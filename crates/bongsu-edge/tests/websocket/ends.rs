@@ -45,7 +45,7 @@ async fn bans_disconnects_and_revocations_have_their_codes() {
     are_closed(clients, "permission_denied", 4403, "never").await;
     let mut again = server.connect().await;
     again.auth("1").await;
-    again.closed("invalid_token", 4401, "never").await;
+    again.closed("invalid_token", 4403, "never").await;
 
     let clients = both(&server, "2").await;
     node.disconnect(&operator, UserId(2)).await.unwrap();
