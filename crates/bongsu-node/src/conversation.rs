@@ -279,7 +279,7 @@ impl Conversation {
     fn refuse(&self, tag: &Tag, refusal: &Refusal, speaking: Speaking<'_>) {
         self.node.counters.refused(refusal.code);
         speaking.witness.refused(refusal);
-        let (dialect, with) = (speaking.dialect, self.setting());
+        let (dialect, with) = (speaking.dialect, self.numbered());
         if self.session.is_none() {
             self.mailbox.close(Some(&dialect.turned_away(tag, refusal, with)));
             return;
@@ -297,7 +297,7 @@ impl Conversation {
         speaking.witness.malformed();
         let last = speaking
             .dialect
-            .broken_off(fatal, self.session.is_some(), self.setting());
+            .broken_off(fatal, self.session.is_some(), self.numbered());
         self.mailbox.close(Some(&last));
     }
 
@@ -309,13 +309,21 @@ impl Conversation {
         }
     }
 
+    /// For answers: they carry the reference of their request, and need no number of ours.
     fn setting(&self) -> Setting<'_> {
         let ports = &self.node.ports;
         Setting {
             locale: self.locale,
             now: ports.clock.now(),
-            id: ports.number(),
+            id: 0,
             limits: &ports.limits,
+        }
+    }
+
+    fn numbered(&self) -> Setting<'_> {
+        Setting {
+            id: self.node.ports.number(),
+            ..self.setting()
         }
     }
 }

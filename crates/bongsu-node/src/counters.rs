@@ -41,6 +41,15 @@ impl Gauge {
         self.0.fetch_sub(count as u64, Relaxed);
     }
 
+    /// What was so many is so many now: one step, so that whoever reads meanwhile sees neither both nor none.
+    pub fn moved(&self, before: usize, now: usize) {
+        if now >= before {
+            self.add(now - before);
+        } else {
+            self.sub(before - now);
+        }
+    }
+
     /// How many now.
     #[must_use]
     pub fn get(&self) -> u64 {

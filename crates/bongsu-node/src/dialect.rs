@@ -10,7 +10,7 @@ pub struct Setting<'a> {
     pub locale: Locale,
     /// Now.
     pub now: Timestamp,
-    /// Random, for protocols that number what they say.
+    /// Random, for protocols that number what they say; 0 for answers, which carry the reference of their request.
     pub id: u64,
     /// The limits in force.
     pub limits: &'a Limits,

@@ -283,8 +283,8 @@ impl Host<'_> {
         let Some(held) = self.held(slot) else { return };
         let events = run.events();
         let body = &events[0].event().body;
-        let leaves = |event: &EventBody| matches!(event, EventBody::UserLeft { user, .. } if user.id == held.session.user);
-        if events.iter().any(|event| leaves(&event.event().body)) {
+        // One's own leaving comes alone: the room's runs are told to all but the one who left.
+        if matches!(body, EventBody::UserLeft { user, .. } if user.id == held.session.user) {
             held.mailbox.promote_ephemeral();
         }
         let pushed = held

@@ -163,8 +163,7 @@ impl Mailbox {
             // What is replaced or gives way counts no more.
             let before = backlog.bytes();
             let taken = backlog.push(lane, key, bytes.clone(), budget, &self.limits);
-            self.counters.mailbox_bytes.add(backlog.bytes());
-            self.counters.mailbox_bytes.sub(before);
+            self.counters.mailbox_bytes.moved(before, backlog.bytes());
             return if taken { Pushed::Queued } else { Pushed::Full };
         }
         let written = match self.line.try_write(bytes) {
@@ -206,8 +205,7 @@ impl Mailbox {
                 backlog.clear_waiting();
             }
             backlog.set_last(last.cloned());
-            self.counters.mailbox_bytes.sub(before);
-            self.counters.mailbox_bytes.add(backlog.bytes());
+            self.counters.mailbox_bytes.moved(before, backlog.bytes());
             return;
         }
         // Nothing waits, so these few bytes nearly always fit; if not, the connection is as good as gone.
