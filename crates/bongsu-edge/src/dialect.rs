@@ -157,8 +157,8 @@ impl Dialect for Typed {
         &self.events
     }
 
-    fn reply(&self, tag: &Tag, reply: &Reply, with: Setting<'_>) -> Option<Bytes> {
-        self.voice.reply(tag, reply, with.now, with.limits)
+    fn reply(&self, tag: &Tag, reply: &Reply, _: Setting<'_>) -> Option<Bytes> {
+        Some(self.voice.reply(tag, reply))
     }
 
     fn refusal(&self, tag: &Tag, refusal: &Refusal, with: Setting<'_>) -> Bytes {
@@ -170,7 +170,7 @@ impl Dialect for Typed {
     }
 
     fn notice(&self, notice: &Notice, with: Setting<'_>) -> Bytes {
-        self.voice.notice(notice, with.locale, with.now, with.limits)
+        self.voice.notice(notice, with.locale)
     }
 
     fn broken_off(&self, fatal: &Fatal, _: bool, with: Setting<'_>) -> Bytes {
@@ -178,8 +178,8 @@ impl Dialect for Typed {
             .last_words(&Tag::default(), &fatal.refusal, fatal.close_code, with.locale)
     }
 
-    fn ping(&self, with: Setting<'_>) -> Option<Bytes> {
-        Some(self.voice.ping(with.now))
+    fn ping(&self, _: Setting<'_>) -> Option<Bytes> {
+        Some(self.voice.ping())
     }
 }
 

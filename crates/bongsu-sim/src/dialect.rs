@@ -124,9 +124,8 @@ impl Dialect for Typed {
         &TYPED
     }
 
-    fn reply(&self, tag: &Tag, reply: &Reply, with: Setting<'_>) -> Option<Bytes> {
-        let reply = self.spoilt(reply);
-        TYPE_VOICE.reply(tag, &reply, with.now, with.limits)
+    fn reply(&self, tag: &Tag, reply: &Reply, _: Setting<'_>) -> Option<Bytes> {
+        Some(TYPE_VOICE.reply(tag, &self.spoilt(reply)))
     }
 
     fn refusal(&self, tag: &Tag, refusal: &Refusal, with: Setting<'_>) -> Bytes {
@@ -138,12 +137,7 @@ impl Dialect for Typed {
                 message,
                 client_id: None,
             };
-            return Bytes::from_iter(
-                TYPE_VOICE
-                    .reply(tag, &reply, with.now, with.limits)
-                    .into_iter()
-                    .flatten(),
-            );
+            return TYPE_VOICE.reply(tag, &reply);
         }
         TYPE_VOICE.refusal(tag, refusal, with.locale)
     }
@@ -153,7 +147,7 @@ impl Dialect for Typed {
     }
 
     fn notice(&self, notice: &Notice, with: Setting<'_>) -> Bytes {
-        let say = |notice: &Notice| TYPE_VOICE.notice(notice, with.locale, with.now, with.limits);
+        let say = |notice: &Notice| TYPE_VOICE.notice(notice, with.locale);
         match notice {
             Notice::Missed(page) if self.0 == Some(Defect::PartOfAResume) => {
                 let messages = page.messages.iter().skip(1).cloned().collect();

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use bongsu_model::event::{AnnouncementKind, Audience, Priority};
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{
-    ApplicationEvent, Closing, Code, Encode, Epoch, Event, EventBody, HistoryPage, Limits, Locale,
-    MembersVersion, Message, MessageId, MessageKind, NamedRoom, Notice, Person, RawJson, Refusal, Reply,
-    RoomId, Sender, Seq, Slot, Tag, Timestamp, UserId, Want,
+    ApplicationEvent, Closing, Code, Encode, Epoch, Event, EventBody, HistoryPage, Locale, MembersVersion,
+    Message, MessageId, MessageKind, NamedRoom, Notice, Person, RawJson, Refusal, Reply, RoomId, Sender, Seq,
+    Slot, Tag, Timestamp, UserId, Want,
 };
 use bongsu_wire::action::{ActionEvents, ActionFrames, text_frame as action_frame};
 use bongsu_wire::typed::client::Heard;
@@ -146,7 +146,7 @@ proptest! {
             room: NamedRoom::new(RoomId(1), Some(name.as_str().into())), participants_count: 2,
             online: vec![person.clone(); 2], seq: Seq(0), epoch: Epoch(0), recovered: None,
         };
-        let frame = text_frame(&voice.reply(&tag, &joined, NOW, &Limits::DEFAULT).unwrap());
+        let frame = text_frame(&voice.reply(&tag, &joined));
         let heard = Heard::parse(&frame).unwrap();
         let object = heard.object().unwrap();
         prop_assert_eq!(&object["online"][1], &json!({ "user_id": name, "username": name }));
@@ -169,11 +169,10 @@ proptest! {
             "room": "general", "messages": contents.iter().map(|it| meant(it, "n", None)).collect::<Value>(),
             "has_more": false, "epoch": "00000000000000ff",
         });
-        let limits = Limits::DEFAULT;
         for deflate in [None, Some(over)] {
             let voice = TypeVoice::new(deflate);
-            let reply = voice.reply(&Tag::default(), &Reply::Page(history.clone()), NOW, &limits).unwrap();
-            let missed = voice.notice(&Notice::Missed(history.clone()), Locale::En, NOW, &limits);
+            let reply = voice.reply(&Tag::default(), &Reply::Page(history.clone()));
+            let missed = voice.notice(&Notice::Missed(history.clone()), Locale::En);
             prop_assert_eq!(&reply, &missed);
             let [text] = read(&reply, deflate.is_some()).try_into().unwrap();
             let parsed: Value = serde_json::from_str(&text).unwrap();
@@ -314,7 +313,7 @@ fn a_close_is_the_last_error_and_its_frame() {
         let closing = Closing::new(cause);
         let notice = Notice::Closed(closing.clone());
         for locale in [Locale::En, Locale::Ko] {
-            let bytes = TypeVoice::new(Some(0)).notice(&notice, locale, NOW, &Limits::DEFAULT);
+            let bytes = TypeVoice::new(Some(0)).notice(&notice, locale);
             let frames = frames(&bytes);
             let [(TEXT, text), (CLOSE, close)] = frames.as_slice() else {
                 panic!("{frames:?}")

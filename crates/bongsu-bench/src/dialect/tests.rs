@@ -158,9 +158,9 @@ fn the_product_is_understood() {
     assert!(line.starts_with(Protocol::Action.refusal_begins()));
     let typed = TypeVoice::new(None);
     let said = [
-        typed.reply(&tag, &pong, now, limits).unwrap(),
+        typed.reply(&tag, &pong),
         typed.refusal(&tag, &refusal, Locale::default()),
-        typed.ping(now),
+        typed.ping(),
     ];
     let whole = said.concat();
     let messages = Protocol::Type.messages(&whole);

@@ -1,6 +1,6 @@
 //! How one client is spoken to: answers, errors and notices as whole WebSocket frames.
 
-use bongsu_model::{Closing, Limits, Locale, Notice, Refusal, Reply, Tag, Timestamp};
+use bongsu_model::{Closing, Locale, Notice, Refusal, Reply, Tag};
 use bytes::Bytes;
 
 use super::encode::{self, Parting};
@@ -24,8 +24,8 @@ impl TypeVoice {
 
     /// The answer to a request: one frame. There always is one.
     #[must_use]
-    pub fn reply(self, tag: &Tag, reply: &Reply, _now: Timestamp, _limits: &Limits) -> Option<Bytes> {
-        Some(encode::reply(self.deflate_over, tag, reply))
+    pub fn reply(self, tag: &Tag, reply: &Reply) -> Bytes {
+        encode::reply(self.deflate_over, tag, reply)
     }
 
     /// The answer to a request that is refused: one `error`.
@@ -49,13 +49,13 @@ impl TypeVoice {
     /// What one session is told without being asked: one frame, or for [`Notice::Closed`] two: the last `error`, with its
     /// advice, and the close frame.
     #[must_use]
-    pub fn notice(self, notice: &Notice, locale: Locale, _now: Timestamp, _limits: &Limits) -> Bytes {
+    pub fn notice(self, notice: &Notice, locale: Locale) -> Bytes {
         encode::notice(self.deflate_over, notice, locale)
     }
 
     /// Asks whether anybody is there: a WebSocket ping, and the message `ping`.
     #[must_use]
-    pub fn ping(self, _now: Timestamp) -> Bytes {
+    pub fn ping(self) -> Bytes {
         Bytes::from_static(PINGS)
     }
 }

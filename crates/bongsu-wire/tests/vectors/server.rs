@@ -40,9 +40,9 @@ fn said_replies() -> Vec<(String, Sections)> {
     for (name, about, seq_id, reply) in replies() {
         let tag = tag(seq_id, None);
         let action = ActionCodec::new().reply(&tag, &reply, NOW, &Limits::DEFAULT);
-        let typed = TypeVoice::default().reply(&tag, &reply, NOW, &Limits::DEFAULT);
+        let typed = TypeVoice::default().reply(&tag, &reply);
         let context = format!("seq_id {}\nnow {NOW}", seq_id.unwrap_or("none"));
-        let said = Said::new(action.as_deref(), typed.as_deref());
+        let said = Said::new(action.as_deref(), Some(&typed));
         assert_eq!(said.typed_reference(), seq_id.map(Into::into), "{name}");
         vectors.push((format!("reply_{name}"), said.of(about, context, &reply)));
     }
@@ -106,7 +106,7 @@ fn said_notices() -> Vec<(String, Sections)> {
     for (name, about, notice) in notices() {
         for (locale, spelled) in LOCALES {
             let line = ActionCodec::new().notice(&notice, locale, NOW, ID, &Limits::DEFAULT);
-            let frames = TypeVoice::default().notice(&notice, locale, NOW, &Limits::DEFAULT);
+            let frames = TypeVoice::default().notice(&notice, locale);
             let context = format!("locale {spelled}\nid {ID:016x}\nnow {NOW}");
             let said = Said::new(Some(&line), Some(&frames));
             assert_eq!(said.close.is_some(), name.starts_with("closed_"), "{name}");
@@ -121,7 +121,7 @@ fn said_notices() -> Vec<(String, Sections)> {
 
 /// The server's own question, as a message behind a WebSocket ping.
 fn said_ping() -> Sections {
-    let mut frames = frames(&TypeVoice::default().ping(NOW));
+    let mut frames = frames(&TypeVoice::default().ping());
     assert_eq!(frames.remove(0), (0x89, vec![]));
     let [(TEXT, text)] = frames.as_slice() else {
         panic!("a text frame: {frames:?}")
