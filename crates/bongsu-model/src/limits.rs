@@ -171,7 +171,7 @@ limits! {
     shard_inbox_max: usize = 8_192;
     /// Messages that wait for a room's hole to be filled.
     room_reorder_max: usize = 1_024;
-    /// A hole in a room's order is read from the store after this wait.
+    /// A hole in a room's order is read from the store after this wait; what only a head tells of, after an exchange.
     gap_wait_ms: u64 = 50;
     /// How often nodes tell each other how far the active rooms are.
     head_exchange_ms: u64 = 1_000;

@@ -180,17 +180,26 @@ impl Shard {
             room.accept(outbound, seq);
         }
         let hole = room.known > room.last && !version_missing && !room.backfilling;
-        match (hole, room.hole) {
-            (true, None) => {
-                let at = now.plus_ms(self.limits.gap_wait_ms);
-                room.hole = Some(at);
-                self.holes.insert((at, room_id));
-            }
-            (false, Some(at)) => {
-                room.hole = None;
+        // Behind a later announcement, the missing one is lost or nearly here. Of a head that was read, it may only just
+        // be on its way from whoever has committed it; and read from the store it would answer nobody's request.
+        let patience_ms = if room.parked.is_empty() {
+            self.limits.head_exchange_ms
+        } else {
+            self.limits.gap_wait_ms
+        };
+        let due = hole.then(|| now.plus_ms(patience_ms));
+        let due = match (due, room.hole) {
+            (Some(new), Some(old)) => Some(new.min(old)),
+            (due, _) => due,
+        };
+        if due != room.hole {
+            if let Some(at) = room.hole {
                 self.holes.remove(&(at, room_id));
             }
-            (true, Some(_)) | (false, None) => {}
+            if let Some(at) = due {
+                self.holes.insert((at, room_id));
+            }
+            room.hole = due;
         }
         self.activate(room_id);
         self.reload_if_stale(room_id, out);

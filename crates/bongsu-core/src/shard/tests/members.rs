@@ -57,7 +57,7 @@ fn a_join_into_an_unknown_room_begins_with_its_head() {
         attach 0
         join u=1 at=4 v=3
         heads seq=6 v=3
-        wait 50
+        wait 1000
         backfilled seqs=5..6 v=3
         join u=2 at=6 v=4
         leave u=1 v=5
@@ -70,7 +70,7 @@ fn a_join_into_an_unknown_room_begins_with_its_head() {
           want r1
           check r1
         heads seq=6 v=3
-        wait 50
+        wait 1000
           backfill r1 after 4
         backfilled seqs=5..6 v=3
           0 <- 5 6
@@ -464,7 +464,7 @@ fn a_membership_learned_while_opening_is_heard_from_where_the_client_is() {
         open 0 u=1
         join u=1 at=4 v=2
         heads seq=6 v=2
-        wait 50
+        wait 1000
         backfilled seqs=5..6 v=2
         attach 0 r=1 head=6 v=2
         post seq=7 v=2
@@ -475,7 +475,7 @@ fn a_membership_learned_while_opening_is_heard_from_where_the_client_is() {
           want r1
           check r1
         heads seq=6 v=2
-        wait 50
+        wait 1000
           backfill r1 after 4
         backfilled seqs=5..6 v=2
         attach 0 r=1 head=6 v=2

@@ -131,7 +131,7 @@ fn a_hole_may_take_several_pages() {
         open 0 u=1
         attach 0 r=1 head=5
         heads seq=10
-        wait 50
+        wait 1000
         backfilled seqs=6..7 more head=10
         backfilled seqs=8..9 more head=10
         backfilled seqs=10 head=10
@@ -143,7 +143,7 @@ fn a_hole_may_take_several_pages() {
           want r1
           check r1
         heads seq=10
-        wait 50
+        wait 1000
           backfill r1 after 5
         backfilled seqs=6..7 more head=10
           backfill r1 after 7
@@ -194,10 +194,10 @@ fn what_retention_took_does_not_hold_up_the_rest() {
         open 0 u=1
         attach 0 r=1 head=5
         post seq=20
-        wait 50
+        wait 1000
         backfilled seqs=18..20
         heads seq=30
-        wait 50
+        wait 1000
         backfilled head=30
         post seq=31
     ",
@@ -207,13 +207,13 @@ fn what_retention_took_does_not_hold_up_the_rest() {
               want r1
               check r1
             post seq=20
-            wait 50
+            wait 1000
               backfill r1 after 5
             backfilled seqs=18..20
               close 0
               0 <- 18 19 20
             heads seq=30
-            wait 50
+            wait 1000
               backfill r1 after 20
             backfilled head=30
               close 0
@@ -257,7 +257,7 @@ fn what_was_said_to_exist_and_does_not_is_forgotten() {
         open 0 u=1
         attach 0 r=1 head=5
         heads seq=9
-        wait 50
+        wait 1000
         backfilled head=5
         wait 1000
         post seq=6
@@ -268,7 +268,7 @@ fn what_was_said_to_exist_and_does_not_is_forgotten() {
           want r1
           check r1
         heads seq=9
-        wait 50
+        wait 1000
           backfill r1 after 5
         backfilled head=5
         wait 1000
@@ -315,7 +315,7 @@ fn a_lost_last_message_is_found_by_the_head() {
         open 0 u=1
         attach 0 r=1 head=5
         heads seq=6
-        wait 50
+        wait 1000
         backfilled seqs=6
         heads seq=6
         wait 1000
@@ -326,13 +326,45 @@ fn a_lost_last_message_is_found_by_the_head() {
           want r1
           check r1
         heads seq=6
-        wait 50
+        wait 1000
           backfill r1 after 5
         backfilled seqs=6
           0 <- 6
         heads seq=6
         wait 1000
     "#]],
+    );
+}
+
+#[test]
+fn what_a_head_knows_first_is_given_time_to_be_announced() {
+    check(
+        "
+        open 0 u=1
+        attach 0 r=1 head=5
+        heads seq=6
+        wait 50
+        post seq=6
+        heads seq=7
+        wait 900
+        post seq=8
+        wait 50
+    ",
+        expect![[r#"
+            open 0 u=1
+            attach 0 r=1 head=5
+              want r1
+              check r1
+            heads seq=6
+            wait 50
+            post seq=6
+              0 <- 6
+            heads seq=7
+            wait 900
+            post seq=8
+            wait 50
+              backfill r1 after 6
+        "#]],
     );
 }
 
@@ -421,7 +453,7 @@ fn who_has_blocked_a_user_hears_nothing_of_it() {
         blocks u=2 whom=1,3
         post seq=9 by=3
         heads seq=11
-        wait 50
+        wait 1000
         backfilled seqs=10..11 by=3
     ",
         expect![[r#"
@@ -446,7 +478,7 @@ fn who_has_blocked_a_user_hears_nothing_of_it() {
         post seq=9 by=3
           0 <- 9
         heads seq=11
-        wait 50
+        wait 1000
           backfill r1 after 9
         backfilled seqs=10..11 by=3
           0 <- 10 11
