@@ -54,7 +54,8 @@ impl Origins {
         }
     }
 
-    fn is_ours(&self, name: &str, local: SocketAddr) -> bool {
+    /// Whether a name is one of this server, as far as it can tell.
+    pub(crate) fn is_ours(&self, name: &str, local: SocketAddr) -> bool {
         if self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             return true;
         }
@@ -72,7 +73,7 @@ impl Origins {
 }
 
 /// A host without its port.
-fn host_name(host: &str) -> &str {
+pub(crate) fn host_name(host: &str) -> &str {
     if host.starts_with('[') {
         return host.split_inclusive(']').next().unwrap_or(host);
     }

@@ -3,6 +3,7 @@
 //! Invariant: nothing is decided here about who may do what; every handler reads a request, makes one call to the
 //! node and writes its answer. Every refusal leaves as one problem document.
 
+mod advertise;
 mod announcements;
 mod asked;
 mod asyncapi;
@@ -28,6 +29,7 @@ mod router;
 mod serve;
 mod service;
 mod sessions;
+mod status;
 mod tokens;
 mod users;
 mod video_rooms;
@@ -35,7 +37,8 @@ mod views;
 mod websocket;
 mod yaml;
 
+pub use advertise::{Advertised, NotAdvertisable};
 pub use asyncapi::{asyncapi_json, asyncapi_yaml};
 pub use openapi::{openapi, openapi_yaml};
 pub use serve::serve;
-pub use service::{HttpParts, HttpService, Listening};
+pub use service::{HttpParts, HttpService, Listening, SocketioOptions};

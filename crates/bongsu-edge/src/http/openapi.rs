@@ -9,7 +9,7 @@ use utoipa::{IntoParams, Modify, OpenApi as _};
 use super::problem::{PROBLEM_JSON, ProblemDocument};
 use super::{
     announcements, asyncapi, audit, blocks, docs, members, messages, metrics, probes, rooms, sessions,
-    tokens, users, video_rooms, websocket, yaml,
+    status, tokens, users, video_rooms, websocket, yaml,
 };
 
 /// Which page of a list.
@@ -74,7 +74,7 @@ pub(super) struct RoomPath {
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        probes::healthz, probes::readyz, probes::version, probes::status, probes::openapi_json, probes::openapi_yaml,
+        probes::healthz, probes::readyz, probes::version, status::status, probes::openapi_json, probes::openapi_yaml,
         asyncapi::json, asyncapi::yaml, docs::page, docs::asset, metrics::metrics, websocket::open,
         users::create, users::list, users::read_one, users::update, users::ban, users::unban, users::disconnect,
         users::sessions, tokens::create, tokens::revoke_all, tokens::revoke, blocks::list, blocks::add, blocks::remove,

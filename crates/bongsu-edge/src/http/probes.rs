@@ -1,6 +1,4 @@
-//! What operators' machines ask: alive, ready, which version, how full.
-
-use std::sync::atomic::Ordering;
+//! What operators' machines ask: alive, ready, which version.
 
 use axum::Json;
 use axum::extract::State;
@@ -74,41 +72,6 @@ pub(super) struct VersionView {
     version: &'static str,
 }
 
-/// How the node is.
-#[derive(Serialize, ToSchema)]
-#[schema(example = json!({
-    "node_id": "node-1", "version": "0.1.0", "started_at": "2026-01-01T12:00:00.000Z", "uptime_ms": 1000,
-    "connections": 4, "sessions": 3, "users_online": 2, "rooms": 1, "video_rooms": 0, "http_connections": 1,
-    "listeners": [{ "name": "tcp", "address": "127.0.0.1:12345" }]
-}))]
-pub(super) struct StatusView {
-    node_id: String,
-    #[schema(value_type = String)]
-    version: &'static str,
-    started_at: String,
-    uptime_ms: u64,
-    /// Open connections on all listeners, signed in or not.
-    connections: usize,
-    /// Of them, to this API.
-    http_connections: usize,
-    /// Signed in.
-    sessions: usize,
-    /// With a session here.
-    users_online: usize,
-    /// With a live member here.
-    rooms: usize,
-    video_rooms: usize,
-    listeners: Vec<ListenerView>,
-}
-
-/// One listener.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ListenerView {
-    #[schema(value_type = String)]
-    name: &'static str,
-    address: String,
-}
-
 /// The process lives.
 #[utoipa::path(get, operation_id = "probes_healthz", path = "/healthz", tag = "probes", security(()), responses((status = 200, description = "It lives", body = Health)))]
 pub(super) async fn healthz() -> Json<Health> {
@@ -147,33 +110,6 @@ pub(super) async fn version(State(app): State<App>) -> Json<VersionView> {
     Json(VersionView {
         name: "bongsu",
         version: app.version,
-    })
-}
-
-/// How the node is.
-#[utoipa::path(get, operation_id = "probes_status", path = "/status", tag = "probes", security(()), responses((status = 200, description = "Figures", body = StatusView)))]
-pub(super) async fn status(State(app): State<App>) -> Json<StatusView> {
-    let node = &app.node;
-    let (users_online, video_rooms) = node.present();
-    let listening = app.listening.lock().clone();
-    Json(StatusView {
-        node_id: node.id.to_string(),
-        version: app.version,
-        started_at: app.started_at.to_string(),
-        uptime_ms: node.now().ms_since(app.started_at),
-        connections: app.admission.counts().0,
-        http_connections: app.connections.load(Ordering::Relaxed),
-        sessions: node.sessions_count(),
-        users_online,
-        rooms: node.rooms_count(),
-        video_rooms,
-        listeners: listening
-            .iter()
-            .map(|it| ListenerView {
-                name: it.name,
-                address: it.address.to_string(),
-            })
-            .collect(),
     })
 }
 

@@ -12,7 +12,7 @@ use super::problem::{Problem, Says};
 use super::service::App;
 use super::{
     announcements, asyncapi, audit, blocks, caller, docs, idempotency, members, messages, metrics, outer,
-    probes, rooms, sessions, tokens, users, video_rooms, websocket,
+    probes, rooms, sessions, status, tokens, users, video_rooms, websocket,
 };
 
 /// All of it.
@@ -60,7 +60,7 @@ pub(super) fn router(app: &App) -> Router {
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/version", get(probes::version))
-        .route("/status", get(probes::status))
+        .route("/status", get(status::status))
         .route("/metrics", get(metrics::metrics))
         .route("/ws", get(websocket::open))
         .route("/openapi.json", get(probes::openapi_json))

@@ -10,6 +10,7 @@ use bongsu_node::Node;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
+use super::advertise::Advertised;
 use super::idempotency::InFlight;
 use super::metrics;
 use super::router;
@@ -50,6 +51,28 @@ pub struct HttpParts {
     pub hosts: Vec<Arc<str>>,
     /// Whether WebSocket clients that offer permessage-deflate get it.
     pub permessage_deflate: bool,
+    /// Where clients are told to connect. `None`: where the HTTP listener is reached.
+    pub advertise: Option<Advertised>,
+    /// What Socket.IO is served with.
+    pub socketio: SocketioOptions,
+}
+
+/// What Socket.IO is served with, beside the limits.
+#[derive(Clone, Debug)]
+pub struct SocketioOptions {
+    /// Whether `/socket.io/` is there at all.
+    pub enabled: bool,
+    /// A cookie of this name tells a load balancer to which node a session belongs; none is set without it.
+    pub sticky_cookie: Option<Arc<str>>,
+}
+
+impl Default for SocketioOptions {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            sticky_cookie: None,
+        }
+    }
 }
 
 /// The HTTP API, cheap to clone.
@@ -71,6 +94,7 @@ pub(super) struct Shared {
     pub(super) started_at: Timestamp,
     pub(super) locale: Locale,
     pub(super) cors_origins: Vec<Arc<str>>,
+    pub(super) advertise: Option<Advertised>,
     pub(super) websockets: Arc<WebSockets>,
     pub(super) listening: Mutex<Vec<Listening>>,
     pub(super) connections: AtomicUsize,
@@ -116,6 +140,7 @@ impl HttpService {
             started_at: parts.started_at,
             locale: parts.locale,
             cors_origins: parts.cors_origins,
+            advertise: parts.advertise,
             listening: Mutex::default(),
             connections: AtomicUsize::new(0),
             in_flight: InFlight::default(),

@@ -16,4 +16,5 @@ mod roles;
 mod rooms;
 mod server;
 mod sessions;
+mod status;
 mod users;

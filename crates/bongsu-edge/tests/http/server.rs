@@ -11,7 +11,7 @@ use bongsu_bus::LocalBus;
 use bongsu_edge::admission::Admission;
 use bongsu_edge::auth::api_key::ApiKeyForm;
 use bongsu_edge::auth::{ApiKeySetting, ApiKeys, Secret};
-use bongsu_edge::http::{self, HttpParts, HttpService};
+use bongsu_edge::http::{self, Advertised, HttpParts, HttpService, SocketioOptions};
 use bongsu_edge::meters::Meters;
 use bongsu_model::media::IceServer;
 use bongsu_model::{Code, Limits, Locale, Refusal, Role, Timestamp, UserId, UserRef};
@@ -99,6 +99,8 @@ pub(crate) struct Wanted {
     pub(crate) limits: Limits,
     pub(crate) cors_origins: Vec<Arc<str>>,
     pub(crate) manual_store: bool,
+    pub(crate) hosts: Vec<Arc<str>>,
+    pub(crate) advertise: Option<Advertised>,
 }
 
 impl Default for Wanted {
@@ -107,6 +109,8 @@ impl Default for Wanted {
             limits: Limits::DEFAULT,
             cors_origins: Vec::new(),
             manual_store: false,
+            hosts: Vec::new(),
+            advertise: None,
         }
     }
 }
@@ -160,8 +164,10 @@ impl Server {
             started_at: Timestamp(NOW - 1_000),
             locale: Locale::En,
             cors_origins: wanted.cors_origins,
-            hosts: Vec::new(),
+            hosts: wanted.hosts,
             permessage_deflate: false,
+            advertise: wanted.advertise,
+            socketio: SocketioOptions::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

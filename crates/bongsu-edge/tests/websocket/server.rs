@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bongsu_edge::auth::ApiKeys;
-use bongsu_edge::http::{self, HttpParts, HttpService};
+use bongsu_edge::http::{self, HttpParts, HttpService, SocketioOptions};
 use bongsu_edge::meters::Meters;
 use bongsu_model::{Limits, Locale, Timestamp};
 use serde_json::Value;
@@ -70,6 +70,8 @@ impl Server {
             cors_origins: wanted.origins,
             hosts: wanted.hosts,
             permessage_deflate: wanted.deflates,
+            advertise: None,
+            socketio: SocketioOptions::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

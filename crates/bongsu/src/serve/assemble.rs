@@ -122,6 +122,8 @@ fn listen(
         cors_origins: server.cors_origins.clone(),
         hosts: server.hosts.clone(),
         permessage_deflate: server.permessage_deflate,
+        advertise: server.advertise.clone(),
+        socketio: settings.socketio.clone(),
     });
     api.listens("tcp", tcp_address);
     api.listens("http", http_address);

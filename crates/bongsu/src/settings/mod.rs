@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bongsu_edge::auth::{ApiKeySetting, IceSettings, TokenSettings};
+use bongsu_edge::http::SocketioOptions;
 use bongsu_edge::http::review::ReviewSettings;
 use bongsu_model::Limits;
 use bongsu_model::limits::Broken;
@@ -36,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) content: ContentSettings,
     pub(crate) review: Option<ReviewSettings>,
     pub(crate) ice: IceSettings,
+    pub(crate) socketio: SocketioOptions,
 }
 
 impl Settings {
@@ -72,6 +74,7 @@ impl Settings {
             content: content::moderation(root.open("moderation"), &limits),
             review: content::review(root.open("review")),
             ice: access::ice(root.open("ice")),
+            socketio: server::socketio(root.open("socketio")),
             limits,
         };
         root.close();

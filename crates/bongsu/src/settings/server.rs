@@ -1,9 +1,10 @@
-//! `[server]`: where it listens, where it keeps things, what it writes to its log.
+//! `[server]`: where it listens, where it keeps things, what it writes to its log; and `[socketio]`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bongsu_edge::http::{Advertised, SocketioOptions};
 use bongsu_model::Locale;
 use bongsu_store::Durability;
 use tracing_subscriber::EnvFilter;
@@ -17,6 +18,8 @@ const SHARDS_MAX: u64 = 64;
 const THREADS_MAX: u64 = 1_024;
 /// Longest name of a node, in bytes.
 const NODE_ID_BYTES_MAX: usize = 64;
+/// Longest name of a cookie, in bytes.
+const COOKIE_BYTES_MAX: usize = 64;
 
 /// How lines of the log look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -61,6 +64,8 @@ pub(crate) struct ServerSettings {
     /// Names by which browsers know the server.
     pub(crate) hosts: Vec<Arc<str>>,
     pub(crate) permessage_deflate: bool,
+    /// Where clients are told to connect; where the HTTP listener is reached if absent.
+    pub(crate) advertise: Option<Advertised>,
 }
 
 impl Default for ServerSettings {
@@ -80,6 +85,7 @@ impl Default for ServerSettings {
             cors_origins: Vec::new(),
             hosts: Vec::new(),
             permessage_deflate: false,
+            advertise: None,
         }
     }
 }
@@ -114,9 +120,34 @@ pub(super) fn read(section: Section<'_, '_>) -> ServerSettings {
         permessage_deflate: section
             .flag("permessage_deflate")
             .unwrap_or(usual.permessage_deflate),
+        advertise: section.text("advertise", |url| {
+            Advertised::parse(url).map_err(|wrong| wrong.to_string())
+        }),
     };
     section.close();
     settings
+}
+
+/// `[socketio]`: what Socket.IO is served with. Its times and sizes are limits.
+pub(super) fn socketio(section: Section<'_, '_>) -> SocketioOptions {
+    let usual = SocketioOptions::default();
+    let options = SocketioOptions {
+        enabled: section.flag("enabled").unwrap_or(usual.enabled),
+        sticky_cookie: section.text("sticky_cookie", cookie),
+    };
+    section.close();
+    options
+}
+
+/// The name of a cookie: a token of RFC 6265.
+fn cookie(text: &str) -> Result<Arc<str>, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if (1..=COOKIE_BYTES_MAX).contains(&text.len()) && text.bytes().all(plain) {
+        return Ok(text.into());
+    }
+    Err(format!(
+        "the name of a cookie is needed: 1 to {COOKIE_BYTES_MAX} letters, digits, - or _, such as bongsu_node"
+    ))
 }
 
 fn host(text: &str) -> Result<Arc<str>, String> {

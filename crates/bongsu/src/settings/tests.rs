@@ -94,6 +94,10 @@ fn values_of_every_kind_are_taken_over() {
         durability = 'process'
         shards = 3
         cors_origins = ['https://chat.example']
+        advertise = 'https://ws-1.example'
+        [socketio]
+        enabled = false
+        sticky_cookie = 'bongsu_node'
         [limits]
         idle_ms = 0x20000
         [policy]
@@ -114,6 +118,11 @@ fn values_of_every_kind_are_taken_over() {
     let read = Settings::parse(text, Path::new("/etc/bongsu")).unwrap();
     assert_eq!(read.server.data_dir, Path::new("/etc/bongsu/data"));
     assert_eq!((read.server.shards, read.server.threads), (Some(3), None));
+    assert!(read.server.advertise.is_some_and(|it| it.port == 443));
+    assert_eq!(
+        (read.socketio.enabled, read.socketio.sticky_cookie.as_deref()),
+        (false, Some("bongsu_node"))
+    );
     assert_eq!(read.limits.idle_ms, 0x2_0000);
     assert!(!read.policy.create_users);
     assert!(
@@ -122,6 +131,20 @@ fn values_of_every_kind_are_taken_over() {
     );
     assert_eq!(read.ice.urls.len(), 2);
     assert_eq!(read.api_keys.len(), 1);
+}
+
+#[test]
+fn what_clients_are_told_must_be_usable() {
+    let wrong = |text: &str| mistakes(text).remove(0);
+    for url in ["ws-1.example", "ws://ws-1.example", "https://ws-1.example/chat"] {
+        let (line, key, wrong) = wrong(&format!("[server]\nadvertise = \"{url}\"\n"));
+        assert_eq!((line, key.as_str()), (2, "server.advertise"), "{url}");
+        assert!(wrong.contains("https://ws-1.example:8443"), "{wrong}");
+    }
+    for name in ["", "two words", "a=b", "a;b", "쿠키"] {
+        let (line, key, _) = wrong(&format!("[socketio]\nsticky_cookie = \"{name}\"\n"));
+        assert_eq!((line, key.as_str()), (2, "socketio.sticky_cookie"), "{name}");
+    }
 }
 
 #[test]
