@@ -12,7 +12,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bongsu_model::{Connect, Locale};
+use bongsu_model::{Connect, Locale, Recover};
 use bongsu_node::Node;
 use bongsu_wire::websocket::{accept_key, choose_subprotocol, negotiate_deflate};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -117,6 +117,7 @@ impl WebSockets {
                 token: token.into(),
                 locale,
                 resume: Vec::new(),
+                recovery: Recover::No,
             }),
             locale: locale.unwrap_or(self.locale),
             peer,

@@ -144,4 +144,15 @@ pub struct SignedIn {
     pub ping_interval_ms: u64,
     /// When the token ends.
     pub expires_at: Timestamp,
+    /// For who asked for [`crate::Recover`] when it signed in; else, and when a token was replaced, `None`.
+    pub recovery: Option<Recovery>,
+}
+
+/// What became of a [`crate::Recover`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recovery {
+    /// The name under which this session's place is kept: the old one if it was recovered, else a new one.
+    pub pid: Arc<str>,
+    /// Whether everything that the client lacks of every room follows before anything else. If not, nothing does.
+    pub recovered: bool,
 }

@@ -209,6 +209,25 @@ pub struct Connect {
     pub locale: Option<Locale>,
     /// What the client has of its rooms.
     pub resume: Vec<ResumePoint>,
+    /// Whether the client wants its place to be kept by the server, or to have it back.
+    pub recovery: Recover,
+}
+
+/// What a client asks for that leaves it to the server to remember how far it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Recover {
+    /// Nothing: it keeps its own places, if it keeps any.
+    #[default]
+    No,
+    /// That its place be kept from now on, under a name that the answer gives.
+    Fresh,
+    /// To go on where an earlier session of the same user was cut off.
+    From {
+        /// The name that the earlier session was given. No credential: who asks is what the token says.
+        pid: Arc<str>,
+        /// The offset of the last message that reached the client, `<room_id>-<seq>`; empty if none did.
+        offset: Arc<str>,
+    },
 }
 
 /// A message to be posted. The content is as the client sent it: not yet normalised, sized or moderated.

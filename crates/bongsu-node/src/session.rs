@@ -158,6 +158,7 @@ impl Session {
             rooms,
             ping_interval_ms: limits.ping_interval_ms,
             expires_at: self.expires_at(),
+            recovery: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bongsu_model::{
-    Asked, Connect, Encode, Fatal, Locale, Notice, Refusal, Reply, Request, RoomId, RoomRef, Tag,
+    Asked, Connect, Encode, Fatal, Locale, Notice, Recover, Refusal, Reply, Request, RoomId, RoomRef, Tag,
 };
 use bongsu_node::{Arrival, Dialect, Line, Mailbox, Session, Setting, Wrote};
 use bongsu_wire::action::ActionEvents;
@@ -86,6 +86,7 @@ async fn sign_in_heard(server: &Server, token: &str) -> (Arc<Session>, Arc<Sink>
         token: token.into(),
         locale: None,
         resume: Vec::new(),
+        recovery: Recover::No,
     };
     (
         server.node.sign_in(arrival, connect, &mut |_| {}).await.unwrap(),

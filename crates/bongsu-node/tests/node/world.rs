@@ -9,8 +9,8 @@ use bongsu_bus::LocalBus;
 use bongsu_model::event::Lane;
 use bongsu_model::media::IceServer;
 use bongsu_model::{
-    Asked, Code, Connect, Limits, Locale, Refusal, Reply, Request, ResumePoint, Role, RoomId, RoomRef, Tag,
-    Timestamp, UserId, UserRef,
+    Asked, Code, Connect, Limits, Locale, Recover, Refusal, Reply, Request, ResumePoint, Role, RoomId,
+    RoomRef, Tag, Timestamp, UserId, UserRef,
 };
 use bongsu_node::ports::Moderated;
 use bongsu_node::{
@@ -139,6 +139,7 @@ impl World {
             token: token.into(),
             locale: None,
             resume,
+            recovery: Recover::No,
         };
         let answer = &mut |reply: Reply| push(&mailbox, &plain::reply(&reply));
         let session = self.node.sign_in(arrival, connect, answer).await?;

@@ -103,6 +103,7 @@ pub(crate) fn replies() -> Vec<Answered> {
         rooms,
         ping_interval_ms: 30_000,
         expires_at: NOW.plus_ms(3_600_000),
+        recovery: None,
     };
     let rooms = vec![
         standing(general(), Some(true)),

@@ -1,6 +1,6 @@
 //! CONNECT, REFRESH_TOKEN and PING.
 
-use bongsu_model::{Connect, Limits, Refusal, Request, ResumePoint};
+use bongsu_model::{Connect, Limits, Recover, Refusal, Request, ResumePoint};
 
 use super::rooms::room;
 use crate::json::asked;
@@ -22,6 +22,7 @@ pub(super) fn connect(object: Given<'_>, limits: &Limits) -> Result<(Connect, Op
             token,
             locale,
             resume,
+            recovery: Recover::No,
         },
         accepts,
     ))

@@ -1,6 +1,6 @@
 //! `auth`, `auth_update`, `ping` and `pong`.
 
-use bongsu_model::{Connect, Limits, Refusal, Request, ResumePoint, Want};
+use bongsu_model::{Connect, Limits, Recover, Refusal, Request, ResumePoint, Want};
 
 use super::names::room;
 use crate::json::asked;
@@ -18,6 +18,7 @@ pub(super) fn auth(object: Given<'_>, limits: &Limits) -> Result<Request, Refusa
         token,
         locale,
         resume,
+        recovery: Recover::No,
     }))
 }
 
