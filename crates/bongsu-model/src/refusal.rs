@@ -205,6 +205,14 @@ pub enum Malformed {
     Binary,
     /// The framing of the transport is broken.
     Framing,
+    /// No packet of Engine.IO or Socket.IO, or not one that may come now.
+    Packet,
+    /// A packet for a namespace that is not connected.
+    NotConnected,
+    /// Attachments where none are taken.
+    Attachments,
+    /// A packet with more attachments than the limit.
+    TooManyAttachments(u64),
 }
 
 /// The number of an incident: random, in the log beside what happened; 16 hex digits as text.
