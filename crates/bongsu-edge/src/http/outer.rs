@@ -28,14 +28,14 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
     let began = Instant::now();
     let request_id = request_id(&app, request.headers());
     let locale = locale(request.headers()).unwrap_or(app.locale);
-    let origin = cors::allowed(&app.cors_origins, request.headers());
+    let allowed = cors::allowed(&app.cors_origins, &request);
     let method = request.method().clone();
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
     let api = request.uri().path().starts_with("/api/");
-    let preflight = origin
+    let preflight = allowed
         .is_some()
         .then(|| cors::preflight(&method, request.headers()))
         .flatten();
@@ -53,8 +53,8 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
         response.headers_mut().extend(said);
     }
     let headers = response.headers_mut();
-    if let Some(origin) = origin {
-        cors::open(headers, origin);
+    if let Some(allowed) = allowed {
+        cors::open(headers, allowed);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The one page has its own.

@@ -289,6 +289,53 @@ async fn pages_of_configured_origins_may_call() {
     assert_ne!(answer.status, 204);
 }
 
+/// A browser asks before it posts what is no text, and sends cookies only where that is allowed by the origin's name.
+#[tokio::test]
+async fn pages_of_named_origins_may_poll_with_a_load_balancers_cookie() {
+    let cookies = async |origins: &[&str], path: &str| {
+        let server = Server::with(Wanted {
+            cors_origins: origins.iter().map(|origin| Arc::from(*origin)).collect(),
+            ..Wanted::default()
+        })
+        .await;
+        let asked = [
+            ("origin", "https://app.example"),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "content-type"),
+        ];
+        let preflight = server.raw(request("OPTIONS", path, &asked, None)).await.unwrap();
+        let cookies = preflight.header("access-control-allow-credentials").is_some();
+        if preflight.status == 204 {
+            let is = |name, what: &str| preflight.header(name).is_some_and(|it| it.contains(what));
+            assert!(is("access-control-allow-methods", "POST"), "{preflight:?}");
+            assert!(
+                is("access-control-allow-headers", "content-type"),
+                "{preflight:?}"
+            );
+            assert!(
+                is("access-control-expose-headers", "bongsu-node"),
+                "{preflight:?}"
+            );
+            assert!(is("access-control-allow-origin", "https://app.example"));
+            assert!(is("vary", "origin"));
+        }
+        (preflight.status == 204, cookies)
+    };
+    let poll = "/socket.io/?EIO=3&transport=polling&sid=x";
+    assert_eq!(cookies(&["https://app.example"], poll).await, (true, true));
+    assert_eq!(cookies(&["*", "https://app.example"], poll).await, (true, true));
+    assert_eq!(
+        cookies(&["*"], poll).await,
+        (true, false),
+        "anybody's page, nobody's cookie"
+    );
+    assert_eq!(cookies(&["https://other.example"], poll).await, (false, false));
+    assert_eq!(
+        cookies(&["https://app.example"], "/api/v1/rooms").await,
+        (true, false)
+    );
+}
+
 #[tokio::test]
 async fn a_full_house_refuses_at_once_and_still_tells_that_it_lives() {
     let limits = Limits {
