@@ -59,7 +59,11 @@ impl From<FrameFault> for Refusal {
             | Malformed::DuplicateKey
             | Malformed::TooManyFragments(_)
             | Malformed::Binary
-            | Malformed::Framing => Code::InvalidData,
+            | Malformed::Framing
+            | Malformed::Packet
+            | Malformed::NotConnected
+            | Malformed::Attachments
+            | Malformed::TooManyAttachments(_) => Code::InvalidData,
         };
         Self {
             code,
