@@ -8,5 +8,6 @@ pub mod close;
 pub mod incoming;
 pub mod json;
 pub mod schema;
+pub mod socketio;
 pub mod typed;
 pub mod websocket;
