@@ -20,13 +20,15 @@ enum Way {
     Http,
     /// The type protocol over WebSocket, at --url.
     Type,
+    /// The type protocol in events of Socket.IO, at --url.
+    Socketio,
     /// The action protocol over TCP, at --tcp.
     Action,
 }
 
 /// Post a message in a room of a running server.
 ///
-/// Over type and action it is posted as users do: signed in, and joined to the room, which makes the user a member.
+/// Over type, socketio and action it is posted as users do: signed in, and joined to the room, which makes the user a member.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -63,6 +65,7 @@ impl Send {
         let protocol = match self.protocol {
             Way::Http => return self.over_http(),
             Way::Type => Protocol::Type,
+            Way::Socketio => Protocol::Socketio,
             Way::Action => Protocol::Action,
         };
         if self.access.api_key.is_some() {
@@ -106,7 +109,7 @@ impl Send {
     async fn over(&self, protocol: Protocol) -> anyhow::Result<Value> {
         let room = match protocol {
             Protocol::Action => Api::room_id(&self.access, &self.room).await?.to_string(),
-            Protocol::Type => self.room.clone(),
+            Protocol::Type | Protocol::Socketio => self.room.clone(),
         };
         let token = match &self.access.token {
             Some(token) => token.clone(),

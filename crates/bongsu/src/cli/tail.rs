@@ -26,9 +26,10 @@ const RETRY_MS_MAX: u64 = 10_000;
 Examples:
   bongsu tail --room general
   bongsu tail --room general --as 2 --after 0 --json
+  bongsu tail --room general --protocol socketio
   bongsu tail --room 1 --as 2 --protocol action --tcp 127.0.0.1:12345")]
 pub(super) struct Tail {
-    /// The room's name, number or token. By a name that no room has, the type protocol makes one.
+    /// The room's name, number or token. By a name that no room has, joining it makes one, except over action.
     #[arg(long)]
     room: String,
     /// As whom: a user's number or handle; a token is signed with the data folder's key [default: bongsu-cli].
@@ -37,8 +38,8 @@ pub(super) struct Tail {
     /// Begin after this message instead of now; 0 shows all there are.
     #[arg(long, value_name = "SEQ")]
     after: Option<u64>,
-    /// What is spoken: type, over WebSocket with the server at --url, or action, over TCP [default: action with --tcp,
-    /// else type].
+    /// What is spoken: type over WebSocket or socketio with the server at --url, or action over TCP [default: action with
+    /// --tcp, else type].
     #[arg(long, value_enum)]
     protocol: Option<Protocol>,
     /// The server's TCP address [default: 127.0.0.1:12345].
@@ -89,7 +90,7 @@ impl Tail {
         });
         let room = match protocol {
             Protocol::Action => Api::room_id(&self.access, &self.room).await?.to_string(),
-            Protocol::Type => self.room.clone(),
+            Protocol::Type | Protocol::Socketio => self.room.clone(),
         };
         let after = self.after;
         let mut follower = Follower {

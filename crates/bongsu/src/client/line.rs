@@ -1,4 +1,4 @@
-//! A line to a server over which one user has a session, in either protocol: what is asked, and what is told.
+//! A line to a server over which one user has a session, in any protocol: what is asked, and what is told.
 //!
 //! Invariant: whoever holds a line sees no difference between the protocols but the room's name and the raw text.
 
@@ -8,6 +8,7 @@ use bongsu_edge::type_client;
 use serde_json::{Value, json};
 
 use super::http::{HttpFault, locale};
+use super::socketio::{self, NotGreeted, SocketIo};
 use super::stream::{Said, Stream};
 use super::websocket::{Came, NotOpened, WebSocket};
 
@@ -25,6 +26,8 @@ pub(crate) enum Protocol {
     Action,
     /// The type protocol over WebSocket.
     Type,
+    /// The type protocol in events of Socket.IO, over WebSocket.
+    Socketio,
 }
 
 /// A request of which the outcome matters.
@@ -99,6 +102,7 @@ pub(crate) struct Line {
 enum Speaks {
     Action(Stream),
     Type(Box<WebSocket>),
+    Socketio(Box<SocketIo>),
 }
 
 /// A message to be posted.
@@ -124,12 +128,19 @@ impl Line {
                 Ok(stream) => Speaks::Action(stream),
                 Err(fault) => bail!(advise(tcp, "--tcp", format!("{fault:#}"))),
             },
-            Protocol::Type => match WebSocket::open(url, "bongsu.type.v1", None).await {
+            Protocol::Type => match WebSocket::open(url, "/ws", Some("bongsu.type.v1"), None).await {
                 Ok(socket) => Speaks::Type(Box::new(socket)),
                 Err(NotOpened::Http(HttpFault::Connect(fault))) => {
                     bail!(advise(url, "--url", super::api::root_cause(&fault)))
                 }
                 Err(fault) => return Err(fault).context(format!("no WebSocket at {url}")),
+            },
+            Protocol::Socketio => match SocketIo::open(url).await {
+                Ok(socket) => Speaks::Socketio(Box::new(socket)),
+                Err(NotGreeted::Socket(NotOpened::Http(HttpFault::Connect(fault)))) => {
+                    bail!(advise(url, "--url", super::api::root_cause(&fault)))
+                }
+                Err(fault) => return Err(fault).context(format!("no Socket.IO at {url}")),
             },
         };
         Ok(Self {
@@ -144,7 +155,7 @@ impl Line {
         token: &str,
         seen: Option<(&str, u64, &str)>,
     ) -> anyhow::Result<()> {
-        match &self.speaks {
+        match &mut self.speaks {
             Speaks::Action(_) => {
                 let resume: Vec<_> = seen
                     .into_iter()
@@ -163,6 +174,16 @@ impl Line {
                 self.send_text(&type_client::auth(token, locale(), &resume, Some(HELLO)))
                     .await
             }
+            Speaks::Socketio(socket) => {
+                let mut data = json!({ "token": token });
+                if let Some(locale) = locale() {
+                    data["locale"] = locale.into();
+                }
+                if let Some((room, seq, epoch)) = seen {
+                    data["resume"] = json!([{ "room": room, "seq": seq, "epoch": epoch }]);
+                }
+                socket.connect(data).await
+            }
         }
     }
 
@@ -180,7 +201,7 @@ impl Line {
         let mut data = self.room(room)?;
         let (content, kind) = match self.speaks {
             Speaks::Action(_) => ("content", Some(draft.kind.unwrap_or("text"))),
-            Speaks::Type(_) => ("text", draft.kind),
+            Speaks::Type(_) | Speaks::Socketio(_) => ("text", draft.kind),
         };
         data[content] = draft.content.into();
         for (name, value) in [
@@ -198,7 +219,7 @@ impl Line {
     pub(crate) async fn refresh(&mut self, token: &str) -> anyhow::Result<()> {
         let data = match self.speaks {
             Speaks::Action(_) => json!({ "jwt_token": token }),
-            Speaks::Type(_) => json!({ "token": token }),
+            Speaks::Type(_) | Speaks::Socketio(_) => json!({ "token": token }),
         };
         self.request("REFRESH_TOKEN", "auth_update", &data, REFRESH).await
     }
@@ -233,6 +254,10 @@ impl Line {
                 }
                 Came::End => return Ok(None),
             },
+            Speaks::Socketio(socket) => match said(socket.next().await?, self.signed_in)? {
+                Some(told) => told,
+                None => return Ok(None),
+            },
         };
         self.signed_in |= matches!(told.0, Told::SignedIn { .. });
         Ok(Some(told))
@@ -244,6 +269,7 @@ impl Line {
             // The end of the stream says it all.
             Speaks::Action(_) => {}
             Speaks::Type(socket) => socket.close().await,
+            Speaks::Socketio(socket) => socket.close().await,
         }
     }
 
@@ -255,7 +281,7 @@ impl Line {
                     .context("rooms have numbers on the action protocol")?;
                 json!({ "chatroom_id": id })
             }
-            Speaks::Type(_) => json!({ "room": room }),
+            Speaks::Type(_) | Speaks::Socketio(_) => json!({ "room": room }),
         })
     }
 
@@ -266,16 +292,16 @@ impl Line {
         data: &Value,
         reference: &str,
     ) -> anyhow::Result<()> {
-        let data = data.to_string();
-        match self.speaks {
+        match &mut self.speaks {
             Speaks::Action(_) => {
-                let line = action_client::request(action, &data, reference);
+                let line = action_client::request(action, &data.to_string(), reference);
                 self.send_line(&line).await
             }
             Speaks::Type(_) => {
-                self.send_text(&type_client::request(kind, &data, Some(reference)))
+                self.send_text(&type_client::request(kind, &data.to_string(), Some(reference)))
                     .await
             }
+            Speaks::Socketio(socket) => socket.request(kind, data, reference).await,
         }
     }
 
@@ -323,6 +349,36 @@ fn action(said: &Said) -> Told {
         "NEW_EVENT" => application_event(data),
         _ => event(&said.action, data, "chatroom_id"),
     }
+}
+
+/// Reads what a server says over Socket.IO, with the text that it came in; `None` at the end of the connection.
+fn said(heard: socketio::Heard, is_signed_in: bool) -> anyhow::Result<Option<(Told, String)>> {
+    let told = match heard {
+        socketio::Heard::Message(text) => {
+            let told = typed(&text, is_signed_in)?;
+            return Ok(Some((told, text)));
+        }
+        socketio::Heard::NotConnected(error) => Told::Refused(Asked::SignIn, refusal(&error, "code")),
+        socketio::Heard::Refused(error) => {
+            let words = refusal(&error, "code");
+            match error["ref"].as_str().and_then(asked) {
+                Some(asked) => Told::Refused(asked, words),
+                None if !is_signed_in => Told::Refused(Asked::SignIn, words),
+                None => event("server_error", &error, "room"),
+            }
+        }
+        socketio::Heard::Disconnected => Told::Over {
+            for_good: false,
+            words: "the server has ended the session".to_owned(),
+        },
+        socketio::Heard::Farewell(farewell) => Told::Over {
+            for_good: farewell.for_good(),
+            words: farewell.words(),
+        },
+        socketio::Heard::End => return Ok(None),
+        socketio::Heard::Nothing => Told::Nothing,
+    };
+    Ok(Some((told, String::new())))
 }
 
 /// Reads what a server says on the type protocol.

@@ -3,6 +3,7 @@
 mod api;
 mod http;
 mod line;
+mod socketio;
 mod stream;
 mod websocket;
 

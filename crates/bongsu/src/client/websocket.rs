@@ -1,4 +1,4 @@
-//! A WebSocket to a server's `/ws`: texts out, texts in, pings answered, closed as RFC 6455 says.
+//! A WebSocket to a server: texts out, texts in, pings answered, closed as RFC 6455 says.
 //!
 //! Invariant: a wait for the next text may be given up at any time; what was read, and what is to be written, is kept.
 
@@ -44,6 +44,8 @@ pub(crate) enum NotOpened {
     Status { status: StatusCode, detail: String },
     #[error("what answers there does not speak `{0}` over WebSocket: is it a Bongsu server?")]
     NotSpoken(&'static str),
+    #[error("what answers there does not speak WebSocket as RFC 6455 has it")]
+    NotUpgraded,
     #[error("the connection broke while it was being upgraded")]
     Broken(#[source] hyper::Error),
 }
@@ -112,17 +114,18 @@ pub(crate) struct WebSocket {
 }
 
 impl WebSocket {
-    /// Opens `/ws` of the server at `base`, for one subprotocol; with a token, that signs in at once.
+    /// Opens a path of the server at `base`, for one subprotocol or none; with a token, that signs in at once.
     ///
     /// # Errors
     /// In words that say what to do.
     pub(crate) async fn open(
         base: &str,
-        subprotocol: &'static str,
+        path: &str,
+        subprotocol: Option<&'static str>,
         token: Option<&str>,
     ) -> Result<Self, NotOpened> {
         let address = || NotOpened::Address(base.to_owned());
-        let url: Uri = format!("{base}/ws").parse().map_err(|_| address())?;
+        let url: Uri = format!("{base}{path}").parse().map_err(|_| address())?;
         let http = Http::new(&url, OPEN_WITHIN)?;
         let key = client_key(chance());
         let mut headers = HeaderMap::new();
@@ -133,7 +136,9 @@ impl WebSocket {
             SEC_WEBSOCKET_KEY,
             HeaderValue::from_str(&key).map_err(|_| address())?,
         );
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+        if let Some(subprotocol) = subprotocol {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+        }
         if let Some(token) = token {
             let mut bearer =
                 HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| NotOpened::Token)?;
@@ -155,9 +160,9 @@ impl WebSocket {
                 .and_then(|it: &HeaderValue| it.to_str().ok())
         };
         if said(SEC_WEBSOCKET_ACCEPT) != accept_key(&key).as_deref()
-            || said(SEC_WEBSOCKET_PROTOCOL) != Some(subprotocol)
+            || said(SEC_WEBSOCKET_PROTOCOL) != subprotocol
         {
-            return Err(NotOpened::NotSpoken(subprotocol));
+            return Err(subprotocol.map_or(NotOpened::NotUpgraded, NotOpened::NotSpoken));
         }
         let upgraded = hyper::upgrade::on(&mut answer).await.map_err(NotOpened::Broken)?;
         Ok(Self {
@@ -305,8 +310,9 @@ mod tests {
     async fn against(answer: impl FnOnce(&str) -> Vec<u8>) -> (Result<WebSocket, NotOpened>, Served) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let opening =
-            tokio::spawn(async move { WebSocket::open(&base, "bongsu.type.v1", Some("a.b.c")).await });
+        let opening = tokio::spawn(async move {
+            WebSocket::open(&base, "/ws", Some("bongsu.type.v1"), Some("a.b.c")).await
+        });
         let (mut peer, _) = listener.accept().await.unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
