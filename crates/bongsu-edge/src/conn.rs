@@ -220,8 +220,8 @@ mod tests {
             ("a WebSocket", size_of::<Conn<WebSocketCodec>>(), 104),
             ("its task's future", returned(task::<WebSocketCodec>), 320),
             ("its socket", size_of::<Socket>(), 96),
-            ("its mailbox", size_of::<Mailbox>(), 96),
-            ("its session", size_of::<Session>(), 192),
+            ("its mailbox", size_of::<Mailbox>(), 112),
+            ("its session", size_of::<Session>(), 176),
         ] {
             assert!(bytes <= most, "{what} takes {bytes} bytes, not {most}");
         }

@@ -30,7 +30,16 @@ pub(crate) fn of(slot: Slot, limits: &Limits) -> &'static dyn Dialect {
             voice: Voice::new(true),
             events: ActionFrames::packed(over),
         }),
-        Slot::TypeFrame => &TYPED,
+        // No connection speaks Socket.IO yet.
+        Slot::SocketioChat
+        | Slot::SocketioChatOffset
+        | Slot::SocketioType
+        | Slot::SocketioTypeOffset
+        | Slot::SocketioChatNs
+        | Slot::SocketioChatNsOffset
+        | Slot::SocketioTypeNs
+        | Slot::SocketioTypeNsOffset
+        | Slot::TypeFrame => &TYPED,
         Slot::TypeDeflatedFrame => DEFLATED.get_or_init(|| Typed {
             voice: TypeVoice::new(Some(over)),
             events: TypeEvents::deflated(over),

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::admission::Admission;
 use crate::codec::Codec;
 use crate::conn::Conn;
+use crate::dialect;
 use crate::meters::{self, Meters, TurnedAway};
 use crate::socket::Socket;
 use crate::sweeper::{self, Sweeper};
@@ -132,6 +133,7 @@ impl Opened<'_> {
         let line: Arc<Socket> = Arc::clone(&socket);
         let mailbox = Mailbox::new(
             line,
+            dialect::of(codec.slot(), &ports.limits),
             Arc::clone(&ports.limits),
             Arc::clone(&ports.clock),
             Arc::clone(&self.node.counters),

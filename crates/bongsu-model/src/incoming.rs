@@ -18,6 +18,8 @@ pub enum Incoming {
     },
     /// The transport's own question, and its answer as it is to be sent: a pong.
     Echo(Bytes),
+    /// The session ends and the connection stays, for another to sign in.
+    SignOut,
     /// The peer ends the connection in good order; the last bytes to be sent.
     Goodbye(Bytes),
 }

@@ -56,6 +56,18 @@ limits! {
     idle_ms: u64 = 90_000;
     /// How often clients are told to ping: three fit into the idle time.
     ping_interval_ms: u64 = 30_000;
+    /// Sign-ins that a connection may try within the time for it, where the protocol lets it try again.
+    sign_in_tries_max: u32 = 8;
+    /// How often an Engine.IO server (protocol 4) or client (protocol 3) pings.
+    engine_ping_interval_ms: u64 = 25_000;
+    /// How long the answer to an Engine.IO ping may take.
+    engine_ping_timeout_ms: u64 = 20_000;
+    /// From the handshake of a WebSocket that a polling client changes to until it has changed.
+    engine_upgrade_ms: u64 = 10_000;
+    /// Binary attachments of one Socket.IO packet.
+    attachments_max: usize = 8;
+    /// How long after its end a session can be taken up again as it was, where its client asked for that.
+    recovery_ms: u64 = 120_000;
     /// One inbound frame.
     frame_bytes_max: usize = 64 * 1024;
     /// Fragments of one WebSocket message: each costs a look, also an empty one.
@@ -216,7 +228,8 @@ impl Broken {
 }
 
 /// Limits that may be 0: for some it means none, for others at once.
-const MAY_BE_ZERO: [&str; 16] = [
+const MAY_BE_ZERO: [&str; 18] = [
+    "attachments_max",
     "blocks_per_user_max",
     "call_grace_ms",
     "calls_per_room_max",
@@ -229,6 +242,7 @@ const MAY_BE_ZERO: [&str; 16] = [
     "metadata_bytes_max",
     "online_listed_max",
     "presence_grace_ms",
+    "recovery_ms",
     "retention_messages",
     "retention_s",
     "token_leeway_s",
@@ -272,6 +286,8 @@ macro_rules! relations {
 relations! { |it|
     [ping_interval_ms, idle_ms] "three pings must fit into the idle time, so that a client may lose two":
         it.ping_interval_ms.saturating_mul(3) <= it.idle_ms;
+    [engine_ping_interval_ms, engine_ping_timeout_ms, idle_ms] "an Engine.IO client that answers pings must not be idle":
+        it.engine_ping_interval_ms.saturating_add(it.engine_ping_timeout_ms) <= it.idle_ms;
     [content_bytes_max, metadata_bytes_max, frame_bytes_max] "the largest message must fit into a frame":
         it.content_bytes_max.saturating_add(it.metadata_bytes_max) < it.frame_bytes_max;
     [application_event_bytes_max, frame_bytes_max] "the largest event of an application must fit into a frame":

@@ -22,28 +22,71 @@ pub enum Slot {
     TypeFrame,
     /// The same, large frames compressed by themselves (permessage-deflate without context takeover).
     TypeDeflatedFrame,
+    /// Socket.IO in `/`: messages alone, as a chat knows them.
+    SocketioChat,
+    /// The same, each with its offset.
+    SocketioChatOffset,
+    /// Socket.IO in `/`: events named and made as the type protocol has them.
+    SocketioType,
+    /// The same, messages with their offset.
+    SocketioTypeOffset,
+    /// As [`Self::SocketioChat`], in `/chat`.
+    SocketioChatNs,
+    /// As [`Self::SocketioChatOffset`], in `/chat`.
+    SocketioChatNsOffset,
+    /// As [`Self::SocketioType`], in `/chat`.
+    SocketioTypeNs,
+    /// As [`Self::SocketioTypeOffset`], in `/chat`.
+    SocketioTypeNsOffset,
 }
 
 impl Slot {
     /// Every slot, in its order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 14] = [
         Self::ActionLine,
         Self::ActionPacked,
         Self::ActionFrame,
         Self::ActionPackedFrame,
         Self::TypeFrame,
         Self::TypeDeflatedFrame,
+        Self::SocketioChat,
+        Self::SocketioChatOffset,
+        Self::SocketioType,
+        Self::SocketioTypeOffset,
+        Self::SocketioChatNs,
+        Self::SocketioChatNsOffset,
+        Self::SocketioTypeNs,
+        Self::SocketioTypeNsOffset,
     ];
+    /// Those of the first protocols have their place in every event; the others in a box that most events never have.
+    const FIRST: usize = 6;
 }
 
-const SLOTS: usize = Slot::ALL.len();
+/// What is made at most once for each slot.
+#[derive(Debug, Default)]
+struct Once {
+    first: [OnceLock<Bytes>; Slot::FIRST],
+    others: OnceLock<Box<[OnceLock<Bytes>; Slot::ALL.len() - Slot::FIRST]>>,
+}
+
+impl Once {
+    fn get(&self, slot: Slot, make: impl FnOnce() -> Bytes) -> &Bytes {
+        let index = slot as usize;
+        let place = match self.first.get(index) {
+            Some(place) => place,
+            None => &self.others.get_or_init(Box::default)[index - Slot::FIRST],
+        };
+        place.get_or_init(make)
+    }
+}
 
 /// A wire format's way to say an event. Knows nothing of receivers.
 pub trait Encode: Send + Sync {
     /// Where the encodings of this format are kept.
     fn slot(&self) -> Slot;
 
-    /// The whole frame, header included, as it goes to every receiver of this format.
+    /// The whole frame, header included, as it goes to every receiver of this format; empty for what it has no words
+    /// for.
     fn encode(&self, event: &Event) -> Bytes;
 }
 
@@ -51,7 +94,7 @@ pub trait Encode: Send + Sync {
 #[derive(Debug)]
 pub struct Outbound {
     event: Event,
-    encodings: [OnceLock<Bytes>; SLOTS],
+    encodings: Once,
 }
 
 impl Outbound {
@@ -60,7 +103,7 @@ impl Outbound {
     pub fn new(event: Event) -> Arc<Self> {
         Arc::new(Self {
             event,
-            encodings: [const { OnceLock::new() }; SLOTS],
+            encodings: Once::default(),
         })
     }
 
@@ -82,7 +125,7 @@ impl Outbound {
 
     /// The event in one wire format.
     pub fn encoded(&self, format: &dyn Encode) -> &Bytes {
-        self.encodings[format.slot() as usize].get_or_init(|| format.encode(&self.event))
+        self.encodings.get(format.slot(), || format.encode(&self.event))
     }
 }
 
@@ -92,7 +135,7 @@ impl Outbound {
 #[derive(Debug)]
 pub struct Run {
     events: Vec<Arc<Outbound>>,
-    joined: [OnceLock<Bytes>; SLOTS],
+    joined: Once,
 }
 
 impl Run {
@@ -102,7 +145,7 @@ impl Run {
         debug_assert!(!events.is_empty());
         Arc::new(Self {
             events,
-            joined: [const { OnceLock::new() }; SLOTS],
+            joined: Once::default(),
         })
     }
 
@@ -124,7 +167,7 @@ impl Run {
     /// All frames in one wire format, one after the other, in one piece of memory: made once, whatever the number of
     /// receivers, so that each of them costs one plain write.
     pub fn encoded(&self, format: &dyn Encode) -> &Bytes {
-        self.joined[format.slot() as usize].get_or_init(|| {
+        self.joined.get(format.slot(), || {
             if let [only] = self.events.as_slice() {
                 return only.encoded(format).clone();
             }

@@ -50,6 +50,8 @@ pub struct Conversation {
     /// What it caused and may not have been given yet.
     unheard: Option<Unheard>,
     locale: Locale,
+    /// Requests without a session.
+    tries: u32,
 }
 
 impl Conversation {
@@ -62,6 +64,7 @@ impl Conversation {
             session: None,
             unheard: None,
             locale,
+            tries: 0,
         }
     }
 
@@ -95,6 +98,7 @@ impl Conversation {
 
     /// Carries out what came in, then ends the connection if what came after it makes no sense.
     pub async fn carry_out(&mut self, incoming: Vec<Incoming>, fatal: Option<Fatal>, speaking: Speaking<'_>) {
+        self.mailbox.speaks(speaking.dialect);
         let mut posts = Vec::new();
         for one in incoming {
             if self.mailbox.is_closed() {
@@ -117,6 +121,7 @@ impl Conversation {
                     self.post(&mut posts, speaking).await;
                     self.settle().await;
                     self.relief().await;
+                    self.tries += u32::from(self.session.is_none());
                     let refusal = self.tolerate().err().unwrap_or(refusal);
                     self.refuse(&tag, &refusal, speaking);
                 }
@@ -126,6 +131,11 @@ impl Conversation {
                         Ok(()) => self.push(Lane::Control, &bytes),
                         Err(refusal) => self.refuse(&Tag::default(), &refusal, speaking),
                     }
+                }
+                Incoming::SignOut => {
+                    self.post(&mut posts, speaking).await;
+                    self.settle().await;
+                    self.sign_out().await;
                 }
                 Incoming::Goodbye(last) => {
                     self.post(&mut posts, speaking).await;
@@ -151,6 +161,14 @@ impl Conversation {
             self.node.sign_out(&session).await;
         }
         self.mailbox.abort();
+    }
+
+    /// Ends the session, and goes on with whoever signs in next: who must hear nothing of what was told to this one.
+    async fn sign_out(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.node.sign_out(&session).await;
+            self.node.barrier(&session, None).await;
+        }
     }
 
     /// Posts what has gathered.
@@ -226,6 +244,7 @@ impl Conversation {
             claimed_user,
             request,
         } = asked;
+        self.tries += 1;
         let verb = request.verb();
         let Request::Connect(connect) = request else {
             speaking.witness.served(verb, false);
@@ -235,7 +254,6 @@ impl Conversation {
         self.locale = connect.locale.unwrap_or(self.locale);
         let arrival = Arrival {
             mailbox: Arc::clone(&self.mailbox),
-            dialect: speaking.dialect,
             address: speaking.address,
             locale: self.locale,
             claimed_user,
@@ -281,7 +299,11 @@ impl Conversation {
         speaking.witness.refused(refusal);
         let (dialect, with) = (speaking.dialect, self.numbered());
         if self.session.is_none() {
-            self.mailbox.close(Some(&dialect.turned_away(tag, refusal, with)));
+            if dialect.forgives() && self.tries < self.node.ports.limits.sign_in_tries_max {
+                self.push(Lane::Control, &dialect.refusal(tag, refusal, with));
+            } else {
+                self.mailbox.close(Some(&dialect.turned_away(tag, refusal, with)));
+            }
             return;
         }
         self.push(Lane::Message, &dialect.refusal(tag, refusal, with));

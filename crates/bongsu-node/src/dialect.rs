@@ -35,6 +35,11 @@ pub trait Dialect: Send + Sync {
         self.refusal(tag, refusal, with)
     }
 
+    /// Whether who is refused before it has signed in may go on trying, so often and so long as the limits say.
+    fn forgives(&self) -> bool {
+        false
+    }
+
     /// What one session is told without being asked.
     fn notice(&self, notice: &Notice, with: Setting<'_>) -> Bytes;
 

@@ -10,7 +10,7 @@ use bongsu_core::shard::{Effect, Input, Shard, SlotNo};
 use bongsu_model::event::Lane;
 use bongsu_model::records::RoomHead;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Encode, EventBody, HistoryPage, Notice, PageFrom, RoomId, Run, Seq, Timestamp};
+use bongsu_model::{EventBody, HistoryPage, Notice, PageFrom, RoomId, Run, Seq, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
@@ -169,7 +169,6 @@ struct Host<'a> {
 /// What a delivery needs of a session, side by side.
 struct Held {
     mailbox: Arc<Mailbox>,
-    events: &'static dyn Encode,
     session: Arc<Session>,
 }
 
@@ -182,7 +181,6 @@ impl Host<'_> {
             }
             self.sessions[index] = self.node.shards[self.index].session(*slot).map(|session| Held {
                 mailbox: Arc::clone(&session.mailbox),
-                events: session.dialect.events(),
                 session,
             });
         }
@@ -287,20 +285,14 @@ impl Host<'_> {
         if matches!(body, EventBody::UserLeft { user, .. } if user.id == held.session.user) {
             held.mailbox.promote_ephemeral();
         }
-        let pushed = held
-            .mailbox
-            .push_keyed(body.lane(), body.conflation_key(), run.encoded(held.events));
-        match pushed {
+        match held.mailbox.deliver(body.lane(), body.conflation_key(), &run) {
             Pushed::Written | Pushed::Queued | Pushed::Closed => {}
             Pushed::Full if body.lane() == Lane::Ephemeral => {}
             Pushed::Full => {
                 // Messages can be had again from the store; the rest of the run cannot, and there is room for it.
+                let format = held.mailbox.dialect().events();
                 for event in events.iter().filter(|event| event.message().is_none()) {
-                    if held
-                        .mailbox
-                        .push_beyond(Lane::Message, event.encoded(held.events))
-                        == Pushed::Full
-                    {
+                    if held.mailbox.push_beyond(Lane::Message, event.encoded(format)) == Pushed::Full {
                         self.end(slot, CloseCause::Slow);
                         return;
                     }

@@ -6,14 +6,15 @@
 use std::sync::{Arc, Weak};
 
 use bongsu_model::event::{ConflationKey, Lane};
-use bongsu_model::{Limits, Timestamp};
+use bongsu_model::{Limits, Run, Timestamp};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
 use crate::counters::Counters;
+use crate::dialect::Dialect;
 use crate::ports::Clock;
 
 /// One write takes at most this much together: more saves no calls worth saving.
@@ -70,8 +71,8 @@ pub struct Mailbox {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    dialect: &'static dyn Dialect,
     backlog: Option<Box<Backlog>>,
     owner: Option<Weak<dyn Drained>>,
     ending: Ending,
@@ -98,10 +99,11 @@ enum Ending {
 }
 
 impl Mailbox {
-    /// An empty mailbox for a line.
+    /// An empty mailbox for a line on which a dialect is spoken.
     #[must_use]
     pub fn new(
         line: Arc<dyn Line>,
+        dialect: &'static dyn Dialect,
         limits: Arc<Limits>,
         clock: Arc<dyn Clock>,
         counters: Arc<Counters>,
@@ -111,8 +113,25 @@ impl Mailbox {
             limits,
             clock,
             counters,
-            state: Mutex::new(State::default()),
+            state: Mutex::new(State {
+                dialect,
+                backlog: None,
+                owner: None,
+                ending: Ending::Open,
+                ended: None,
+            }),
         })
+    }
+
+    /// How the client is spoken to.
+    #[must_use]
+    pub fn dialect(&self) -> &'static dyn Dialect {
+        self.state.lock().dialect
+    }
+
+    /// From now on the client is spoken to in this dialect; what waits already stays as it is.
+    pub(crate) fn speaks(&self, dialect: &'static dyn Dialect) {
+        self.state.lock().dialect = dialect;
     }
 
     /// From now on `owner` hears when the mailbox was full and is empty again.
@@ -122,22 +141,29 @@ impl Mailbox {
 
     /// Takes bytes of a lane: writes them now if nothing waits, else lets them wait.
     pub fn push(self: &Arc<Self>, lane: Lane, bytes: &Bytes) -> Pushed {
-        self.push_keyed(lane, None, bytes)
+        self.push_within(self.state.lock(), lane, None, bytes, self.budget(lane))
     }
 
-    /// As [`Self::push`]; of ephemeral bytes with the same key only the latest waits.
-    pub fn push_keyed(self: &Arc<Self>, lane: Lane, key: Option<ConflationKey>, bytes: &Bytes) -> Pushed {
-        let budget = match lane {
+    /// Takes what happened in a room, as the client is told of it; of ephemeral events with the same key only the latest
+    /// waits. What the dialect has no words for is as good as written.
+    pub fn deliver(self: &Arc<Self>, lane: Lane, key: Option<ConflationKey>, run: &Run) -> Pushed {
+        let state = self.state.lock();
+        let bytes = run.encoded(state.dialect.events());
+        self.push_within(state, lane, key, bytes, self.budget(lane))
+    }
+
+    fn budget(&self, lane: Lane) -> usize {
+        match lane {
             Lane::Control => self.limits.mailbox_control_bytes_max,
             Lane::Message | Lane::Ephemeral => self.limits.mailbox_bytes_max,
-        };
-        self.push_within(lane, key, bytes, budget)
+        }
     }
 
     /// As [`Self::push`], with twice the budget: for what must not be dropped and cannot be had again, and for the page
     /// that a session is caught up with.
     pub(crate) fn push_beyond(self: &Arc<Self>, lane: Lane, bytes: &Bytes) -> Pushed {
-        self.push_within(lane, None, bytes, self.limits.mailbox_bytes_max.saturating_mul(2))
+        let budget = self.limits.mailbox_bytes_max.saturating_mul(2);
+        self.push_within(self.state.lock(), lane, None, bytes, budget)
     }
 
     /// Has ephemeral bytes that wait go before whatever is pushed to the message lane next: for the word that one has
@@ -150,14 +176,17 @@ impl Mailbox {
 
     fn push_within(
         self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
         lane: Lane,
         key: Option<ConflationKey>,
         bytes: &Bytes,
         budget: usize,
     ) -> Pushed {
-        let mut state = self.state.lock();
         if state.ending != Ending::Open {
             return Pushed::Closed;
+        }
+        if bytes.is_empty() {
+            return Pushed::Written;
         }
         if let Some(backlog) = &mut state.backlog {
             // What is replaced or gives way counts no more.
@@ -176,24 +205,29 @@ impl Mailbox {
             }
         };
         let rest = bytes.slice(written..);
+        self.wait(state, rest);
+        Pushed::Queued
+    }
+
+    /// Lets bytes wait for the line where nothing did before.
+    fn wait(self: &Arc<Self>, mut state: MutexGuard<'_, State>, rest: Bytes) {
         self.counters.mailbox_bytes.add(rest.len());
         state.backlog = Some(Box::new(Backlog::new(rest, self.clock.now())));
         drop(state);
         tokio::spawn(drain(Arc::clone(self)));
-        Pushed::Queued
     }
 
     /// Lets what waits be written, then the last bytes, then ends the connection. Later pushes are refused.
-    pub fn close(&self, last: Option<&Bytes>) {
+    pub fn close(self: &Arc<Self>, last: Option<&Bytes>) {
         self.end(last, false);
     }
 
     /// Drops what waits, but for a frame that was begun; writes the last bytes and ends the connection.
-    pub fn cut(&self, last: Option<&Bytes>) {
+    pub fn cut(self: &Arc<Self>, last: Option<&Bytes>) {
         self.end(last, true);
     }
 
-    fn end(&self, last: Option<&Bytes>, drop_waiting: bool) {
+    fn end(self: &Arc<Self>, last: Option<&Bytes>, drop_waiting: bool) {
         let mut state = self.state.lock();
         if state.ending != Ending::Open {
             return;
@@ -208,12 +242,18 @@ impl Mailbox {
             self.counters.mailbox_bytes.moved(before, backlog.bytes());
             return;
         }
-        // Nothing waits, so these few bytes nearly always fit; if not, the connection is as good as gone.
-        if let Some(last) = last {
-            self.line.try_write(last);
+        let written = match last.map(|last| self.line.try_write(last)) {
+            Some(Wrote::Bytes(written)) => written,
+            Some(Wrote::Full) => 0,
+            Some(Wrote::Gone) | None => usize::MAX,
+        };
+        match last.filter(|last| written < last.len()) {
+            Some(last) => self.wait(state, last.slice(written..)),
+            None => {
+                state.ending = Ending::Closed;
+                self.line.finish();
+            }
         }
-        state.ending = Ending::Closed;
-        self.line.finish();
     }
 
     /// Waits until at most `bytes_max` wait and the control lane is at most half full, or the connection is closed.

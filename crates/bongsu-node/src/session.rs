@@ -20,7 +20,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::dialect::{Dialect, Setting};
+use crate::dialect::Setting;
 use crate::mailbox::{Drained, Mailbox, Pushed};
 use crate::ports::{Claims, Ports};
 
@@ -29,8 +29,6 @@ use crate::ports::{Claims, Ports};
 pub struct Arrival {
     /// Its way out.
     pub mailbox: Arc<Mailbox>,
-    /// How its protocol speaks.
-    pub dialect: &'static dyn Dialect,
     /// Where it comes from.
     pub address: IpAddr,
     /// The language of its texts.
@@ -53,8 +51,6 @@ pub struct Session {
     pub address: IpAddr,
     /// Since when.
     pub opened_at: Timestamp,
-    /// How its protocol speaks.
-    pub dialect: &'static dyn Dialect,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) shard: usize,
     pub(crate) slot: SlotNo,
@@ -97,7 +93,6 @@ impl Session {
             locale: arrival.locale,
             address: arrival.address,
             opened_at: now,
-            dialect: arrival.dialect,
             mailbox: arrival.mailbox,
             shard: place.shard,
             slot: place.slot,
@@ -196,7 +191,7 @@ impl Session {
             id: ports.number(),
             limits: &ports.limits,
         };
-        self.dialect.notice(notice, with)
+        self.mailbox.dialect().notice(notice, with)
     }
 
     /// Ends the session: it is told why, and nothing it asks is served any more.

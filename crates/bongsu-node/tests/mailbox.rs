@@ -7,13 +7,56 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use bongsu_model::event::Lane;
-use bongsu_model::{Limits, Timestamp};
-use bongsu_node::{Clock, Counters, Line, Mailbox, Pushed, Wrote};
+use bongsu_model::{Encode, Event, Fatal, Limits, Notice, Refusal, Reply, Slot, Tag, Timestamp};
+use bongsu_node::{Clock, Counters, Dialect, Line, Mailbox, Pushed, Setting, Wrote};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+/// Says nothing by itself.
+struct Mute;
+
+impl Dialect for Mute {
+    fn protocol(&self) -> &'static str {
+        "mute"
+    }
+
+    fn events(&self) -> &dyn Encode {
+        &Self
+    }
+
+    fn reply(&self, _: &Tag, _: &Reply, _: Setting<'_>) -> Option<Bytes> {
+        None
+    }
+
+    fn refusal(&self, _: &Tag, _: &Refusal, _: Setting<'_>) -> Bytes {
+        Bytes::new()
+    }
+
+    fn notice(&self, _: &Notice, _: Setting<'_>) -> Bytes {
+        Bytes::new()
+    }
+
+    fn broken_off(&self, _: &Fatal, _: bool, _: Setting<'_>) -> Bytes {
+        Bytes::new()
+    }
+
+    fn ping(&self, _: Setting<'_>) -> Option<Bytes> {
+        None
+    }
+}
+
+impl Encode for Mute {
+    fn slot(&self) -> Slot {
+        Slot::ActionLine
+    }
+
+    fn encode(&self, _: &Event) -> Bytes {
+        Bytes::new()
+    }
+}
 
 /// A line with room for so many bytes, until it is given more.
 #[derive(Default)]
@@ -95,7 +138,7 @@ fn bench(room: usize) -> Bench {
     let counters = Arc::new(Counters::default());
     let line: Arc<dyn Line> = Arc::clone(&pipe) as Arc<dyn Line>;
     let clock = Arc::new(PausedClock(Instant::now()));
-    let mailbox = Mailbox::new(line, Arc::new(limits), clock, Arc::clone(&counters));
+    let mailbox = Mailbox::new(line, &Mute, Arc::new(limits), clock, Arc::clone(&counters));
     Bench {
         pipe,
         mailbox,
@@ -242,6 +285,30 @@ async fn a_close_says_all_first_but_does_not_wait_for_ever() {
         (it.counters.slow_closes.get(), it.counters.mailbox_bytes.get()),
         (0, 0)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_words_wait_for_a_line_that_takes_nothing_now() {
+    let it = bench(0);
+    it.mailbox.close(Some(&Bytes::from_static(b"bye")));
+    assert_eq!(it.push(Lane::Message, "late"), Pushed::Closed);
+    assert_eq!(it.counters.mailbox_bytes.get(), 3);
+    it.pipe.give(2);
+    it.until(|it| it.pipe.text() == "by").await;
+    assert!(!it.pipe.finished.load(SeqCst));
+    it.pipe.give(2);
+    it.until(|it| it.pipe.finished.load(SeqCst)).await;
+    assert_eq!(
+        (it.pipe.text().as_str(), it.counters.mailbox_bytes.get()),
+        ("bye", 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dialect_has_no_words_for_costs_nothing() {
+    let it = bench(0);
+    assert_eq!(it.push(Lane::Message, ""), Pushed::Written);
+    assert_eq!(it.mailbox.waiting_bytes(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -97,6 +97,7 @@ pub(crate) async fn serve(
     let line = Arc::new(SimLine(pipe));
     let mailbox = Mailbox::new(
         line,
+        guest.dialect,
         Arc::clone(&ports.limits),
         Arc::clone(&ports.clock),
         Arc::clone(&node.counters),

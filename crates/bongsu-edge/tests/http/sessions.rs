@@ -73,11 +73,11 @@ async fn sign_in_heard(server: &Server, token: &str) -> (Arc<Session>, Arc<Sink>
     let arrival = Arrival {
         mailbox: Mailbox::new(
             line,
+            &TestDialect,
             Arc::clone(&ports.limits),
             Arc::clone(&ports.clock),
             counters,
         ),
-        dialect: &TestDialect,
         address: IpAddr::from([192, 0, 2, 7]),
         locale: Locale::En,
         claimed_user: None,

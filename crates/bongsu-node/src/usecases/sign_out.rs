@@ -18,7 +18,6 @@ impl Node {
             return;
         }
         let now = self.ports.clock.now();
-        session.mailbox.abort();
         self.to_shard(session.shard, Input::Close { slot: session.slot })
             .await;
         let mut none = Vec::new();

@@ -7,4 +7,5 @@ mod joining;
 mod plain;
 mod rates;
 mod session_rooms;
+mod signing;
 mod world;

@@ -59,6 +59,43 @@ impl Dialect for Plain {
     }
 }
 
+/// As [`Plain`], but who is refused may try again.
+pub(crate) struct Forgiving;
+
+impl Dialect for Forgiving {
+    fn protocol(&self) -> &'static str {
+        "forgiving"
+    }
+
+    fn events(&self) -> &dyn Encode {
+        Plain.events()
+    }
+
+    fn reply(&self, tag: &Tag, reply: &Reply, with: Setting<'_>) -> Option<Bytes> {
+        Plain.reply(tag, reply, with)
+    }
+
+    fn refusal(&self, tag: &Tag, refusal: &Refusal, with: Setting<'_>) -> Bytes {
+        Plain.refusal(tag, refusal, with)
+    }
+
+    fn forgives(&self) -> bool {
+        true
+    }
+
+    fn notice(&self, notice: &Notice, with: Setting<'_>) -> Bytes {
+        Plain.notice(notice, with)
+    }
+
+    fn broken_off(&self, fatal: &Fatal, signed_in: bool, with: Setting<'_>) -> Bytes {
+        Plain.broken_off(fatal, signed_in, with)
+    }
+
+    fn ping(&self, with: Setting<'_>) -> Option<Bytes> {
+        Plain.ping(with)
+    }
+}
+
 fn line(text: &str) -> Bytes {
     Bytes::from(format!("{text}\n"))
 }

@@ -9,13 +9,13 @@ use bongsu_bus::LocalBus;
 use bongsu_model::event::Lane;
 use bongsu_model::media::IceServer;
 use bongsu_model::{
-    Asked, Code, Connect, Limits, Locale, Recover, Refusal, Reply, Request, ResumePoint, Role, RoomId,
-    RoomRef, Tag, Timestamp, UserId, UserRef,
+    Asked, Code, Connect, Incoming, Limits, Locale, Recover, Refusal, Reply, Request, ResumePoint, Role,
+    RoomId, RoomRef, Tag, Timestamp, UserId, UserRef, Verb,
 };
 use bongsu_node::ports::Moderated;
 use bongsu_node::{
-    Arrival, Chance, Claims, Clock, Counters, IceServers, Line, Mailbox, Node, Policy, Ports, Session,
-    Tokens, Wrote,
+    Arrival, Chance, Claims, Clock, Conversation, Counters, Dialect, IceServers, Line, Mailbox, Node, Policy,
+    Ports, Session, Speaking, Tokens, Witness, Wrote,
 };
 use bongsu_store::{Memory, Store, StoreLimits};
 use bytes::Bytes;
@@ -124,13 +124,13 @@ impl World {
         let ports = &self.node.ports;
         let mailbox = Mailbox::new(
             Arc::clone(&pipe) as Arc<dyn Line>,
+            &Plain,
             Arc::clone(&ports.limits),
             Arc::clone(&ports.clock),
             Arc::new(Counters::default()),
         );
         let arrival = Arrival {
             mailbox: Arc::clone(&mailbox),
-            dialect: &Plain,
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             locale: Locale::En,
             claimed_user: None,
@@ -149,6 +149,25 @@ impl World {
             mailbox,
             pipe,
         })
+    }
+
+    /// A connection on which nobody has signed in.
+    pub(crate) fn talk(&self, dialect: &'static dyn Dialect) -> Talk {
+        let pipe = Arc::new(Pipe::default());
+        let ports = &self.node.ports;
+        let mailbox = Mailbox::new(
+            Arc::clone(&pipe) as Arc<dyn Line>,
+            dialect,
+            Arc::clone(&ports.limits),
+            Arc::clone(&ports.clock),
+            Arc::new(Counters::default()),
+        );
+        let conversation = Conversation::new(Arc::clone(&self.node), mailbox, Locale::En);
+        Talk {
+            conversation,
+            dialect,
+            pipe,
+        }
     }
 
     /// They become members one after the other; what they hear of it is of no interest.
@@ -212,6 +231,7 @@ impl Client {
     /// The connection breaks.
     pub(crate) async fn leave_off(&self) {
         self.node.sign_out(&self.session).await;
+        self.mailbox.abort();
     }
 
     pub(crate) fn is_cut(&self) -> bool {
@@ -222,6 +242,55 @@ impl Client {
     pub(crate) fn room_for(&self, bytes: usize) {
         self.pipe.take_only(bytes);
     }
+}
+
+/// A connection as the node's partner.
+pub(crate) struct Talk {
+    pub(crate) conversation: Conversation,
+    dialect: &'static dyn Dialect,
+    pipe: Arc<Pipe>,
+}
+
+impl Talk {
+    /// Says all this in one go, and hears what comes of it.
+    pub(crate) async fn say(&mut self, incoming: Vec<Incoming>) -> Vec<String> {
+        let speaking = Speaking {
+            dialect: self.dialect,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            witness: &Nobody,
+        };
+        self.conversation.carry_out(incoming, None, speaking).await;
+        self.heard().await
+    }
+
+    /// All that was written since the last time, once nothing is under way.
+    pub(crate) async fn heard(&self) -> Vec<String> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.pipe.take()
+    }
+}
+
+struct Nobody;
+
+impl Witness for Nobody {
+    fn served(&self, _: Verb, _: bool) {}
+    fn refused(&self, _: &Refusal) {}
+    fn malformed(&self) {}
+}
+
+/// A request as it comes from a codec.
+pub(crate) fn incoming(request: Request) -> Incoming {
+    Incoming::Request(asked(request))
+}
+
+/// A sign-in as it comes from a codec.
+pub(crate) fn sign_in(token: &str) -> Incoming {
+    incoming(Request::Connect(Connect {
+        token: token.into(),
+        locale: None,
+        resume: Vec::new(),
+        recovery: Recover::No,
+    }))
 }
 
 fn asked(request: Request) -> Asked {

@@ -44,7 +44,7 @@ impl SessionView {
             user: session.user,
             nickname: Arc::clone(&session.person.nickname),
             role: session.role(),
-            protocol: session.dialect.protocol(),
+            protocol: session.mailbox.dialect().protocol(),
             address: session.address,
             opened_at: session.opened_at,
             expires_at: session.expires_at(),
