@@ -56,8 +56,9 @@ limits! {
     idle_ms: u64 = 90_000;
     /// How often clients are told to ping: three fit into the idle time.
     ping_interval_ms: u64 = 30_000;
-    /// Sign-ins that a connection may try within the time for it, where the protocol lets it try again.
-    sign_in_tries_max: u32 = 8;
+    /// Requests of a connection within the time for its sign-in, where the protocol lets it try again: a client that
+    /// comes back may first send what it has kept meanwhile.
+    sign_in_tries_max: u32 = 64;
     /// How often an Engine.IO server (protocol 4) or client (protocol 3) pings.
     engine_ping_interval_ms: u64 = 25_000;
     /// How long the answer to an Engine.IO ping may take.
