@@ -14,7 +14,7 @@ SIM_SEEDS ?= 200
 ECHO_PROFILE ?= release
 BENCH ?= fanout rooms echo idle connect
 
-.PHONY: help run test fmt format tidy lint deny doc unit sim e2e asyncapi fuzz-smoke bench autobahn
+.PHONY: help run test fmt format tidy lint deny doc unit sim e2e asyncapi fuzz-smoke bench peers autobahn
 
 help:
 	@echo "make run         start a server with demo data (release build)"
@@ -23,6 +23,7 @@ help:
 	@echo "make sim         the simulation alone, SIM_SEEDS=$(SIM_SEEDS)"
 	@echo "make fuzz-smoke  decoders against many random inputs"
 	@echo "make bench       the benchmarks, against the floor of the same run"
+	@echo "make peers       install the servers that bongsu bench --beside measures (needs node and npm)"
 	@echo "make autobahn    the WebSocket codec against the Autobahn suite (needs a Python 2.7)"
 
 run:
@@ -93,6 +94,13 @@ fuzz-smoke:
 bench:
 	@$(CARGO) build --release --locked -p bongsu
 	@for what in $(BENCH); do $(TARGET)/release/bongsu bench $$what --protocol action; done
+
+# The bench itself fetches nothing: what it runs beside is installed here, at the versions of the lock files.
+peers:
+	@mkdir -p $(TARGET)/peers
+	@cp -r tests/peers/. $(TARGET)/peers/
+	@cd $(TARGET)/peers/socketio && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@echo "== peers: node-socketio is in $(TARGET)/peers/socketio"
 
 # AUTOBAHN_CASES="1.* 6.4.*" runs some of them; without it, all that docs/autobahn.md lists.
 autobahn:

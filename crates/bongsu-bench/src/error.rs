@@ -25,6 +25,14 @@ pub enum BenchError {
         /// Its id.
         pid: u32,
     },
+    /// A server of others is to be measured and is not there.
+    #[error("{name} is not installed in {}: `make peers` does that", folder.display())]
+    NoPeer {
+        /// Its name.
+        name: &'static str,
+        /// Where it would be.
+        folder: PathBuf,
+    },
     /// A server could not be started.
     #[error("cannot start {}: {source}", exe.display())]
     Spawn {

@@ -36,13 +36,18 @@ impl Http {
         })
     }
 
-    /// Posts `body` and gives the answer's status and body.
+    /// Sends `body` (JSON, or nothing) and gives the answer's status and body.
     ///
     /// # Errors
     /// `Io` if the connection fails, `Http` with status 0 if the answer is not HTTP with a length.
-    pub(crate) fn post(&mut self, path: &str, body: &str) -> Result<(u16, String), BenchError> {
+    pub(crate) fn ask(
+        &mut self,
+        method: &'static str,
+        path: &str,
+        body: &str,
+    ) -> Result<(u16, String), BenchError> {
         let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             self.host,
             self.token,
             body.len()
@@ -51,13 +56,17 @@ impl Http {
             .get_mut()
             .write_all(request.as_bytes())
             .tried("writing to the HTTP API")?;
-        read_answer(&mut self.stream, path)
+        read_answer(&mut self.stream, method, path)
     }
 }
 
-fn read_answer(stream: &mut impl BufRead, path: &str) -> Result<(u16, String), BenchError> {
+fn read_answer(
+    stream: &mut impl BufRead,
+    method: &'static str,
+    path: &str,
+) -> Result<(u16, String), BenchError> {
     let nonsense = |line: &str| BenchError::Http {
-        method: "POST",
+        method,
         path: path.to_owned(),
         status: 0,
         body: line.to_owned(),
@@ -104,7 +113,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &str) -> Result<(u16, String), BenchError> {
-        read_answer(&mut bytes.as_bytes(), "/x")
+        read_answer(&mut bytes.as_bytes(), "POST", "/x")
     }
 
     #[test]
@@ -112,8 +121,14 @@ mod tests {
         let two =
             "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nx: y\r\n\r\n{}HTTP/1.1 204 No Content\r\n\r\n";
         let mut stream = two.as_bytes();
-        assert_eq!(read_answer(&mut stream, "/x").unwrap(), (201, "{}".to_owned()));
-        assert_eq!(read_answer(&mut stream, "/x").unwrap(), (204, String::new()));
+        assert_eq!(
+            read_answer(&mut stream, "POST", "/x").unwrap(),
+            (201, "{}".to_owned())
+        );
+        assert_eq!(
+            read_answer(&mut stream, "POST", "/x").unwrap(),
+            (204, String::new())
+        );
         assert!(stream.is_empty());
     }
 

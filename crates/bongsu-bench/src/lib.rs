@@ -1,7 +1,8 @@
 //! The load generator and the floors it measures against.
 //!
 //! Invariant: a figure never stands alone. In every round the same simulated users drive first the server, then a
-//! floor of our own that writes the same bytes to as many sockets, and what counts is the ratio.
+//! floor of our own that writes the same bytes to as many sockets, then servers of others if that is asked for, and
+//! what counts is the ratio.
 
 mod clock;
 mod crowd;
@@ -12,6 +13,7 @@ mod fsync;
 mod histogram;
 mod http;
 mod options;
+mod peer;
 mod process;
 mod report;
 mod scenario;
@@ -20,11 +22,12 @@ mod target;
 
 pub use error::{BenchError, Fault};
 pub use options::{Options, Protocol, Scenario};
-pub use report::{Goal, Report, Row};
+pub use peer::Peer;
+pub use report::{Beside, Goal, PeerCell, Report, Row};
 pub use target::{Keys, Program, Signer, Target};
 
 use bongsu_model::Role;
-use report::Extra;
+use report::{Extra, Round};
 use scenario::{Progress, Trial};
 use target::Server;
 
@@ -41,19 +44,19 @@ const SPARE_FILES: u64 = 256;
 /// arrived twice, too few open files, a server that does not come up.
 pub fn run(options: &Options, keys: &dyn Keys) -> Result<Report, BenchError> {
     options.check()?;
-    process::need_files(options.connections() as u64 + SPARE_FILES)?;
+    process::need_files(options.sockets() as u64 + SPARE_FILES)?;
     let progress = Progress::new();
     let (options, saturation) = paced(options, keys, &progress)?;
     let mut rounds = Vec::new();
     let (mut verifications, mut syncs) = (Vec::new(), Vec::new());
     for round in 1..=options.rounds {
         let what = format!("{} {round}/{}", options.scenario.name(), options.rounds);
-        let (pair, verification) = one_round(&options, keys, &what, &progress)?;
+        let (one, verification) = one_round(&options, keys, &what, &progress)?;
         verifications.extend(verification);
         if options.scenario == Scenario::Posts {
-            syncs.push(fsync::one_us(&options.work_dir, pair.0.frame_bytes)?);
+            syncs.push(fsync::one_us(&options.work_dir, one.server.frame_bytes)?);
         }
-        rounds.push(pair);
+        rounds.push(one);
     }
     let extras = [
         ("of which one verification", verifications),
@@ -72,13 +75,13 @@ pub fn run(options: &Options, keys: &dyn Keys) -> Result<Report, BenchError> {
     Ok(report)
 }
 
-/// Server and floor, one after the other, and for sign-ins what a verification takes.
+/// Server, floor and peers, one after the other, and for sign-ins what a verification takes.
 fn one_round(
     options: &Options,
     keys: &dyn Keys,
     what: &str,
     progress: &Progress,
-) -> Result<((Trial, Trial), Option<f64>), BenchError> {
+) -> Result<(Round, Option<f64>), BenchError> {
     progress.turn(format!("{what}, server"));
     let server = Server::start(options, keys)?;
     let ours = scenario::trial(options, &server, progress)?;
@@ -101,18 +104,38 @@ fn one_round(
         &token,
         &options.work_dir,
     )?;
-    let mut theirs = scenario::trial(options, &floor, progress)?;
+    let mut theirs = scenario::trial(&speaking(options, options.protocol.floor()), &floor, progress)?;
     drop(floor);
     if let Some(verification) = verification {
         add_verification(&mut theirs, verification);
     }
-    Ok(((ours, theirs), verification))
+    let mut peers = Vec::new();
+    for peer in &options.peers {
+        progress.turn(format!("{what}, {}", peer.name));
+        let sizes = sizes(options, &ours);
+        let server = Server::start_floor(&peer.program, &sizes, &token, &options.work_dir)?;
+        let trial = scenario::trial(&speaking(options, peer.protocol), &server, progress)?;
+        peers.push((server.version.clone().unwrap_or_default(), trial));
+    }
+    let round = Round {
+        server: ours,
+        floor: theirs,
+        peers,
+    };
+    Ok((round, verification))
+}
+
+fn speaking(options: &Options, protocol: Protocol) -> Options {
+    Options {
+        protocol,
+        ..options.clone()
+    }
 }
 
 /// The options with `load` turned into a rate, and what it is a share of.
 ///
-/// Half of what a server gets through means nothing to another that gets through less: both are given the same rate,
-/// the share of what the slower one can do.
+/// Half of what a server gets through means nothing to another that gets through less: all are given the same rate,
+/// the share of what the slowest can do.
 fn paced(
     options: &Options,
     keys: &dyn Keys,
@@ -128,38 +151,48 @@ fn paced(
         in_flight: vec![most],
         ..options.clone()
     };
-    let (pair, _) = one_round(&saturated, keys, "saturation", progress)?;
+    let (round, _) = one_round(&saturated, keys, "saturation", progress)?;
     let rate = |trial: &Trial| {
         let figures = trial.steps.iter().flat_map(|step| &step.figures);
         let mut rates = figures.filter(|figure| figure.what == scenario::rooms::MESSAGES);
         rates.next().map_or(0.0, |figure| figure.value)
     };
-    let (ours, floor) = (rate(&pair.0), rate(&pair.1));
-    paced.rate = Some(load * ours.min(floor));
-    let note = format!(
-        "load is a share of what the slower one got through with {most} in flight: {ours:.0} msg/s the server, {floor:.0} msg/s the floor"
+    let (ours, floor) = (rate(&round.server), rate(&round.floor));
+    let mut slowest = ours.min(floor);
+    let mut note = format!(
+        "load is a share of what the slowest one got through with {most} in flight: {ours:.0} msg/s the server, {floor:.0} msg/s the floor"
     );
+    for (peer, (_, trial)) in options.peers.iter().zip(&round.peers) {
+        let theirs = rate(trial);
+        slowest = slowest.min(theirs);
+        note.push_str(&format!(", {theirs:.0} msg/s {}", peer.name));
+    }
+    paced.rate = Some(load * slowest);
     Ok((paced, Some(note)))
 }
 
 /// A floor that speaks as the server does, writes as many bytes, and commits if the scenario is about commits.
 fn floor_args(options: &Options, ours: &Trial) -> Vec<String> {
+    let mut args = vec![
+        "--protocol".to_owned(),
+        options.protocol.floor().name().to_owned(),
+    ];
+    args.extend(sizes(options, ours));
+    if options.scenario == Scenario::Posts {
+        args.push("--durable".to_owned());
+    }
+    args
+}
+
+/// How long what the server said was, for others to say as much.
+fn sizes(options: &Options, ours: &Trial) -> [String; 2] {
     let bytes = match options.scenario {
         Scenario::Echo => "--pong-bytes",
         Scenario::Fanout | Scenario::Rooms | Scenario::Idle | Scenario::Connect | Scenario::Posts => {
             "--frame-bytes"
         }
     };
-    let mut args = vec![
-        "--protocol".to_owned(),
-        options.protocol.name().to_owned(),
-        bytes.to_owned(),
-        ours.frame_bytes.to_string(),
-    ];
-    if options.scenario == Scenario::Posts {
-        args.push("--durable".to_owned());
-    }
-    args
+    [bytes.to_owned(), ours.frame_bytes.to_string()]
 }
 
 /// The floor of a sign-in is a bare accept and one verification, and the floor server verifies nothing.

@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::dialect::Carrier;
 use crate::error::BenchError;
+use crate::peer::Peer;
 use crate::target::{Program, Target};
 
 /// What is measured.
@@ -76,11 +78,24 @@ pub enum Protocol {
     Type,
     /// The action protocol over WebSocket.
     WebSocketAction,
+    /// The type protocol as Socket.IO events, Engine.IO 4 over WebSocket.
+    Socketio,
+    /// The chat of Socket.IO (`message` events), Engine.IO 4 over WebSocket.
+    SocketioChat,
+    /// The type protocol as Socket.IO events, Engine.IO 4 by long polling.
+    SocketioPolling,
 }
 
 impl Protocol {
     /// All protocols, in the order of the help text.
-    pub const ALL: [Self; 3] = [Self::Action, Self::Type, Self::WebSocketAction];
+    pub const ALL: [Self; 6] = [
+        Self::Action,
+        Self::Type,
+        Self::WebSocketAction,
+        Self::Socketio,
+        Self::SocketioChat,
+        Self::SocketioPolling,
+    ];
 
     /// The name on the command line.
     #[must_use]
@@ -89,6 +104,19 @@ impl Protocol {
             Self::Action => "action",
             Self::Type => "type",
             Self::WebSocketAction => "websocket-action",
+            Self::Socketio => "socketio",
+            Self::SocketioChat => "socketio-chat",
+            Self::SocketioPolling => "socketio-polling",
+        }
+    }
+
+    /// What the floor beside it speaks: itself, or, for every way to speak Socket.IO, its events over WebSocket. A floor
+    /// writes frames, and what is in them and who asked for them costs it nothing.
+    #[must_use]
+    pub fn floor(self) -> Self {
+        match self {
+            Self::Action | Self::Type | Self::WebSocketAction => self,
+            Self::Socketio | Self::SocketioChat | Self::SocketioPolling => Self::Socketio,
         }
     }
 }
@@ -100,7 +128,7 @@ impl FromStr for Protocol {
         let unknown = || BenchError::Option {
             option: "--protocol",
             value: name.to_owned(),
-            advice: "one of action, type, websocket-action is needed",
+            advice: "one of action, type, websocket-action, socketio, socketio-chat, socketio-polling is needed",
         };
         Self::ALL
             .into_iter()
@@ -120,6 +148,8 @@ pub struct Options {
     pub target: Target,
     /// How to start the floor.
     pub floor: Program,
+    /// Servers of others that take their turn in every round.
+    pub peers: Vec<Peer>,
     /// Members of a room (fanout, rooms, idle).
     pub members: usize,
     /// Rooms (rooms).
@@ -170,6 +200,7 @@ impl Options {
             protocol: Protocol::Action,
             target,
             floor,
+            peers: Vec::new(),
             members,
             rooms: 1_000,
             sessions: 5_000,
@@ -197,6 +228,14 @@ impl Options {
             Scenario::Echo | Scenario::Posts => self.in_flight.iter().copied().max().unwrap_or(0),
             Scenario::Idle | Scenario::Connect => self.sessions,
         }
+    }
+
+    /// Sockets that these connections may take: who polls has a second one for what it says.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        let polls = |protocol: Protocol| protocol.carrier() == Carrier::Polls;
+        let second = polls(self.protocol) || self.peers.iter().any(|peer| polls(peer.protocol));
+        self.connections().saturating_mul(if second { 2 } else { 1 })
     }
 
     /// Finds the first option that makes no sense.
@@ -250,6 +289,7 @@ impl Options {
             }
         }
         self.check_pace()?;
+        self.check_peers()?;
         if self.connections() > 1_000_000 {
             let value = self.connections().to_string();
             return Err(BenchError::Option {
@@ -259,6 +299,18 @@ impl Options {
             });
         }
         Ok(())
+    }
+
+    /// Peers keep nothing and verify nobody, so that what those scenarios measure is not there.
+    fn check_peers(&self) -> Result<(), BenchError> {
+        match (self.scenario, self.peers.first()) {
+            (Scenario::Connect | Scenario::Posts, Some(peer)) => Err(BenchError::Option {
+                option: "--beside",
+                value: peer.name.clone(),
+                advice: "only fanout, rooms, echo and idle can be run beside another server",
+            }),
+            (_, _) => Ok(()),
+        }
     }
 
     fn check_pace(&self) -> Result<(), BenchError> {

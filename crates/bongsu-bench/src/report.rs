@@ -50,6 +50,32 @@ impl Serialize for Goal {
     }
 }
 
+/// A figure of a server of others.
+#[derive(Clone, Debug, Serialize)]
+pub struct PeerCell {
+    /// Which one.
+    pub name: String,
+    /// Its median.
+    pub figure: f64,
+    /// Its own over the floor's.
+    pub floor_ratio: Option<f64>,
+    /// Our server's over its.
+    pub server_ratio: Option<f64>,
+    /// Its figures, round by round.
+    pub figures: Vec<f64>,
+}
+
+/// A server of others that was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Beside {
+    /// Its name.
+    pub name: String,
+    /// What it says it is.
+    pub version: String,
+    /// What the users said to it.
+    pub protocol: &'static str,
+}
+
 /// One line of the table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
@@ -76,6 +102,8 @@ pub struct Row {
     pub figures: Vec<f64>,
     /// The floor's figures, round by round.
     pub floors: Vec<f64>,
+    /// The same of servers of others.
+    pub peers: Vec<PeerCell>,
 }
 
 /// All that a run found out.
@@ -93,6 +121,8 @@ pub struct Report {
     pub payload_bytes: usize,
     /// Bytes of one delivered line or frame, as the server wrote it and the floor after it; 0 where nothing is delivered.
     pub frame_bytes: usize,
+    /// Servers of others, in the order of each row's.
+    pub peers: Vec<Beside>,
     /// The figures.
     pub rows: Vec<Row>,
     /// What a reader must know to judge them.
@@ -120,18 +150,34 @@ pub(crate) struct Extra {
     pub(crate) floors: Vec<f64>,
 }
 
+/// What every server showed in one round.
+pub(crate) struct Round {
+    pub(crate) server: Trial,
+    pub(crate) floor: Trial,
+    /// What each peer said it is, and what it showed.
+    pub(crate) peers: Vec<(String, Trial)>,
+}
+
+impl Round {
+    /// The same number of every peer.
+    fn of_peers(&self, number: impl Fn(&Trial) -> f64) -> Vec<f64> {
+        self.peers.iter().map(|(_, trial)| number(trial)).collect()
+    }
+}
+
 /// Puts the rounds together.
-pub(crate) fn assemble(options: &Options, rounds: &[(Trial, Trial)], extras: Vec<Extra>) -> Report {
+pub(crate) fn assemble(options: &Options, rounds: &[Round], extras: Vec<Extra>) -> Report {
     let mut rows = Vec::new();
-    let steps = rounds.first().map_or(&[][..], |(server, _)| &server.steps);
+    let steps = rounds.first().map_or(&[][..], |round| &round.server.steps);
     for (at, step) in steps.iter().enumerate() {
         let generator_bound = rounds
             .iter()
-            .any(|(server, _)| server.steps[at].generator_busy > BUSY_MAX);
+            .any(|round| round.server.steps[at].generator_busy > BUSY_MAX);
         for (nth, figure) in step.figures.iter().enumerate() {
             let value = |trial: &Trial| trial.steps[at].figures[nth].value;
-            let figures: Vec<f64> = rounds.iter().map(|(server, _)| value(server)).collect();
-            let floors: Vec<f64> = rounds.iter().map(|(_, floor)| value(floor)).collect();
+            let figures: Vec<f64> = rounds.iter().map(|round| value(&round.server)).collect();
+            let floors: Vec<f64> = rounds.iter().map(|round| value(&round.floor)).collect();
+            let theirs: Vec<Vec<f64>> = rounds.iter().map(|round| round.of_peers(value)).collect();
             let (ours, floor) = (median(&figures), median(&floors));
             let ratio = (floor > 0.0).then(|| ours / floor);
             rows.push(Row {
@@ -146,20 +192,18 @@ pub(crate) fn assemble(options: &Options, rounds: &[(Trial, Trial)], extras: Vec
                 generator_bound,
                 figures,
                 floors,
+                peers: peer_cells(options, &theirs, Some(ours), floor),
             });
         }
-        let busy: Vec<f64> = rounds
-            .iter()
-            .map(|(server, _)| server.steps[at].generator_busy * 100.0)
-            .collect();
-        let busy_floor: Vec<f64> = rounds
-            .iter()
-            .map(|(_, floor)| floor.steps[at].generator_busy * 100.0)
-            .collect();
+        let percent = |trial: &Trial| trial.steps[at].generator_busy * 100.0;
+        let busy: Vec<f64> = rounds.iter().map(|round| percent(&round.server)).collect();
+        let busy_floor: Vec<f64> = rounds.iter().map(|round| percent(&round.floor)).collect();
+        let theirs: Vec<Vec<f64>> = rounds.iter().map(|round| round.of_peers(percent)).collect();
         rows.push(Row {
             figure: Some(median(&busy)),
             figures: busy,
             generator_bound,
+            peers: peer_cells(options, &theirs, None, 0.0),
             ..floor_row(&step.name, "load generator, of one core", "%", busy_floor)
         });
     }
@@ -174,13 +218,44 @@ pub(crate) fn assemble(options: &Options, rounds: &[(Trial, Trial)], extras: Vec
         rounds: rounds.len(),
         connections: options.connections(),
         payload_bytes: options.payload_bytes,
-        frame_bytes: rounds.first().map_or(0, |(server, _)| server.frame_bytes),
-        notes: notes(options, &rows),
+        frame_bytes: rounds.first().map_or(0, |round| round.server.frame_bytes),
+        peers: besides(options, rounds),
+        notes: notes(options, rounds, &rows),
         rows,
     }
 }
 
-fn notes(options: &Options, rows: &[Row]) -> Vec<String> {
+fn besides(options: &Options, rounds: &[Round]) -> Vec<Beside> {
+    let said = |nth: usize| Some(rounds.first()?.peers.get(nth)?.0.clone());
+    let peers = options.peers.iter().enumerate();
+    peers
+        .map(|(nth, peer)| Beside {
+            name: peer.name.clone(),
+            version: said(nth).unwrap_or_default(),
+            protocol: peer.protocol.name(),
+        })
+        .collect()
+}
+
+/// The cells of one row: `theirs` has a number of each peer for every round.
+fn peer_cells(options: &Options, theirs: &[Vec<f64>], ours: Option<f64>, floor: f64) -> Vec<PeerCell> {
+    let peers = options.peers.iter().enumerate();
+    peers
+        .map(|(nth, peer)| {
+            let figures: Vec<f64> = theirs.iter().map(|round| round[nth]).collect();
+            let figure = median(&figures);
+            PeerCell {
+                name: peer.name.clone(),
+                figure,
+                floor_ratio: (floor > 0.0).then(|| figure / floor),
+                server_ratio: ours.filter(|_| figure > 0.0).map(|ours| ours / figure),
+                figures,
+            }
+        })
+        .collect()
+}
+
+fn notes(options: &Options, rounds: &[Round], rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();
     if rows.iter().any(|row| row.generator_bound) {
         let hint = "take CPU from these rows, but not throughput or latency";
@@ -188,7 +263,24 @@ fn notes(options: &Options, rows: &[Row]) -> Vec<String> {
             "* the load generator used more than 90 % of a core and may have been the limit: {hint}"
         ));
     }
-    if options.scenario == Scenario::Connect && options.protocol.on_websocket() {
+    let floor = options.protocol.floor();
+    if floor != options.protocol && options.scenario != Scenario::Connect {
+        notes.push(format!(
+            "the floor speaks {}: frames, whatever carries ours",
+            floor.name()
+        ));
+    }
+    for Beside {
+        name,
+        version,
+        protocol,
+    } in besides(options, rounds)
+    {
+        notes.push(format!(
+            "{name} is {version}, over {protocol}; × behind it: our figure over its"
+        ));
+    }
+    if options.scenario == Scenario::Connect && floor.on_websocket() {
         let floor = "reads each upgrade to its end and answers with one 101 and one sign-in that were built before, in one write";
         notes.push(format!("the floor {floor}; a verification is added"));
     }
@@ -220,6 +312,7 @@ fn floor_row(step: &str, what: &str, unit: &'static str, floors: Vec<f64>) -> Ro
         generator_bound: false,
         figures: Vec::new(),
         floors,
+        peers: Vec::new(),
     }
 }
 
@@ -243,6 +336,7 @@ impl fmt::Display for Report {
             connections,
             payload_bytes,
             frame_bytes,
+            peers,
             rows,
             notes,
         } = self;
@@ -251,14 +345,21 @@ impl fmt::Display for Report {
             "{scenario} over {protocol}: {connections} connections, {payload_bytes} bytes of content"
         )?;
         writeln!(f, " ({frame_bytes} on the wire), medians of {rounds} rounds")?;
-        let mut lines = vec![["what", "figure", "floor", "ratio", "goal", ""].map(str::to_owned)];
+        let mut titles = vec!["what", "figure", "floor", "ratio", "goal", ""];
+        titles.extend(peers.iter().flat_map(|peer| [peer.name.as_str(), ""]));
+        let columns = titles.len();
+        let mut lines = vec![titles.into_iter().map(str::to_owned).collect::<Vec<_>>()];
         let mut step = "";
         for row in rows {
             if row.step != step {
                 step = &row.step;
-                lines.push([step, "", "", "", "", ""].map(str::to_owned));
+                let mut line = vec![String::new(); columns];
+                step.clone_into(&mut line[0]);
+                lines.push(line);
             }
-            lines.push(cells(row));
+            let mut line = cells(row);
+            line.resize(columns, String::new());
+            lines.push(line);
         }
         let width = |column: usize| {
             lines
@@ -267,35 +368,44 @@ impl fmt::Display for Report {
                 .max()
                 .unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..6).map(width).collect();
+        let widths: Vec<usize> = (0..columns).map(width).collect();
         for line in &lines {
             let mut text = format!("{:<w$}", line[0], w = widths[0]);
-            for (cell, w) in line[1..5].iter().zip(&widths[1..]) {
-                text.push_str(&format!("  {cell:>w$}", w = *w));
+            for (column, (cell, w)) in line.iter().zip(&widths).enumerate().skip(1) {
+                // The verdict is a word, and words begin where their column does.
+                text.push_str(&match column {
+                    5 => format!("  {cell:<w$}"),
+                    _ => format!("  {cell:>w$}"),
+                });
             }
-            writeln!(f, "{}", format!("{text}  {}", line[5]).trim_end())?;
+            writeln!(f, "{}", text.trim_end())?;
         }
         notes.iter().try_for_each(|note| writeln!(f, "{note}"))
     }
 }
 
-fn cells(row: &Row) -> [String; 6] {
+fn cells(row: &Row) -> Vec<String> {
     let number =
         |value: Option<f64>| value.map_or(String::new(), |value| format!("{} {}", rounded(value), row.unit));
+    let ratio = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2} ×"));
     let verdict = match row.met {
         Some(true) => "met",
         Some(false) => "MISSED",
         None => "",
     };
     let mark = if row.generator_bound { "*" } else { "" };
-    [
+    let mut cells = vec![
         format!("  {}{mark}", row.what),
         number(row.figure),
         number(row.floor),
-        row.ratio.map_or(String::new(), |ratio| format!("{ratio:.2} ×")),
+        ratio(row.ratio),
         row.goal.map_or(String::new(), |goal| goal.to_string()),
         verdict.to_owned(),
-    ]
+    ];
+    for peer in &row.peers {
+        cells.extend([number(Some(peer.figure)), ratio(peer.server_ratio)]);
+    }
+    cells
 }
 
 /// Three digits that count, or all of a large number's before the point.
@@ -311,6 +421,10 @@ fn rounded(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Protocol;
+    use crate::peer::Peer;
+    use crate::scenario::{Figure, Step};
+    use crate::target::{Program, Target};
 
     fn row(figure: f64, floor: f64, goal: Goal) -> Row {
         let ratio = Some(figure / floor);
@@ -332,6 +446,7 @@ mod tests {
             connections: 10,
             payload_bytes: 300,
             frame_bytes: 512,
+            peers: Vec::new(),
             rows,
             notes: vec!["mind the gap".to_owned()],
         }
@@ -370,6 +485,60 @@ mod tests {
             "{table}"
         );
         assert_eq!(lines.last(), Some(&"mind the gap"));
+    }
+
+    #[test]
+    fn a_peer_has_a_column_and_its_ratios() {
+        let program = Program {
+            exe: "x".into(),
+            args: Vec::new(),
+        };
+        let target = Target::External {
+            tcp: ([127, 0, 0, 1], 9).into(),
+            http: None,
+            pid: 1,
+        };
+        let mut options = Options::new(Scenario::Fanout, target, program.clone());
+        options.peers.push(Peer {
+            name: "other".to_owned(),
+            protocol: Protocol::Socketio,
+            program,
+        });
+        let trial = |value| Trial {
+            steps: vec![Step {
+                name: "8 in flight".to_owned(),
+                figures: vec![Figure::new("server CPU per delivery", "µs", value)],
+                generator_busy: 0.5,
+            }],
+            frame_bytes: 512,
+        };
+        let round = |server, floor, peer| Round {
+            server: trial(server),
+            floor: trial(floor),
+            peers: vec![("other 1.2.3".to_owned(), trial(peer))],
+        };
+        let rounds = [
+            round(1.0, 2.0, 10.0),
+            round(3.0, 2.0, 30.0),
+            round(2.0, 2.0, 20.0),
+        ];
+        let report = assemble(&options, &rounds, Vec::new());
+        let [cell] = &report.rows[0].peers[..] else {
+            panic!("{report:?}")
+        };
+        assert_eq!(
+            (cell.figure, cell.floor_ratio, cell.server_ratio),
+            (20.0, Some(10.0), Some(0.1))
+        );
+        assert_eq!(cell.figures, [10.0, 30.0, 20.0]);
+        let table = report.to_string();
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[1].trim_end().ends_with("other"), "{table}");
+        assert!(lines[3].ends_with("20.0 µs  0.10 ×"), "{table}");
+        assert!(table.contains("other is other 1.2.3, over socketio"), "{table}");
+        let value: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+        assert_eq!(value["peers"][0]["protocol"], "socketio");
+        assert_eq!(value["rows"][0]["peers"][0]["server_ratio"], 0.1);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use bongsu_bench::{
-    BenchError, Fault, Keys, Options, Program, Protocol, Report, Scenario, Signer, Target, floor, run,
+    BenchError, Fault, Keys, Options, Peer, Program, Protocol, Report, Scenario, Signer, Target, floor, run,
 };
 use bongsu_model::Role;
 
@@ -37,6 +37,10 @@ fn tests() {
         (
             "the_floor_writes_what_the_server_wrote",
             the_floor_writes_what_the_server_wrote,
+        ),
+        (
+            "servers_of_others_take_their_turn",
+            servers_of_others_take_their_turn,
         ),
         (
             "many_addresses_and_an_external_server",
@@ -80,7 +84,10 @@ fn tests() {
 }
 
 fn every_scenario_gives_figures_over_every_protocol() {
-    let all = Protocol::ALL.into_iter();
+    // Those that the floor speaks, since it stands in for the product.
+    let all = Protocol::ALL
+        .into_iter()
+        .filter(|protocol| protocol.floor() == *protocol);
     for (protocol, scenario) in all.flat_map(|one| Scenario::ALL.map(|scenario| (one, scenario))) {
         let report = measure(&over(protocol, small(scenario))).unwrap();
         assert_eq!(
@@ -119,7 +126,64 @@ fn every_scenario_gives_figures_over_every_protocol() {
 fn the_floor_writes_what_the_server_wrote() {
     let options = with_flag(Scenario::Fanout, "--frame-bytes=777");
     assert_eq!(measure(&options).unwrap().frame_bytes, 777);
-    assert_eq!(measure(&over(Protocol::Type, options)).unwrap().frame_bytes, 777);
+    for protocol in [Protocol::Type, Protocol::Socketio] {
+        assert_eq!(
+            measure(&over(protocol, options.clone())).unwrap().frame_bytes,
+            777
+        );
+    }
+}
+
+fn servers_of_others_take_their_turn() {
+    let exe = std::env::current_exe().unwrap();
+    let other = |protocol: Protocol| Peer {
+        name: format!("other-{}", protocol.name()),
+        protocol,
+        program: Program {
+            exe: exe.clone(),
+            args: ["floor", "--protocol", protocol.name()]
+                .map(str::to_owned)
+                .to_vec(),
+        },
+    };
+    for scenario in [Scenario::Fanout, Scenario::Rooms, Scenario::Echo, Scenario::Idle] {
+        let mut options = over(Protocol::Type, small(scenario));
+        options.peers = vec![other(Protocol::Socketio), other(Protocol::Action)];
+        let report = measure(&options).unwrap();
+        for row in &report.rows {
+            let names: Vec<&str> = row.peers.iter().map(|cell| cell.name.as_str()).collect();
+            assert_eq!(names, ["other-socketio", "other-action"], "{report}");
+            assert!(row.peers.iter().all(|cell| cell.figures.len() == 2), "{report}");
+        }
+        let cost = &report.rows[0].peers;
+        assert!(
+            scenario == Scenario::Idle || cost.iter().all(|cell| cell.figure > 0.0),
+            "{report}"
+        );
+        assert!(report.to_string().contains("other-socketio"), "{report}");
+    }
+    let mut options = small(Scenario::Posts);
+    options.peers = vec![other(Protocol::Action)];
+    let fault = measure(&options).unwrap_err();
+    assert!(
+        matches!(
+            fault,
+            BenchError::Option {
+                option: "--beside",
+                ..
+            }
+        ),
+        "{fault}"
+    );
+    let mut options = small(Scenario::Echo);
+    options.peers = vec![Peer {
+        program: Program {
+            exe: "/no/such/program".into(),
+            args: Vec::new(),
+        },
+        ..other(Protocol::Action)
+    }];
+    assert!(matches!(measure(&options).unwrap_err(), BenchError::Spawn { .. }));
 }
 
 fn many_addresses_and_an_external_server() {
@@ -502,7 +566,9 @@ fn answer_http(peer: &TcpStream, refuse: bool, floor: std::net::SocketAddr) {
                 return;
             }
             if std::mem::take(&mut first) {
-                if line == "GET /ws HTTP/1.1\r\n" {
+                if line.starts_with("GET /ws ")
+                    || line.starts_with("GET /socket.io/?EIO=4&transport=websocket ")
+                {
                     return carry(&line, from, peer, floor);
                 }
                 assert_eq!(line, "POST /api/v1/rooms HTTP/1.1\r\n");

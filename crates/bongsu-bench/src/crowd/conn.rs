@@ -11,6 +11,7 @@ use rustix::net::{
     AddressFamily, SendFlags, SocketFlags, SocketType, bind, connect, send, socket_with, sockopt,
 };
 
+use super::polls::Polls;
 use crate::dialect::frames::Frames;
 use crate::error::{BenchError, Tried};
 
@@ -21,6 +22,8 @@ pub(super) enum Phase {
     Dialing,
     /// The upgrade is asked for.
     Upgrading,
+    /// The session is asked for in which one may sign in.
+    Opening,
     /// The sign-in is sent.
     Signing,
     /// The request to join is sent.
@@ -36,8 +39,12 @@ pub(super) struct Conn {
     pub(super) user: i64,
     /// Where it is in the server's frames; none where messages are lines.
     pub(super) frames: Option<Frames>,
-    /// What signs in, until it is sent.
+    /// Where it is in its polls, if it polls.
+    pub(super) polls: Option<Box<Polls>>,
+    /// What is said first, until it is sent.
     pub(super) greeting: Vec<u8>,
+    /// What signs in once there is a session, until it is sent; none where the greeting does.
+    pub(super) sign_in: Option<Vec<u8>>,
     /// The request to join, until it is sent; none for a user without a room.
     pub(super) join: Option<Vec<u8>>,
     /// What the socket did not take yet.
@@ -59,7 +66,6 @@ impl Conn {
         source: Option<Ipv4Addr>,
         user: i64,
         greeting: Vec<u8>,
-        join: Option<Vec<u8>>,
     ) -> Result<Self, BenchError> {
         let family = if server.is_ipv4() {
             AddressFamily::INET
@@ -83,8 +89,10 @@ impl Conn {
             phase: Phase::Dialing,
             user,
             frames: None,
+            polls: None,
             greeting,
-            join,
+            sign_in: None,
+            join: None,
             waiting: Vec::new(),
             held: Vec::new(),
             sent_at: 0,

@@ -4,6 +4,7 @@
 
 mod conn;
 mod poll;
+mod polls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -12,6 +13,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 
 use crate::clock;
+use crate::dialect::Carrier;
 use crate::dialect::frames::Frames;
 use crate::error::{BenchError, Tried};
 use crate::histogram::Histogram;
@@ -87,6 +89,34 @@ pub(crate) struct Counts {
     pub(crate) captured: Option<Vec<u8>>,
 }
 
+/// Which connection something happened on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// A user's own, by its place.
+    User(usize),
+    /// A second one of a user who polls.
+    Outlet(usize),
+}
+
+impl Lane {
+    const OUTLET: u64 = 1 << 63;
+
+    fn token(self) -> EventData {
+        EventData::new_u64(match self {
+            Self::User(at) => at as u64,
+            Self::Outlet(at) => at as u64 | Self::OUTLET,
+        })
+    }
+
+    fn of(token: u64) -> Self {
+        if token & Self::OUTLET == 0 {
+            Self::User(token as usize)
+        } else {
+            Self::Outlet((token & !Self::OUTLET) as usize)
+        }
+    }
+}
+
 /// All connections of one run.
 pub(crate) struct Crowd {
     epoll: OwnedFd,
@@ -96,6 +126,8 @@ pub(crate) struct Crowd {
     /// Nothing new for this long means that nothing will come.
     pub(crate) patience_s: f64,
     conns: Vec<Conn>,
+    /// Second connections of those who poll, for what they say while a poll waits.
+    outlets: Vec<Conn>,
     ready: usize,
     read: Vec<u8>,
     events: Vec<epoll::Event>,
@@ -114,6 +146,7 @@ impl Crowd {
             per_address: options.connections_per_address.max(1),
             patience_s: options.patience_seconds,
             conns: Vec::new(),
+            outlets: Vec::new(),
             ready: 0,
             read: vec![0; 256 * 1024],
             events: Vec::with_capacity(1024),
@@ -168,24 +201,42 @@ impl Crowd {
     pub(crate) fn send(&mut self, at: usize, request: &[u8], now: u64) -> Result<(), BenchError> {
         let conn = &mut self.conns[at];
         conn.sent_at = now;
+        if conn.polls.is_some() {
+            return self.post(at, request);
+        }
         conn.send(request)
     }
 
     fn dial(&mut self, guest: Guest) -> Result<(), BenchError> {
         let at = self.conns.len();
         let speaks = self.protocol;
-        let join = guest.room.map(|room| speaks.join(guest.user, room));
-        let source = self.source(at);
         let greeting = speaks.greeting(self.server, &guest.token);
-        let mut conn = Conn::dial(self.server, source, guest.user, greeting, join)?;
-        conn.frames = speaks.on_websocket().then(Frames::default);
+        let mut conn = Conn::dial(self.server, self.source(at), guest.user, greeting)?;
+        conn.sign_in = speaks.sign_in(&guest.token);
+        conn.join = guest.room.map(|room| speaks.join(guest.user, room));
+        match speaks.carrier() {
+            Carrier::Lines => {}
+            Carrier::Frames => conn.frames = Some(Frames::default()),
+            Carrier::Polls => conn.polls = Some(Box::default()),
+        }
         conn.sampled = at.is_multiple_of(SAMPLE_EVERY);
         conn.sent_at = clock::now_ns();
-        let wanted = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        epoll::add(&self.epoll, &conn.socket, EventData::new_u64(at as u64), wanted)
-            .tried("adding to the epoll")?;
+        self.register(&conn, Lane::User(at))?;
         self.conns.push(conn);
         Ok(())
+    }
+
+    /// Has the epoll tell what happens on `conn`.
+    fn register(&self, conn: &Conn, lane: Lane) -> Result<(), BenchError> {
+        let wanted = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        epoll::add(&self.epoll, &conn.socket, lane.token(), wanted).tried("adding to the epoll")
+    }
+
+    fn conn(&mut self, lane: Lane) -> &mut Conn {
+        match lane {
+            Lane::User(at) => &mut self.conns[at],
+            Lane::Outlet(at) => &mut self.outlets[at],
+        }
     }
 
     /// 127.0.0.2, .3, … once one address has all that it may have; only loopback lends us more than one.

@@ -9,10 +9,10 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
 use super::conn::{Conn, Phase};
-use super::{Counted, Counts, Crowd};
+use super::{Counted, Counts, Crowd, Lane};
 use crate::clock;
 use crate::dialect::frames::{Control, MASK, Piece};
-use crate::dialect::{ACCEPT, Heard};
+use crate::dialect::{ACCEPT, Carrier, Heard};
 use crate::error::{BenchError, Tried};
 use crate::options::Protocol;
 use crate::tally;
@@ -38,39 +38,49 @@ impl Crowd {
             Err(errno) => return Err(errno).tried("waiting for events"),
         }
         for event in &events {
-            let (at, flags) = (event.data.u64() as usize, event.flags);
+            let (lane, flags) = (Lane::of(event.data.u64()), event.flags);
             if flags.contains(EventFlags::OUT) {
-                self.writable(at)?;
+                self.writable(lane)?;
             }
             let ending = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
             if ending || flags.contains(EventFlags::IN) {
-                self.readable(at, ending)?;
+                self.readable(lane, ending)?;
             }
         }
         self.events = events;
         Ok(())
     }
 
-    fn writable(&mut self, at: usize) -> Result<(), BenchError> {
-        let conn = &mut self.conns[at];
+    fn writable(&mut self, lane: Lane) -> Result<(), BenchError> {
+        let speaks = self.protocol;
+        let conn = self.conn(lane);
         if conn.phase != Phase::Dialing {
             return conn.flush();
         }
         if let Ok(Err(errno)) = sockopt::socket_error(&conn.socket) {
             return Err(conn.refused(format!("connecting to it failed: {errno}").as_bytes()));
         }
-        conn.phase = match conn.frames {
-            Some(_) => Phase::Upgrading,
-            None => Phase::Signing,
+        conn.phase = match (lane, speaks.carrier()) {
+            (Lane::Outlet(_), _) => Phase::Ready,
+            (Lane::User(_), Carrier::Lines) => Phase::Signing,
+            (Lane::User(_), Carrier::Frames) => Phase::Upgrading,
+            (Lane::User(_), Carrier::Polls) => Phase::Opening,
         };
         let greeting = std::mem::take(&mut conn.greeting);
-        conn.send(&greeting)
+        conn.send(&greeting)?;
+        match lane {
+            Lane::Outlet(at) => self.bring(at),
+            Lane::User(_) => Ok(()),
+        }
     }
 
-    fn readable(&mut self, at: usize, ending: bool) -> Result<(), BenchError> {
+    fn readable(&mut self, lane: Lane, ending: bool) -> Result<(), BenchError> {
         let mut last = 0;
         loop {
-            let conn = &mut self.conns[at];
+            let conn = match lane {
+                Lane::User(at) => &mut self.conns[at],
+                Lane::Outlet(at) => &mut self.outlets[at],
+            };
             let got = match recv(&conn.socket, &mut self.read[..], RecvFlags::empty()) {
                 Ok((_, got)) => got,
                 Err(Errno::AGAIN) => return Ok(()),
@@ -85,10 +95,11 @@ impl Crowd {
             }
             // Taken for the time that it is looked at, so that the connections may be changed meanwhile.
             let read = std::mem::take(&mut self.read);
-            let taken = if conn.phase == Phase::Ready {
-                self.count(at, &read[..got])
-            } else {
-                self.greet(at, &read[..got])
+            let taken = match (lane, self.protocol.carrier()) {
+                (Lane::Outlet(at), _) => self.posted(at, &read[..got]),
+                (Lane::User(at), Carrier::Polls) => self.polled(at, &read[..got]),
+                (Lane::User(at), _) if conn.phase == Phase::Ready => self.count(at, &read[..got]),
+                (Lane::User(at), _) => self.greet(at, &read[..got]),
             };
             self.read = read;
             taken?;
@@ -143,7 +154,9 @@ impl Crowd {
             while conn.phase != Phase::Ready
                 && let Some(length) = memchr::memchr(b'\n', &held[from..])
             {
-                step(self.protocol, conn, &held[from..from + length])?;
+                if let Some(next) = step(self.protocol, conn, &held[from..from + length])? {
+                    conn.send(&next)?;
+                }
                 from += length + 1;
             }
             held.drain(..from);
@@ -162,7 +175,10 @@ impl Crowd {
                 return Err(conn.refused(&held));
             }
             held.clear();
-            conn.phase = Phase::Signing;
+            conn.phase = match conn.sign_in {
+                Some(_) => Phase::Opening,
+                None => Phase::Signing,
+            };
             rest = &bytes[end + 4 - before..];
         }
         while let Some(piece) = frames.next(&mut rest) {
@@ -172,7 +188,9 @@ impl Crowd {
                 Piece::Text { bytes, ends, .. } => {
                     held.extend_from_slice(bytes);
                     if ends {
-                        step(self.protocol, conn, &held)?;
+                        if let Some(next) = step(self.protocol, conn, &held)? {
+                            conn.send(&next)?;
+                        }
                         held.clear();
                     }
                 }
@@ -185,7 +203,7 @@ impl Crowd {
     }
 
     /// Keeps the start of a message, or counts the connection among those that are ready.
-    fn greeted(&mut self, at: usize, held: Vec<u8>) {
+    pub(super) fn greeted(&mut self, at: usize, held: Vec<u8>) {
         let conn = &mut self.conns[at];
         if conn.phase == Phase::Ready {
             self.ready += 1;
@@ -198,7 +216,7 @@ impl Crowd {
 
 impl Counts {
     /// Counts what `bytes` of messages hold; `messages` says how many of them end there.
-    fn take(&mut self, at: usize, conn: &mut Conn, bytes: &[u8], messages: impl FnOnce() -> u64) {
+    pub(super) fn take(&mut self, at: usize, conn: &mut Conn, bytes: &[u8], messages: impl FnOnce() -> u64) {
         let Self {
             counted,
             arrived,
@@ -236,22 +254,32 @@ fn upgraded(head: &[u8]) -> bool {
     head.starts_with(b"HTTP/1.1 101 ") && memchr::memmem::find(head, ACCEPT.as_bytes()).is_some()
 }
 
-/// One message of a handshake.
-fn step(protocol: Protocol, conn: &mut Conn, message: &[u8]) -> Result<(), BenchError> {
+/// One message of a handshake, and what is to be said now.
+pub(super) fn step(
+    protocol: Protocol,
+    conn: &mut Conn,
+    message: &[u8],
+) -> Result<Option<Vec<u8>>, BenchError> {
     match (conn.phase, protocol.hear(message)) {
-        (_, Heard::Refused) => return Err(conn.refused(message)),
-        (Phase::Signing, Heard::Connected) => match conn.join.take() {
-            Some(join) => {
-                conn.phase = Phase::Joining;
-                conn.send(&join)?;
-            }
-            None => conn.phase = Phase::Ready,
-        },
-        (Phase::Joining, Heard::Joined) => conn.phase = Phase::Ready,
+        (_, Heard::Refused) => Err(conn.refused(message)),
+        (Phase::Opening, Heard::Opened) => {
+            conn.phase = Phase::Signing;
+            Ok(conn.sign_in.take())
+        }
+        (Phase::Signing, Heard::Connected) => {
+            let join = conn.join.take();
+            conn.phase = join.as_ref().map_or(Phase::Ready, |_| Phase::Joining);
+            Ok(join)
+        }
+        (Phase::Joining, Heard::Joined) => {
+            conn.phase = Phase::Ready;
+            Ok(None)
+        }
         // Events that overtake the answer: others come and go in the same rooms.
-        (_, Heard::Connected | Heard::Joined | Heard::Other) => {}
+        (_, Heard::Opened | Heard::Connected | Heard::Joined | Heard::Other) => {
+            Ok(protocol.asks_for_pong(message))
+        }
     }
-    Ok(())
 }
 
 /// Whatever of a server's frames is no message.

@@ -3,6 +3,8 @@
 //! Requests are built once and reused; of the answers only the name is ever looked at.
 
 pub(crate) mod frames;
+pub(crate) mod polling;
+pub(crate) mod socketio;
 
 use std::net::SocketAddr;
 
@@ -23,6 +25,8 @@ pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// What a message from the server means to the load generator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
+    /// There is an Engine.IO session, in which one may sign in.
+    Opened,
     /// The session stands.
     Connected,
     /// The room is joined.
@@ -42,61 +46,125 @@ pub(crate) struct Whole<'a> {
     pub(crate) wire_bytes: usize,
 }
 
+/// What carries messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// Lines over TCP.
+    Lines,
+    /// WebSocket frames.
+    Frames,
+    /// Bodies of HTTP answers, one poll after the other.
+    Polls,
+}
+
+/// What messages are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tongue {
+    /// Objects with an `action`.
+    Action,
+    /// Objects with a `type`.
+    Type,
+    /// Packets of Engine.IO and Socket.IO.
+    Socketio,
+}
+
 impl Protocol {
-    /// Whether messages come in WebSocket frames, and not as lines.
-    pub(crate) fn on_websocket(self) -> bool {
+    pub(crate) fn tongue(self) -> Tongue {
         match self {
-            Self::Action => false,
-            Self::Type | Self::WebSocketAction => true,
+            Self::Action | Self::WebSocketAction => Tongue::Action,
+            Self::Type => Tongue::Type,
+            Self::Socketio | Self::SocketioChat | Self::SocketioPolling => Tongue::Socketio,
         }
     }
 
-    /// The subprotocol of the WebSocket; none on TCP.
+    pub(crate) fn carrier(self) -> Carrier {
+        match self {
+            Self::Action => Carrier::Lines,
+            Self::Type | Self::WebSocketAction | Self::Socketio | Self::SocketioChat => Carrier::Frames,
+            Self::SocketioPolling => Carrier::Polls,
+        }
+    }
+
+    /// Whether messages come in WebSocket frames.
+    pub(crate) fn on_websocket(self) -> bool {
+        self.carrier() == Carrier::Frames
+    }
+
+    /// Whether users ask to join their room; where they cannot, they are made members through the HTTP API.
+    pub(crate) fn joins(self) -> bool {
+        self != Self::SocketioChat
+    }
+
+    /// The subprotocol of the WebSocket, where there is one.
     pub(crate) fn subprotocol(self) -> Option<&'static str> {
         match self {
-            Self::Action => None,
+            Self::Action | Self::Socketio | Self::SocketioChat | Self::SocketioPolling => None,
             Self::Type => Some("bongsu.type.v1"),
             Self::WebSocketAction => Some("bongsu.action.v1"),
         }
     }
 
-    /// The first bytes on a connection, which sign in: a CONNECT line, or a request to upgrade with the token in it.
+    /// The first bytes on a connection. They sign in, as a CONNECT line or by the token in a request to upgrade, unless
+    /// there is a [`Self::sign_in`].
     pub(crate) fn greeting(self, host: SocketAddr, token: &str) -> Vec<u8> {
         match self {
             Self::Action => format!(
                 "{{\"action\":\"CONNECT\",\"data\":{{\"jwt_token\":\"{token}\"}},\"timestamp\":\"{TIMESTAMP}\",\"seq_id\":\"auth_001\"}}\n"
             )
             .into_bytes(),
-            Self::Type | Self::WebSocketAction => Upgrade {
-                host: &host.to_string(),
-                target: "/ws",
-                key: KEY,
-                subprotocols: self.subprotocol(),
-                authorization: Some(&format!("Bearer {token}")),
-                deflate: false,
+            Self::Type | Self::WebSocketAction => {
+                self.upgrade(host, "/ws", Some(&format!("Bearer {token}")))
             }
-            .request()
-            .into_bytes(),
+            Self::Socketio | Self::SocketioChat => {
+                self.upgrade(host, "/socket.io/?EIO=4&transport=websocket", None)
+            }
+            Self::SocketioPolling => polling::poll(host, None),
         }
+    }
+
+    fn upgrade(self, host: SocketAddr, target: &str, authorization: Option<&str>) -> Vec<u8> {
+        let upgrade = Upgrade {
+            host: &host.to_string(),
+            target,
+            key: KEY,
+            subprotocols: self.subprotocol(),
+            authorization,
+            deflate: false,
+        };
+        upgrade.request().into_bytes()
+    }
+
+    /// What signs in once the session is opened, for a protocol that opens sessions first.
+    pub(crate) fn sign_in(self, token: &str) -> Option<Vec<u8>> {
+        let style = match self {
+            Self::Action | Self::Type | Self::WebSocketAction => return None,
+            Self::Socketio | Self::SocketioPolling => "type",
+            Self::SocketioChat => "chat",
+        };
+        Some(self.framed(socketio::sign_in(token, style)))
     }
 
     /// The request of `user` to join `room`.
     pub(crate) fn join(self, user: i64, room: i64) -> Vec<u8> {
-        self.framed(match self {
-            Self::Action | Self::WebSocketAction => format!(
+        self.framed(match self.tongue() {
+            Tongue::Action => format!(
                 "{{\"action\":\"JOIN_ROOM\",\"data\":{{\"chatroom_id\":{room}}},\"timestamp\":\"{TIMESTAMP}\",\"seq_id\":\"join_001\",\"user_id\":{user}}}"
             ),
-            Self::Type => typed::join(&room.to_string(), Some("join_001")),
+            Tongue::Type => typed::join(&room.to_string(), Some("join_001")),
+            Tongue::Socketio => {
+                socketio::request("room.join", &format!("{{\"room\":\"{room}\"}}"))
+            }
         })
     }
 
     /// The ping of a client.
     pub(crate) fn ping(self) -> Vec<u8> {
-        self.framed(match self {
-            Self::Action | Self::WebSocketAction => {
+        self.framed(match self.tongue() {
+            Tongue::Action => {
                 format!("{{\"action\":\"PING\",\"data\":{{}},\"timestamp\":\"{TIMESTAMP}\",\"seq_id\":\"ping_001\"}}")
             }
-            Self::Type => typed::ping(Some("ping_001")),
+            Tongue::Type => typed::ping(Some("ping_001")),
+            Tongue::Socketio => socketio::request("ping", "{}"),
         })
     }
 
@@ -106,94 +174,119 @@ impl Protocol {
                 "{{\"action\":\"SEND_MESSAGE\",\"data\":{{\"chatroom_id\":{room},\"content\":\"{content}\",\"message_type\":\"text\"}},\"timestamp\":\"{TIMESTAMP}\",\"seq_id\":\"msg_001\",\"user_id\":{user}}}"
             ),
             Self::Type => typed::post(&room.to_string(), content, None, Some("msg_001")),
+            Self::Socketio | Self::SocketioPolling => socketio::request(
+                "chat.message",
+                &format!("{{\"room\":\"{room}\",\"text\":\"{content}\"}}"),
+            ),
+            Self::SocketioChat => socketio::request(
+                "message",
+                &format!(
+                    "{{\"to\":{{\"type\":\"ROOM\",\"room\":{room}}},\"type\":\"TEXT\",\"content\":\"{content}\"}}"
+                ),
+            ),
         }
     }
 
-    /// A text as it goes over the wire: one line, or one masked frame.
+    /// A text as it goes over the wire: one line, or one masked frame; for polls as it is, since what goes into one
+    /// body is known only later.
     fn framed(self, text: String) -> Vec<u8> {
-        if self.on_websocket() {
-            return client_frame(Opcode::Text, text.as_bytes(), MASK);
+        match self.carrier() {
+            Carrier::Frames => client_frame(Opcode::Text, text.as_bytes(), MASK),
+            Carrier::Polls => text.into_bytes(),
+            Carrier::Lines => {
+                let mut line = text.into_bytes();
+                line.push(b'\n');
+                line
+            }
         }
-        let mut line = text.into_bytes();
-        line.push(b'\n');
-        line
     }
 
     /// The name of a message, or nothing.
     pub(crate) fn name_of(self, text: &[u8]) -> &[u8] {
-        match self {
-            Self::Action | Self::WebSocketAction => string_after(text, b"\"action\":\""),
-            Self::Type => string_after(text, b"\"type\":\""),
+        match self.tongue() {
+            Tongue::Action => string_after(text, b"\"action\":\""),
+            Tongue::Type => string_after(text, b"\"type\":\""),
+            Tongue::Socketio => socketio::name_of(text),
         }
     }
 
     /// The name of the answer to a ping.
     pub(crate) fn pong_name(self) -> &'static [u8] {
-        match self {
-            Self::Action | Self::WebSocketAction => b"PONG",
-            Self::Type => b"pong",
+        match self.tongue() {
+            Tongue::Action => b"PONG",
+            Tongue::Type => b"pong",
+            Tongue::Socketio => b"ack",
         }
     }
 
     /// Reads what a message is.
     pub(crate) fn hear(self, text: &[u8]) -> Heard {
-        match (self, self.name_of(text)) {
-            (Self::Action | Self::WebSocketAction, b"CONNECT_SUCCESS") | (Self::Type, b"auth.ok") => {
-                Heard::Connected
-            }
-            (Self::Action | Self::WebSocketAction, b"JOIN_ROOM_SUCCESS") | (Self::Type, b"room.joined") => {
-                Heard::Joined
-            }
-            (
-                Self::Action | Self::WebSocketAction,
-                b"ERROR" | b"CONNECT_ERROR" | b"SESSION_CLOSED" | b"SERVER_SHUTDOWN",
-            )
-            | (Self::Type, b"error" | b"system.shutdown") => Heard::Refused,
+        match (self.tongue(), self.name_of(text)) {
+            (Tongue::Socketio, _) => socketio::hear(text),
+            (Tongue::Action, b"CONNECT_SUCCESS") | (Tongue::Type, b"auth.ok") => Heard::Connected,
+            (Tongue::Action, b"JOIN_ROOM_SUCCESS") | (Tongue::Type, b"room.joined") => Heard::Joined,
+            (Tongue::Action, b"ERROR" | b"CONNECT_ERROR" | b"SESSION_CLOSED" | b"SERVER_SHUTDOWN")
+            | (Tongue::Type, b"error" | b"system.shutdown") => Heard::Refused,
             _ => Heard::Other,
         }
     }
 
     /// How a message begins that refuses a request.
     pub(crate) fn refusal_begins(self) -> &'static [u8] {
-        match self {
-            Self::Action | Self::WebSocketAction => b"{\"action\":\"ERROR\"",
-            Self::Type => b"{\"type\":\"error\"",
+        match self.tongue() {
+            Tongue::Action => b"{\"action\":\"ERROR\"",
+            Tongue::Type => b"{\"type\":\"error\"",
+            Tongue::Socketio => socketio::REFUSAL,
         }
     }
 
-    /// How the server's own ping begins, and what answers it, where it has one that is a message.
+    /// What answers the message that begins with `text`, if that is the server's own ping.
     pub(crate) fn asks_for_pong(self, text: &[u8]) -> Option<Vec<u8>> {
-        (self == Self::Type && text.starts_with(b"{\"type\":\"ping\"")).then(|| self.framed(typed::pong()))
+        let (asks, pong): (_, fn() -> String) = match self.tongue() {
+            Tongue::Action => return None,
+            Tongue::Type => (text.starts_with(b"{\"type\":\"ping\""), typed::pong),
+            Tongue::Socketio => (socketio::is_ping(text), || socketio::PONG.to_owned()),
+        };
+        asks.then(|| self.framed(pong()))
     }
 
     /// All whole messages of a stream that begins with the first byte of one.
     pub(crate) fn messages(self, stream: &[u8]) -> Vec<Whole<'_>> {
-        if !self.on_websocket() {
-            let lines = stream.split_inclusive(|byte| *byte == b'\n');
-            return lines
-                .map(|line| Whole {
-                    text: line.strip_suffix(b"\n").unwrap_or(line),
-                    wire_bytes: line.len(),
-                })
-                .collect();
+        match self.carrier() {
+            Carrier::Lines => pieces(stream, b'\n'),
+            Carrier::Polls => pieces(stream, polling::SEPARATOR),
+            Carrier::Frames => whole_frames(stream),
         }
-        let (mut frames, mut rest, mut from) = (Frames::default(), stream, 0);
-        let mut whole = Vec::new();
-        while let Some(piece) = frames.next(&mut rest) {
-            let here = stream.len() - rest.len();
-            if let Piece::Text {
-                bytes, ends: true, ..
-            } = piece
-            {
-                whole.push(Whole {
-                    text: bytes,
-                    wire_bytes: here - from,
-                });
-            }
-            from = here;
-        }
-        whole
     }
+}
+
+/// What each `end` ends.
+fn pieces(stream: &[u8], end: u8) -> Vec<Whole<'_>> {
+    let pieces = stream.split_inclusive(|byte| *byte == end);
+    let whole = pieces.map(|piece| Whole {
+        text: piece.strip_suffix(&[end]).unwrap_or(piece),
+        wire_bytes: piece.len(),
+    });
+    whole.collect()
+}
+
+fn whole_frames(stream: &[u8]) -> Vec<Whole<'_>> {
+    let (mut frames, mut rest, mut from) = (Frames::default(), stream, 0);
+    let mut whole = Vec::new();
+    while let Some(piece) = frames.next(&mut rest) {
+        let here = stream.len() - rest.len();
+        if let Piece::Text {
+            bytes, ends: true, ..
+        } = piece
+        {
+            whole.push(Whole {
+                text: bytes,
+                wire_bytes: here - from,
+            });
+        }
+        from = here;
+    }
+    whole
 }
 
 /// One message to a room that is stamped anew each time it is sent.

@@ -49,13 +49,98 @@ fn understood(protocol: Protocol, wire: &[u8]) -> Vec<Incoming> {
                 action::message(&text, &RULES, &mut incoming);
             }
         }
+        Protocol::Socketio | Protocol::SocketioChat | Protocol::SocketioPolling => {
+            unreachable!("read by `packets`")
+        }
     }
     incoming
 }
 
+/// Those whose messages are objects.
+fn objects() -> impl Iterator<Item = Protocol> {
+    let all = Protocol::ALL.into_iter();
+    all.filter(|protocol| protocol.tongue() != Tongue::Socketio)
+}
+
+/// What one Socket.IO packet of the load generator holds.
+fn packet(protocol: Protocol, wire: &[u8], begins: &str) -> serde_json::Value {
+    let text = match protocol.carrier() {
+        Carrier::Frames => texts(wire).concat(),
+        Carrier::Lines | Carrier::Polls => String::from_utf8(wire.to_vec()).unwrap(),
+    };
+    serde_json::from_str(text.strip_prefix(begins).unwrap()).unwrap()
+}
+
+#[test]
+fn socketio_packets_are_what_the_protocol_says() {
+    for (protocol, style) in [
+        (Protocol::Socketio, "type"),
+        (Protocol::SocketioChat, "chat"),
+        (Protocol::SocketioPolling, "type"),
+    ] {
+        let sign_in = protocol.sign_in("a.b.c").unwrap();
+        assert_eq!(
+            packet(protocol, &sign_in, "40"),
+            serde_json::json!({"token": "a.b.c", "protocol": style})
+        );
+        let pinged = packet(protocol, &protocol.ping(), "427");
+        assert_eq!(pinged, serde_json::json!(["ping", {}]));
+        let joined = packet(protocol, &protocol.join(7, 9), "427");
+        assert_eq!(joined, serde_json::json!(["room.join", {"room": "9"}]));
+        for room in [1, 10, 100, 1_000] {
+            let mut post = Post::new(protocol, 7, room, 300);
+            let posted = packet(protocol, post.stamped(42), "427");
+            let said = &posted[1];
+            let (content, told) = if protocol == Protocol::SocketioChat {
+                (&said["content"], said["to"]["room"].as_i64())
+            } else {
+                let told = said["room"].as_str();
+                (&said["text"], told.and_then(|room| room.parse().ok()))
+            };
+            assert_eq!(told, Some(room));
+            let content = content.as_str().unwrap();
+            assert!(content.starts_with("0000000000000000042^"), "{content}");
+            assert_eq!(content.len(), 300);
+        }
+    }
+}
+
+#[test]
+fn socketio_packets_are_told_apart() {
+    let speaks = Protocol::Socketio;
+    for (text, heard) in [
+        ("0{\"sid\":\"a-b\",\"upgrades\":[]}", Heard::Opened),
+        ("40{\"sid\":\"a\"}", Heard::Other),
+        ("42[\"auth.ok\",{\"rooms\":[]}]", Heard::Connected),
+        ("42[\"postinit_res\",{\"success\":true}]", Heard::Connected),
+        ("437[{\"room\":\"9\"}]", Heard::Joined),
+        ("437[{\"code\":\"NOT_FOUND\"}]", Heard::Refused),
+        ("42[\"server_error\",{\"code\":\"X\"}]", Heard::Refused),
+        ("42[\"error\",{\"code\":\"X\"}]", Heard::Refused),
+        ("44{\"message\":\"no\"}", Heard::Refused),
+        ("41", Heard::Refused),
+        ("1", Heard::Refused),
+        ("2", Heard::Other),
+        ("42[\"user.joined\",{}]", Heard::Other),
+        ("", Heard::Other),
+    ] {
+        assert_eq!(speaks.hear(text.as_bytes()), heard, "{text}");
+    }
+    assert_eq!(speaks.name_of(b"437[{\"server_time\":1}]"), speaks.pong_name());
+    assert_ne!(speaks.name_of(b"437[{\"code\":\"X\"}]"), speaks.pong_name());
+    assert!(b"437[{\"code\":\"X\"}]".starts_with(speaks.refusal_begins()));
+    let pong = speaks.asks_for_pong(b"2").unwrap();
+    assert_eq!(texts(&pong), ["3"]);
+    assert_eq!(Protocol::SocketioPolling.asks_for_pong(b"2").unwrap(), b"3");
+    assert_eq!(speaks.asks_for_pong(b"42[\"ping\",{}]"), None);
+    assert_eq!(socketio::sid(b"0{\"sid\":\"a-b\"}"), Some("a-b"));
+    assert_eq!(socketio::sid(b"0{}"), None);
+    assert_eq!(socketio::sid(b"40{\"sid\":\"a\"}"), None);
+}
+
 #[test]
 fn the_product_understands_every_request() {
-    for protocol in Protocol::ALL {
+    for protocol in objects() {
         let requests = [
             protocol.join(7, 9),
             Post::new(protocol, 7, 9, 300).stamped(1).to_vec(),
@@ -109,11 +194,21 @@ fn a_websocket_is_asked_for_with_the_token_and_by_the_key_whose_answer_is_known(
         };
         assert_eq!(String::from_utf8(hello).unwrap(), expected.request());
     }
+    let hello = Protocol::Socketio.greeting(([127, 0, 0, 1], 8000).into(), "a.b.c");
+    let hello = String::from_utf8(hello).unwrap();
+    assert!(
+        hello.starts_with("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"),
+        "{hello}"
+    );
+    assert!(
+        !hello.contains("a.b.c"),
+        "the token comes with the CONNECT packet"
+    );
 }
 
 #[test]
 fn stamps_survive_the_mask_wherever_they_are() {
-    for protocol in Protocol::ALL {
+    for protocol in objects() {
         // Rooms of one digit to four, so that the stamp is at every place of the mask.
         for room in [1, 10, 100, 1_000] {
             for size in [20, 21, 300, 4096] {
@@ -248,5 +343,9 @@ fn whole_messages_come_out_of_lines_and_of_frames() {
     assert_eq!(
         Protocol::Type.messages(&stream),
         [whole(b"{}", 4), whole(b"{1}", 5)]
+    );
+    assert_eq!(
+        Protocol::SocketioPolling.messages(b"42[]\x1e43[]\x1e"),
+        [whole(b"42[]", 5), whole(b"43[]", 5)]
     );
 }

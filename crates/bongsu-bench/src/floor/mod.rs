@@ -54,6 +54,7 @@ pub fn main(args: impl IntoIterator<Item = String>) -> Result<(), BenchError> {
         http: None,
         tcp,
         pid: std::process::id(),
+        version: None,
     };
     let mut line = serde_json::to_vec(&ready).expect("a ready line is JSON");
     line.push(b'\n');
@@ -93,7 +94,7 @@ impl Asked {
                 })
             };
             match arg.as_str() {
-                "--protocol" => asked.protocol = args.next().unwrap_or_default().parse()?,
+                "--protocol" => asked.protocol = args.next().unwrap_or_default().parse::<Protocol>()?.floor(),
                 "--frame-bytes" => asked.frame_bytes = number("--frame-bytes")?,
                 "--pong-bytes" => asked.pong_bytes = number("--pong-bytes")?,
                 "--durable" => asked.durable = true,

@@ -4,13 +4,13 @@
 
 use bongsu_wire::websocket::{Opcode, frame};
 
-use crate::dialect::{ACCEPT, number_after, string_after};
+use crate::dialect::{ACCEPT, Tongue, number_after, string_after};
 use crate::options::Protocol;
 
 /// What a message asks of a floor.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// To sign in; over WebSocket that comes with the upgrade.
+    /// To sign in; where the upgrade does that, nobody asks.
     Connect,
     /// To join this room.
     Join(i64),
@@ -26,7 +26,9 @@ pub(super) enum Wish {
 pub(super) struct Speech {
     protocol: Protocol,
     frame_bytes: usize,
-    /// The answer to a sign-in, over WebSocket with the consent to the upgrade in front of it.
+    /// The answer to an upgrade: the consent, and what a server says first.
+    pub(super) upgraded: Vec<u8>,
+    /// The answer to a sign-in.
     pub(super) connected: Vec<u8>,
     /// The answer to a join.
     pub(super) joined: Vec<u8>,
@@ -39,21 +41,30 @@ const AUTH_OK: &str = "{\"type\":\"auth.ok\",\"data\":{\"user_id\":\"1000000\",\
 const JOINED: &str = "{\"action\":\"JOIN_ROOM_SUCCESS\",\"data\":{\"chatroom_id\":1000000,\"participants_count\":1,\"online_participants\":[],\"seq\":0,\"epoch\":\"0000000000000000\"},\"timestamp\":\"2026-01-01T12:00:00.000Z\",\"seq_id\":\"join_001\"}";
 const ROOM_JOINED: &str = "{\"type\":\"room.joined\",\"data\":{\"room\":\"1000000\",\"room_id\":1000000,\"participants_count\":1,\"online\":[],\"seq\":0,\"epoch\":\"0000000000000000\"},\"ref_id\":\"join_001\"}";
 
+const OPEN: &str = "0{\"sid\":\"00000000-00000000000000000000000000000000\",\"upgrades\":[],\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":65536}";
+const NAMESPACE: &str = "40{\"sid\":\"00000000000000000000000000000000\"}";
+const AUTH_OK_EVENT: &str = "42[\"auth.ok\",{\"user_id\":\"1000000\",\"username\":\"1000000\",\"session_id\":\"session_00000000000000000000000000000000\",\"server_time\":\"2026-01-01T12:00:00.000Z\",\"rooms\":[],\"ping_interval_ms\":30000,\"expires_at\":\"2026-01-01T12:00:00.000Z\"}]";
+const JOINED_ACK: &str = "437[{\"room\":\"1000000\",\"room_id\":1000000,\"participants_count\":1,\"online\":[],\"seq\":0,\"epoch\":\"0000000000000000\"}]";
+
 impl Speech {
     /// Messages of rooms will have `frame_bytes` bytes on the wire, pongs `pong_bytes`.
     pub(super) fn new(protocol: Protocol, frame_bytes: usize, pong_bytes: usize) -> Self {
-        let (connected, joined, pong) = match protocol {
-            Protocol::Action | Protocol::WebSocketAction => {
-                (CONNECTED, JOINED, "{\"action\":\"PONG\",\"data\":{")
-            }
-            Protocol::Type => (AUTH_OK, ROOM_JOINED, "{\"type\":\"pong\",\"data\":{"),
+        let (first, connected, joined, pong): (_, &[&str], _, _) = match protocol.tongue() {
+            Tongue::Action => (CONNECTED, &[CONNECTED], JOINED, "{\"action\":\"PONG\",\"data\":{"),
+            Tongue::Type => (AUTH_OK, &[AUTH_OK], ROOM_JOINED, "{\"type\":\"pong\",\"data\":{"),
+            Tongue::Socketio => (OPEN, &[NAMESPACE, AUTH_OK_EVENT], JOINED_ACK, "437[{\"data\":{"),
         };
-        let mut signed_in = consent(protocol);
-        signed_in.extend_from_slice(&framed(protocol, connected.as_bytes()));
+        let said = |texts: &[&str]| {
+            texts
+                .iter()
+                .flat_map(|text| framed(protocol, text.as_bytes()))
+                .collect()
+        };
         Self {
             protocol,
             frame_bytes,
-            connected: signed_in,
+            upgraded: [consent(protocol), framed(protocol, first.as_bytes())].concat(),
+            connected: said(connected),
             joined: framed(protocol, joined.as_bytes()),
             pong: filled(protocol, pong.as_bytes(), b"", pong_bytes),
         }
@@ -62,12 +73,15 @@ impl Speech {
     /// Reads one message.
     pub(super) fn wish(&self, text: &[u8]) -> Wish {
         let room = |wish: fn(i64) -> Wish| {
-            let room = match self.protocol {
-                Protocol::Action | Protocol::WebSocketAction => number_after(text, b"\"chatroom_id\":"),
-                Protocol::Type => number_after(text, b"\"room\":\""),
+            let room = match self.protocol.tongue() {
+                Tongue::Action => number_after(text, b"\"chatroom_id\":"),
+                Tongue::Type | Tongue::Socketio => number_after(text, b"\"room\":\""),
             };
             room.map_or(Wish::Nothing, wish)
         };
+        if self.protocol.tongue() == Tongue::Socketio && text.starts_with(b"40") {
+            return Wish::Connect;
+        }
         match self.protocol.name_of(text) {
             b"CONNECT" => Wish::Connect,
             b"JOIN_ROOM" | b"room.join" => room(Wish::Join),
@@ -79,15 +93,16 @@ impl Speech {
 
     /// The event that a posted message becomes.
     pub(super) fn new_message(&self, text: &[u8]) -> Vec<u8> {
-        let (head, key): (&[u8], &[u8]) = match self.protocol {
-            Protocol::Action | Protocol::WebSocketAction => (
+        let (head, key): (&[u8], &[u8]) = match self.protocol.tongue() {
+            Tongue::Action => (
                 b"{\"action\":\"NEW_MESSAGE\",\"data\":{\"content\":\"",
                 b"\"content\":\"",
             ),
-            Protocol::Type => (
+            Tongue::Type => (
                 b"{\"type\":\"chat.message\",\"data\":{\"text\":\"",
                 b"\"text\":\"",
             ),
+            Tongue::Socketio => (b"42[\"chat.message\",{\"data\":{\"text\":\"", b"\"text\":\""),
         };
         filled(self.protocol, head, string_after(text, key), self.frame_bytes)
     }
@@ -95,12 +110,16 @@ impl Speech {
 
 /// The consent to an upgrade: the one answer to the one key that the load generator has; nothing on TCP.
 fn consent(protocol: Protocol) -> Vec<u8> {
-    protocol.subprotocol().map_or_else(Vec::new, |name| {
-        format!(
-            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {ACCEPT}\r\nsec-websocket-protocol: {name}\r\n\r\n"
-        )
-        .into_bytes()
-    })
+    if !protocol.on_websocket() {
+        return Vec::new();
+    }
+    let chosen = protocol.subprotocol().map_or(String::new(), |name| {
+        format!("sec-websocket-protocol: {name}\r\n")
+    });
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {ACCEPT}\r\n{chosen}\r\n"
+    )
+    .into_bytes()
 }
 
 /// A text as a server sends it.
@@ -121,7 +140,11 @@ fn filled(protocol: Protocol, head: &[u8], content: &[u8], bytes: usize) -> Vec<
         (true, _) => 10,
     };
     let quote: &[u8] = if content.is_empty() { b"" } else { b"\"" };
-    let (open, close): (&[u8], &[u8]) = (b"},\"fill\":\"", b"\"}");
+    let open: &[u8] = b"},\"fill\":\"";
+    let close: &[u8] = match protocol.tongue() {
+        Tongue::Action | Tongue::Type => b"\"}",
+        Tongue::Socketio => b"\"}]",
+    };
     let least = head.len() + content.len() + quote.len() + open.len() + close.len();
     let wanted = bytes.saturating_sub(framing);
     let mut text = Vec::with_capacity(least.max(wanted));
@@ -137,8 +160,8 @@ fn filled(protocol: Protocol, head: &[u8], content: &[u8], bytes: usize) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Post;
     use crate::dialect::frames::unmasked;
+    use crate::dialect::{Heard, Post};
 
     /// What the load generator sends, without its framing.
     fn text(protocol: Protocol, wire: &[u8]) -> Vec<u8> {
@@ -149,9 +172,25 @@ mod tests {
         text
     }
 
+    /// The protocols that a floor speaks.
+    fn spoken() -> impl Iterator<Item = Protocol> {
+        let all = Protocol::ALL.into_iter();
+        all.filter(|protocol| protocol.floor() == *protocol)
+    }
+
+    /// The object of a message, or of a Socket.IO packet the last argument.
+    fn object(text: &[u8]) -> serde_json::Value {
+        let begins = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let value: serde_json::Value = serde_json::from_slice(&text[begins..]).unwrap();
+        match value.as_array().and_then(|all| all.last()) {
+            Some(last) => last.clone(),
+            None => value,
+        }
+    }
+
     #[test]
     fn wishes_of_the_load_generator_are_understood() {
-        for protocol in Protocol::ALL {
+        for protocol in spoken() {
             let speech = Speech::new(protocol, 512, 100);
             let wish = |wire: &[u8]| speech.wish(&text(protocol, wire));
             assert_eq!(wish(&protocol.join(3, 77)), Wish::Join(77));
@@ -166,11 +205,14 @@ mod tests {
         let speech = Speech::new(Protocol::Action, 512, 100);
         let hello = Protocol::Action.greeting(([127, 0, 0, 1], 1).into(), "t");
         assert_eq!(speech.wish(&hello), Wish::Connect);
+        let speech = Speech::new(Protocol::Socketio, 512, 100);
+        let sign_in = Protocol::Socketio.sign_in("t").unwrap();
+        assert_eq!(speech.wish(&text(Protocol::Socketio, &sign_in)), Wish::Connect);
     }
 
     #[test]
     fn what_is_said_has_the_length_asked_for() {
-        for protocol in Protocol::ALL {
+        for protocol in spoken() {
             let mut post = Post::new(protocol, 3, 78, 20);
             let posted = text(protocol, post.stamped(5));
             for bytes in [127, 130, 400, 512, 4_096, 65_535, 65_536, 65_539, 65_546, 70_000] {
@@ -178,7 +220,7 @@ mod tests {
                 let said = speech.new_message(&posted);
                 assert_eq!(said.len(), bytes, "{protocol:?}");
                 let messages = protocol.messages(&said);
-                let value: serde_json::Value = serde_json::from_slice(messages[0].text).unwrap();
+                let value = object(messages[0].text);
                 let data = &value["data"];
                 let content = data["content"].as_str().or(data["text"].as_str()).unwrap();
                 assert_eq!(content, "0000000000000000005^");
@@ -189,21 +231,20 @@ mod tests {
 
     #[test]
     fn what_was_built_beforehand_is_json_in_its_frame() {
-        for protocol in Protocol::ALL {
+        for protocol in spoken() {
             let speech = Speech::new(protocol, 0, 0);
-            let (consent, connected) = speech.connected.split_at(consent(protocol).len());
+            let (consent, first) = speech.upgraded.split_at(consent(protocol).len());
             assert_eq!(consent.is_empty(), protocol == Protocol::Action);
+            let connected = protocol.messages(&speech.connected);
+            let last = connected.last().unwrap();
+            assert_eq!(protocol.hear(last.text), Heard::Connected);
+            object(last.text);
             let posted = text(protocol, Post::new(protocol, 3, 78, 20).stamped(5));
-            for said in [
-                connected,
-                &speech.joined,
-                &speech.pong,
-                &speech.new_message(&posted),
-            ] {
+            for said in [first, &speech.joined, &speech.pong, &speech.new_message(&posted)] {
                 let messages = protocol.messages(said);
                 assert_eq!(messages.len(), 1);
                 assert_eq!(messages[0].wire_bytes, said.len());
-                serde_json::from_slice::<serde_json::Value>(messages[0].text).unwrap();
+                object(messages[0].text);
             }
         }
     }

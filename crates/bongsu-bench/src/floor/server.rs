@@ -189,7 +189,7 @@ impl Floor {
             };
             peer.upgrading = false;
             from = end + 4;
-            self.answer(at, Wish::Connect, b"");
+            send_to(&mut self.peers[at], &self.speech.upgraded);
         }
         let mut text = std::mem::take(&mut self.text);
         while let Some(taken) = unmasked(&bytes[from..], &mut text) {

@@ -4,7 +4,7 @@
 //! what a server allocates once (threads, caches) is not counted as a session's.
 
 use super::flow::{Meter, settle};
-use super::{Figure, Progress, Step, Trial, busy, guests};
+use super::{Figure, Progress, Step, Trial, busy, seat};
 use crate::clock;
 use crate::crowd::Crowd;
 use crate::error::BenchError;
@@ -20,12 +20,20 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     let mut crowd = Crowd::new(server.users, options)?;
     let first = all / 10;
     let at_once = options.in_flight.first().copied().unwrap_or(64);
-    crowd.admit(guests(options, server, 0..first, room_of)?, at_once, |_| ())?;
+    seat(&mut crowd, options, server, 0..first, room_of, at_once, |_| ())?;
     settle(&mut crowd, server.pid)?;
     let before = resident_bytes(server.pid)?;
-    crowd.admit(guests(options, server, first..all, room_of)?, at_once, |ready| {
-        progress.say(format!("{} of {all} sessions", first + ready));
-    })?;
+    seat(
+        &mut crowd,
+        options,
+        server,
+        first..all,
+        room_of,
+        at_once,
+        |ready| {
+            progress.say(format!("{} of {all} sessions", first + ready));
+        },
+    )?;
     settle(&mut crowd, server.pid)?;
     let after = resident_bytes(server.pid)?;
     progress.say(format!("{all} sessions are idle"));

@@ -21,7 +21,7 @@ use crate::error::BenchError;
 use crate::options::{Options, Protocol, Scenario};
 use crate::report::Goal;
 use crate::tally::MARK;
-use crate::target::Server;
+use crate::target::{Server, enrol};
 use flow::{Flow, Pace};
 
 /// What one server showed in one round.
@@ -101,6 +101,30 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Lets users in, each in the room that `room_of` gives it, at most `at_once` at a time. `each` hears how many are.
+///
+/// Where users cannot ask to join, they become members once they are there.
+fn seat(
+    crowd: &mut Crowd,
+    options: &Options,
+    server: &Server,
+    range: std::ops::Range<usize>,
+    room_of: impl Fn(usize) -> Option<i64>,
+    at_once: usize,
+    each: impl FnMut(usize),
+) -> Result<(), BenchError> {
+    let joins = options.protocol.joins();
+    let asks = |at| room_of(at).filter(|_| joins);
+    crowd.admit(guests(options, server, range.clone(), asks)?, at_once, each)?;
+    if joins {
+        return Ok(());
+    }
+    let members: Vec<(i64, i64)> = range
+        .filter_map(|at| Some((user_id(options, at), room_of(at)?)))
+        .collect();
+    enrol(server, &members)
 }
 
 /// Users `options.first_id` and on; `room_of` gives each its room.

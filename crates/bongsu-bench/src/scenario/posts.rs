@@ -3,9 +3,7 @@
 //! Invariant: a message comes back only after its commit, so that posts per second are durable posts per second.
 
 use super::flow::{Loop, ask_and_wait, settle};
-use super::{
-    Figure, Progress, Step, Trial, busy, cost_us, figures, guests, pace, per_second, probe, user_id,
-};
+use super::{Figure, Progress, Step, Trial, busy, cost_us, figures, pace, per_second, probe, seat, user_id};
 use crate::crowd::Crowd;
 use crate::dialect::Post;
 use crate::error::BenchError;
@@ -18,11 +16,8 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     make_rooms(server, options.first_id, all as u64, 1)?;
     let room_id = |at: usize| options.first_id + at as i64;
     let mut crowd = Crowd::new(server.users, options)?;
-    crowd.admit(
-        guests(options, server, 0..all, |at| Some(room_id(at)))?,
-        64,
-        |_| (),
-    )?;
+    let in_room = |at| Some(room_id(at));
+    seat(&mut crowd, options, server, 0..all, in_room, 64, |_| ())?;
     settle(&mut crowd, server.pid)?;
     let mut posts: Vec<Post> = (0..all)
         .map(|at| {

@@ -3,9 +3,7 @@
 //! Invariant: every member, the poster included, receives every message of its room exactly once.
 
 use super::flow::{Poster, fan_out, settle};
-use super::{
-    Figure, Progress, Step, Trial, busy, cost_us, figures, guests, pace, per_second, probe, user_id,
-};
+use super::{Figure, Progress, Step, Trial, busy, cost_us, figures, pace, per_second, probe, seat, user_id};
 use crate::crowd::Crowd;
 use crate::dialect::Post;
 use crate::error::BenchError;
@@ -30,13 +28,10 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
     progress.say(format!("making {rooms} rooms"));
     make_rooms(server, options.first_id, rooms as u64, options.members)?;
     let mut crowd = Crowd::new(server.users, options)?;
-    crowd.admit(
-        guests(options, server, 0..all, |at| Some(room_id(at)))?,
-        AT_ONCE,
-        |ready| {
-            progress.say(format!("{ready} of {all} sessions are in their rooms"));
-        },
-    )?;
+    let in_room = |at| Some(room_id(at));
+    seat(&mut crowd, options, server, 0..all, in_room, AT_ONCE, |ready| {
+        progress.say(format!("{ready} of {all} sessions are in their rooms"));
+    })?;
     settle(&mut crowd, server.pid)?;
     // The first member of each room posts, or, in a single room, as many members as messages may be in flight: one
     // connection's messages are taken one after the other, which would be a limit of the load and not of the server.

@@ -26,6 +26,9 @@ pub(crate) struct Ready {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) tcp: SocketAddr,
     pub(crate) pid: u32,
+    /// What it is, if it is none of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
 }
 
 /// A running process with a folder of its own.
@@ -64,7 +67,7 @@ pub(crate) fn serve(
     start(command, exe, dir)
 }
 
-/// Starts a floor.
+/// Starts a floor, or a server of others.
 pub(crate) fn floor(
     program: &Program,
     args: &[String],

@@ -10,8 +10,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bongsu_model::Role;
-pub(crate) use rooms::make_rooms;
+pub(crate) use rooms::{enrol, make_rooms};
 
+use crate::dialect::Carrier;
 use crate::error::{BenchError, Fault};
 use crate::options::Options;
 
@@ -80,6 +81,8 @@ pub(crate) struct Server {
     pub(crate) users: SocketAddr,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) pid: u32,
+    /// What it says it is; only servers of others do.
+    pub(crate) version: Option<String>,
     pub(crate) signer: Box<dyn Signer>,
     /// Ends with the server; none for an external one.
     _child: Option<child::Child>,
@@ -91,10 +94,10 @@ impl Server {
     /// # Errors
     /// Whatever kept it from being ready.
     pub(crate) fn start(options: &Options, keys: &dyn Keys) -> Result<Self, BenchError> {
-        let door = |tcp, http: Option<SocketAddr>| match (options.protocol.on_websocket(), http) {
-            (false, _) => Ok(tcp),
-            (true, Some(http)) => Ok(http),
-            (true, None) => Err(BenchError::Option {
+        let door = |tcp, http: Option<SocketAddr>| match (options.protocol.carrier(), http) {
+            (Carrier::Lines, _) => Ok(tcp),
+            (Carrier::Frames | Carrier::Polls, Some(http)) => Ok(http),
+            (Carrier::Frames | Carrier::Polls, None) => Err(BenchError::Option {
                 option: "--http",
                 value: "not given".to_owned(),
                 advice: "WebSockets are opened there",
@@ -112,6 +115,7 @@ impl Server {
                     users: door(ready.tcp, ready.http)?,
                     http: ready.http,
                     pid: ready.pid,
+                    version: None,
                     signer,
                     _child: Some(child),
                 })
@@ -122,6 +126,7 @@ impl Server {
                     users: door(*tcp, *http)?,
                     http: *http,
                     pid: *pid,
+                    version: None,
                     signer,
                     _child: None,
                 })
@@ -129,9 +134,9 @@ impl Server {
         }
     }
 
-    /// Starts a floor that writes frames of the sizes in `args`.
+    /// Starts a floor or a server of others that writes frames of the sizes in `args`.
     ///
-    /// `token_like` is a token of the server it is compared with: the floor reads sign-ins of the same length.
+    /// `token_like` is a token of the server it is compared with: it reads sign-ins of the same length.
     ///
     /// # Errors
     /// Whatever kept it from being ready.
@@ -149,6 +154,7 @@ impl Server {
             users: ready.tcp,
             http: None,
             pid: ready.pid,
+            version: ready.version,
             signer,
             _child: Some(child),
         })

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use bongsu_bench::{Fault, Keys, Options, Program, Protocol, Scenario, Target};
+use bongsu_bench::{Fault, Keys, Options, Peer, Program, Protocol, Scenario, Target};
 use bongsu_edge::auth::{MintRequest, Signer, TokenSettings, Verifier};
 use bongsu_edge::clock::SystemClock;
 use bongsu_model::{Limits, Role};
@@ -32,18 +32,22 @@ Protocols:
   action            the action protocol over TCP
   type              the type protocol over WebSocket
   websocket-action  the action protocol over WebSocket
+  socketio          the type protocol as Socket.IO events, over WebSocket
+  socketio-chat     the chat of Socket.IO, over WebSocket
+  socketio-polling  the type protocol as Socket.IO events, by long polling
 
 Examples:
   bongsu bench fanout --members 1000 --in-flight 1,64
   bongsu bench fanout --protocol type --load 0.5
   bongsu bench idle --protocol type --sessions 10000 --json
+  bongsu bench fanout --protocol socketio --beside node-socketio
   bongsu bench posts --work-dir /var/tmp -- --durability process
   bongsu bench echo --tcp 127.0.0.1:12345 --pid 4711 --data-dir bongsu-data")]
 pub(super) struct Bench {
     /// What is measured: fanout, rooms, echo, idle, connect or posts.
     #[arg(value_parser = |text: &str| text.parse::<Scenario>().map_err(|error| error.to_string()))]
     scenario: Scenario,
-    /// What the simulated users speak: action, type or websocket-action.
+    /// What the simulated users speak: action, type, websocket-action, socketio, socketio-chat or socketio-polling.
     #[arg(long, default_value = "action", value_parser = |text: &str| text.parse::<Protocol>().map_err(|error| error.to_string()))]
     protocol: Protocol,
     /// Members of each room [default: 1000 for fanout, else 10].
@@ -77,6 +81,13 @@ pub(super) struct Bench {
     /// How often server and floor take turns; medians are shown [default: 3].
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
+    /// Servers of others that take their turn in every round (fanout, rooms, echo, idle): node-socketio, Node's own
+    /// Socket.IO server. `make peers` installs them.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    beside: Vec<String>,
+    /// Where those are installed [default: the folder `peers` beside that of this program].
+    #[arg(long, value_name = "DIR", requires = "beside")]
+    peers_dir: Option<PathBuf>,
     /// Where data goes: on the disk whose durability is measured [default: the system's folder for temporary files].
     #[arg(long, value_name = "DIR")]
     work_dir: Option<PathBuf>,
@@ -119,7 +130,18 @@ impl Bench {
             exe,
             args: vec!["bench-floor".into()],
         };
+        let peers_dir = match self.peers_dir {
+            Some(dir) => dir,
+            None => {
+                beside(&floor.exe).context("where peers are installed is not known: --peers-dir names it")?
+            }
+        };
         let mut options = Options::new(self.scenario, target, floor);
+        for name in &self.beside {
+            options
+                .peers
+                .push(Peer::installed(name, &peers_dir, self.protocol)?);
+        }
         options.protocol = self.protocol;
         set(&mut options.members, self.members);
         set(&mut options.rooms, self.rooms);
@@ -142,6 +164,11 @@ impl Bench {
         });
         Ok(())
     }
+}
+
+/// `target/peers` for `target/release/bongsu`.
+fn beside(exe: &Path) -> Option<PathBuf> {
+    Some(exe.parent()?.parent()?.join("peers"))
 }
 
 fn set<T>(option: &mut T, given: Option<T>) {

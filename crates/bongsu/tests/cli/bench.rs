@@ -48,6 +48,20 @@ fn a_short_run_gives_figures_beside_their_floor() {
 }
 
 #[test]
+fn a_server_of_others_must_be_installed_by_its_own_command() {
+    let (home, _) = folder();
+    let dir = home.path().to_str().unwrap();
+    let args = ["bench", "echo", "--beside", "node-socketio", "--peers-dir", dir];
+    let err = run(&args).bad(1);
+    assert!(
+        err.contains("not installed") && err.contains("make peers"),
+        "{err}"
+    );
+    let err = run(&["bench", "echo", "--beside", "smoke", "--peers-dir", dir]).bad(1);
+    assert!(err.contains("node-socketio"), "{err}");
+}
+
+#[test]
 fn a_running_server_can_be_measured() {
     let (_home, data) = folder();
     let server = Server::start(&data, &[]);
