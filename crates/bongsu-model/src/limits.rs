@@ -75,8 +75,6 @@ limits! {
     websocket_fragments_max: usize = 10_000;
     /// Packets of one Engine.IO polling payload: each costs a look, also one that says nothing.
     payload_packets_max: usize = 10_000;
-    /// Attachments of one Socket.IO packet.
-    attachments_max: usize = 8;
     /// Nesting of inbound JSON.
     json_depth_max: usize = 32;
     /// Inbound `data` after decompression.
