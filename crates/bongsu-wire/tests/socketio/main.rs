@@ -8,5 +8,6 @@ mod engine_packets;
 mod packets;
 mod payloads_in;
 mod payloads_out;
+mod properties;
 
 use common::text_frame as text_of;
