@@ -3,5 +3,7 @@
 //! Invariant: whatever the transport, what is sent is whole WebSocket frames; a polling transport makes its payload of
 //! them when a poll takes them. What is heard is bounded before anything is kept for it.
 
+pub mod chat;
+pub mod connection;
 pub mod engine;
 pub mod packet;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bongsu_model::refusal::Malformed;
 use bongsu_model::{Limits, Refusal, Tag};
 
+use super::decode::Spoken;
 use crate::json::field::{self, Field, Given, Unreadable};
 use crate::json::message;
 
@@ -26,10 +27,10 @@ pub(super) struct Refused {
 #[derive(Debug)]
 pub(super) struct Envelope<'a> {
     pub(super) tag: Tag,
-    pub(super) kind: Cow<'a, str>,
-    pub(super) token: Field<'a>,
+    kind: Cow<'a, str>,
+    token: Field<'a>,
     /// Whom the message claims to come from; never trusted.
-    pub(super) user_id: Field<'a>,
+    user_id: Field<'a>,
     data: Field<'a>,
 }
 
@@ -71,12 +72,14 @@ fn head<'a>(kind: Field<'a>, id: Field<'a>, limits: &Limits, tag: &mut Tag) -> R
     kind
 }
 
-impl<'a> Envelope<'a> {
-    /// The text of the `data` object; that of an empty one where there is none.
-    pub(super) fn object(&self) -> Result<Given<'a>, Refusal> {
-        let raw = self.data.present().map_or("{}", |it| it.raw);
-        let object = Given { name: "data", raw };
-        object.object()?;
-        Ok(object)
+impl Envelope<'_> {
+    /// The request that stands in it.
+    pub(super) fn spoken(&self) -> Spoken<'_> {
+        Spoken {
+            kind: &self.kind,
+            data: self.data,
+            token: self.token,
+            user_id: self.user_id,
+        }
     }
 }

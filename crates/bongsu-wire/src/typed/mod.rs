@@ -3,8 +3,8 @@
 //! Invariant: what is sent is whole WebSocket frames, headers included; an event's frame is the same for every receiver.
 
 pub mod client;
-mod decode;
-mod encode;
+pub(crate) mod decode;
+pub(crate) mod encode;
 mod envelope;
 pub mod registry;
 mod voice;

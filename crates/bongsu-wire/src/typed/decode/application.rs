@@ -10,9 +10,9 @@ use crate::json::field::Given;
 use crate::json::without::without;
 
 /// A request, and from whom it claims to come.
-pub(super) struct Meant {
-    pub(super) request: Request,
-    pub(super) claimed_user: Option<UserRef>,
+pub(crate) struct Meant {
+    pub(crate) request: Request,
+    pub(crate) claimed_user: Option<UserRef>,
 }
 
 /// `kind` is open to applications.

@@ -6,12 +6,15 @@ mod chat;
 mod names;
 mod session;
 
-use self::application::Meant;
+pub(crate) use self::application::Meant;
 use bongsu_model::{Asked, Code, Refusal, Request};
 
+pub(crate) use self::names::given_room;
 pub(super) use self::names::{ROOM_BYTES_MAX, USER_BYTES_MAX};
-use super::envelope::{self, Envelope};
+pub(crate) use self::session::resume;
+use super::envelope;
 use crate::incoming::{Incoming, Rules};
+use crate::json::field::{Field, Given};
 
 /// Every type that a client may send but those of applications.
 pub const TYPES: [&str; 20] = [
@@ -40,7 +43,7 @@ pub const TYPES: [&str; 20] = [
 /// Adds what one text message asks to `out`: one request, or one refusal with as much of its tag as could be read.
 pub fn message(text: &str, rules: &Rules<'_>, out: &mut Vec<Incoming>) {
     let incoming = match envelope::open(text, rules.limits) {
-        Ok(envelope) => match asked(&envelope, rules) {
+        Ok(envelope) => match meant(&envelope.spoken(), rules) {
             Ok(Meant {
                 request,
                 claimed_user,
@@ -59,17 +62,53 @@ pub fn message(text: &str, rules: &Rules<'_>, out: &mut Vec<Incoming>) {
     out.push(incoming);
 }
 
-fn asked(envelope: &Envelope<'_>, rules: &Rules<'_>) -> Result<Meant, Refusal> {
-    if TYPES.contains(&&*envelope.kind) {
-        let claimed_user = envelope.user_id.optional(names::given_user)?;
-        return request(envelope, rules).map(|request| Meant {
+/// A request of this protocol, whatever stands around it: its type, its `data`, and what may stand beside that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spoken<'a> {
+    pub(crate) kind: &'a str,
+    /// Its name is `data`.
+    pub(crate) data: Field<'a>,
+    /// The token beside `data`, for `auth_update`.
+    pub(crate) token: Field<'a>,
+    /// Whom it claims to come from.
+    pub(crate) user_id: Field<'a>,
+}
+
+impl<'a> Spoken<'a> {
+    /// A request that is nothing but its type and its `data`.
+    pub(crate) const fn plain(kind: &'a str, data: Field<'a>) -> Self {
+        const fn absent<'a>(name: &'static str) -> Field<'a> {
+            Field { name, raw: None }
+        }
+        Self {
+            kind,
+            data,
+            token: absent("token"),
+            user_id: absent("user_id"),
+        }
+    }
+
+    /// The text of the `data` object; that of an empty one where there is none.
+    fn object(&self) -> Result<Given<'a>, Refusal> {
+        let raw = self.data.present().map_or("{}", |it| it.raw);
+        let object = Given { name: "data", raw };
+        object.object()?;
+        Ok(object)
+    }
+}
+
+/// What a request means, and from whom it claims to come.
+pub(crate) fn meant(spoken: &Spoken<'_>, rules: &Rules<'_>) -> Result<Meant, Refusal> {
+    if TYPES.contains(&spoken.kind) {
+        let claimed_user = spoken.user_id.optional(names::given_user)?;
+        return request(spoken, rules).map(|request| Meant {
             request,
             claimed_user,
         });
     }
-    if rules.opens(&envelope.kind) {
-        let mut meant = application::emit(&envelope.kind, envelope.object()?, rules.limits)?;
-        let claimed_user = envelope.user_id.optional(names::given_user)?;
+    if rules.opens(spoken.kind) {
+        let mut meant = application::emit(spoken.kind, spoken.object()?, rules.limits)?;
+        let claimed_user = spoken.user_id.optional(names::given_user)?;
         meant.claimed_user = meant.claimed_user.or(claimed_user);
         return Ok(meant);
     }
@@ -77,12 +116,12 @@ fn asked(envelope: &Envelope<'_>, rules: &Rules<'_>) -> Result<Meant, Refusal> {
 }
 
 /// The table of types.
-fn request(envelope: &Envelope<'_>, rules: &Rules<'_>) -> Result<Request, Refusal> {
+fn request(spoken: &Spoken<'_>, rules: &Rules<'_>) -> Result<Request, Refusal> {
     let limits = rules.limits;
-    let object = envelope.object()?;
-    match &*envelope.kind {
+    let object = spoken.object()?;
+    match spoken.kind {
         "auth" => session::auth(object, limits),
-        "auth_update" => session::auth_update(envelope.token, object, limits),
+        "auth_update" => session::auth_update(spoken.token, object, limits),
         "ping" => session::ping(object),
         "pong" => session::pong(object),
         "room.join" => chat::join(object),

@@ -14,7 +14,7 @@ pub(super) fn room(field: Field<'_>) -> Result<RoomRef, Refusal> {
     given_room(field.required()?)
 }
 
-pub(super) fn given_room(room: Given<'_>) -> Result<RoomRef, Refusal> {
+pub(crate) fn given_room(room: Given<'_>) -> Result<RoomRef, Refusal> {
     if is_number(room) {
         return room.integer().map(|id| RoomRef::Id(RoomId(id)));
     }

@@ -6,20 +6,25 @@ use super::names::room;
 use crate::json::asked;
 use crate::json::field::{Field, Given};
 
+/// A sign-in: the token, the language, and what the client has of its rooms.
 pub(super) fn auth(object: Given<'_>, limits: &Limits) -> Result<Request, Refusal> {
     let [token, locale, resume] = object.fields("", ["token", "locale", "resume"])?;
     let token = asked::token(token, limits)?;
     let locale = asked::locale(locale)?;
-    let points = resume
-        .optional(|it| it.entries(limits.resume_rooms_max))?
-        .unwrap_or_default();
-    let resume = points.into_iter().map(resume_point).collect::<Result<_, _>>()?;
     Ok(Request::Connect(Connect {
         token,
         locale,
-        resume,
+        resume: self::resume(resume, limits)?,
         recovery: Recover::No,
     }))
+}
+
+/// What a client has of its rooms.
+pub(crate) fn resume(field: Field<'_>, limits: &Limits) -> Result<Vec<ResumePoint>, Refusal> {
+    let points = field
+        .optional(|it| it.entries(limits.resume_rooms_max))?
+        .unwrap_or_default();
+    points.into_iter().map(resume_point).collect()
 }
 
 fn resume_point(raw: &str) -> Result<ResumePoint, Refusal> {

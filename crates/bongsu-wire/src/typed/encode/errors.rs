@@ -31,7 +31,7 @@ pub(super) fn parted(code: Code, text: &str, parting: Parting) -> Bytes {
 }
 
 fn refused(tag: &Tag, refusal: &Refusal, locale: Locale) -> Json {
-    let refusal = in_our_words(tag, refusal);
+    let refusal = in_our_words(tag.verb.as_deref().unwrap_or_default(), refusal);
     let mut json = error(refusal.code, &close::refusal_text(&refusal, locale));
     if let Some(reference) = &tag.reference {
         json.text(key!("ref_id"), reference);
@@ -73,9 +73,10 @@ const NAMES: [(&str, &str); 4] = [
     ("resume.chatroom_id", "resume.room"),
 ];
 
-fn in_our_words(tag: &Tag, refusal: &Refusal) -> Refusal {
+/// The refusal of what is called `kind`, with the names that its fields have in this protocol.
+pub(crate) fn in_our_words(kind: &str, refusal: &Refusal) -> Refusal {
     let mut refusal = refusal.clone();
-    if tag.verb.as_deref().is_some_and(|verb| verb.starts_with("call.")) {
+    if kind.starts_with("call.") {
         return refusal;
     }
     let ours = |name: &'static str| NAMES.iter().find(|it| it.0 == name).map_or(name, |it| it.1);

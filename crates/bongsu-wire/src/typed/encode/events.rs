@@ -51,7 +51,7 @@ impl Encode for TypeEvents {
 }
 
 /// The type that a client sees. Those of applications are of letters that need no escapes.
-fn kind(body: &EventBody) -> &str {
+pub(crate) fn kind(body: &EventBody) -> &str {
     match body {
         EventBody::Posted(_) => "chat.message",
         EventBody::UserJoined { .. } => "user.joined",
@@ -76,7 +76,7 @@ fn kind(body: &EventBody) -> &str {
 }
 
 /// About what `data` will take.
-fn body_bytes(body: &EventBody) -> usize {
+pub(crate) fn body_bytes(body: &EventBody) -> usize {
     match body {
         EventBody::Posted(message) => parts::message_bytes(message),
         EventBody::Signalled { signal, .. } => 96 + signal.payload().as_bytes().len(),
@@ -96,7 +96,8 @@ fn body_bytes(body: &EventBody) -> usize {
     }
 }
 
-fn body(json: &mut Json, body: &EventBody) {
+/// The fields of `data`.
+pub(crate) fn body(json: &mut Json, body: &EventBody) {
     match body {
         EventBody::Posted(message) => parts::message(json, message),
         EventBody::UserJoined {

@@ -2,12 +2,12 @@
 //!
 //! Invariant: one frame per value, its header in front of it; an event's frame is the same for every receiver.
 
-mod errors;
-mod events;
+pub(crate) mod errors;
+pub(crate) mod events;
 mod frame;
-mod notices;
+pub(crate) mod notices;
 mod parts;
-mod replies;
+pub(crate) mod replies;
 
 pub(super) use errors::{Parting, last_words, refusal};
 pub use events::TypeEvents;

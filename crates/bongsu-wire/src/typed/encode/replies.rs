@@ -17,7 +17,8 @@ pub(in crate::typed) fn reply(deflate_over: Option<usize>, tag: &Tag, reply: &Re
     frame.finish(deflate_over, tag.reference.as_deref())
 }
 
-const fn kind(reply: &Reply) -> &'static str {
+/// What answers.
+pub(crate) const fn kind(reply: &Reply) -> &'static str {
     match reply {
         Reply::Connected(_) | Reply::TokenRefreshed(_) => "auth.ok",
         Reply::Pong { .. } => "pong",
@@ -37,7 +38,7 @@ const fn kind(reply: &Reply) -> &'static str {
 }
 
 /// About what `data` will take.
-fn body_bytes(reply: &Reply) -> usize {
+pub(crate) fn body_bytes(reply: &Reply) -> usize {
     match reply {
         Reply::Connected(standing) | Reply::TokenRefreshed(standing) => {
             320 + standing.rooms.len() * 112 + standing.user.handle.len() + standing.user.nickname.len()
@@ -62,7 +63,8 @@ fn body_bytes(reply: &Reply) -> usize {
     }
 }
 
-fn body(json: &mut Json, reply: &Reply) {
+/// The fields of `data`.
+pub(crate) fn body(json: &mut Json, reply: &Reply) {
     match reply {
         Reply::Connected(standing) | Reply::TokenRefreshed(standing) => signed_in(json, standing),
         Reply::Pong { server_time } => json.moment(key!("server_time"), *server_time),

@@ -1,0 +1,198 @@
+//! The chat on Socket.IO: what its events ask, and how its clients are spoken to, in one of two styles.
+//!
+//! Invariant: the style is chosen once; what a client is told unasked goes to the namespace in which it signed in.
+
+mod manner;
+mod message;
+mod names;
+mod query;
+mod sign_in;
+
+use bongsu_model::refusal::Malformed;
+use bongsu_model::{Asked, Code, Recover, Refusal, Request, Slot, Tag, Why};
+
+pub use self::manner::{Manner, Namespace, Style};
+use self::names::{CONNECT, MESSAGE, SIGN_IN};
+use super::connection::{Acknowledged, Application, Connecting, Connection, Event, Welcome};
+use crate::incoming::{Incoming, Rules};
+use crate::json::field::Field;
+use crate::typed::TYPES;
+use crate::typed::decode::{Meant, Spoken, meant};
+
+/// The kinds of messages as chats spell them, in the order of [`bongsu_model::MessageKind::ALL`].
+pub(crate) const KINDS: [&str; 7] = ["TEXT", "IMAGE", "FILE", "AUDIO", "VIDEO", "LOCATION", "CUSTOM"];
+
+/// Types of the type protocol that concern the connection alone: who uses them need not speak the rest of it.
+const UPKEEP: [&str; 3] = ["auth_update", "ping", "pong"];
+
+/// The chat as the application of one connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Chat {
+    manner: Manner,
+    /// Whether the style stays whatever comes.
+    chosen: bool,
+    /// Whether a sign-in was granted, or is on its way.
+    claimed: bool,
+}
+
+impl Chat {
+    /// A client of which nothing is known.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            manner: Manner::FIRST,
+            chosen: false,
+            claimed: false,
+        }
+    }
+
+    /// How the client is told what happens.
+    #[must_use]
+    pub const fn manner(&self) -> Manner {
+        self.manner
+    }
+
+    /// Whether there is a session, now that all that was heard is carried out. To be called before the next is heard:
+    /// where the next sign-in is tried is where a client is told what happens only if there is none yet.
+    pub const fn settled(&mut self, signed_in: bool) {
+        self.claimed = signed_in;
+    }
+
+    fn choose(&mut self, style: Style) {
+        if !self.chosen {
+            self.manner.style = style;
+            self.chosen = true;
+        }
+    }
+
+    /// A sign-in is tried here.
+    fn claim(&mut self, namespace: &str, request: &Request) {
+        let Request::Connect(connect) = request else {
+            return;
+        };
+        if !self.claimed {
+            self.claimed = true;
+            self.manner.namespace = Namespace::parse(namespace).unwrap_or(Namespace::Main);
+            self.manner.offset = connect.recovery != Recover::No;
+        }
+    }
+
+    fn meant(&mut self, event: &Event<'_>, data: Field<'_>, rules: &Rules<'_>) -> Result<Meant, Refusal> {
+        if event.packet.attachments > 0 {
+            return Err(Refusal {
+                code: Code::InvalidData,
+                why: Why::Malformed {
+                    offset: 0,
+                    what: Malformed::Attachments,
+                },
+                retry_after_ms: None,
+            });
+        }
+        let own = |request| Meant {
+            request,
+            claimed_user: None,
+        };
+        match event.name {
+            SIGN_IN => {
+                let connect = sign_in::sign_in(names::object(data)?, rules.limits)?;
+                Ok(own(Request::Connect(connect)))
+            }
+            MESSAGE => message::post(names::object(data)?, rules.limits).map(own),
+            kind => {
+                if !UPKEEP.contains(&kind) && speaks_types(kind, rules) {
+                    self.choose(Style::Type);
+                }
+                meant(&Spoken::plain(kind, data), rules)
+            }
+        }
+    }
+}
+
+impl Default for Chat {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Connection<Chat> {
+    /// In which wire format the client is told what happens.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        self.application().manner().slot()
+    }
+}
+
+impl Application for Chat {
+    const NAMESPACES: &'static [&'static str] = Namespace::NAMES;
+    const KEEPS_ATTACHMENTS: bool = false;
+
+    fn connect(&mut self, asked: Connecting<'_>, rules: &Rules<'_>, out: &mut Vec<Incoming>) -> Welcome {
+        let reference = asked.sid.map(|sid| format!("{sid:032x}").into());
+        let tag = names::tag(asked.namespace, CONNECT, reference);
+        let greeting = match sign_in::greeting(asked.auth, asked.token.clone(), rules.limits) {
+            Ok(greeting) => greeting,
+            Err(refusal) => {
+                out.push(Incoming::Refused { tag, refusal });
+                return Welcome::Refused;
+            }
+        };
+        if let Some(style) = greeting.style {
+            self.choose(style);
+        }
+        let Some(connect) = greeting.connect else {
+            out.push(Incoming::Echo(asked.accepted()));
+            return Welcome::Connected;
+        };
+        let request = Request::Connect(connect);
+        self.claim(asked.namespace, &request);
+        out.push(said(tag, request));
+        Welcome::Asked
+    }
+
+    fn event(&mut self, event: Event<'_>, rules: &Rules<'_>, out: &mut Vec<Incoming>) {
+        let data = Field {
+            name: "data",
+            raw: event.argument,
+        };
+        let id_is_ours = !rules.opens(event.name);
+        let (reference, bad_reference) = match names::reference(&event, data, id_is_ours, rules.limits) {
+            Ok(reference) => (reference, None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        let tag = names::tag(event.namespace, event.name, reference);
+        let meant = self.meant(&event, data, rules);
+        out.push(match (meant, bad_reference) {
+            (Ok(meant), None) => {
+                self.claim(event.namespace, &meant.request);
+                Incoming::Request(Asked {
+                    tag,
+                    claimed_user: meant.claimed_user,
+                    request: meant.request,
+                })
+            }
+            (Err(refusal), _) | (Ok(_), Some(refusal)) => Incoming::Refused { tag, refusal },
+        });
+    }
+
+    /// Nothing is asked of clients here, so an answer means nothing.
+    fn acknowledged(&mut self, _: Acknowledged<'_>, _: &Rules<'_>, _: &mut Vec<Incoming>) {}
+
+    fn disconnect(&mut self, namespace: &'static str, out: &mut Vec<Incoming>) {
+        if self.claimed && namespace == self.manner.namespace.name() {
+            self.claimed = false;
+            out.push(Incoming::SignOut);
+        }
+    }
+}
+
+fn speaks_types(name: &str, rules: &Rules<'_>) -> bool {
+    TYPES.contains(&name) || rules.opens(name)
+}
+
+fn said(tag: Tag, request: Request) -> Incoming {
+    Incoming::Request(Asked {
+        tag,
+        claimed_user: None,
+        request,
+    })
+}
