@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bongsu_core::shard::{Effect, Hear, Input, Shard, SlotNo};
 use bongsu_model::{
     Audience, Epoch, Event, EventBody, Limits, MembersVersion, Message, MessageId, MessageKind, Outbound,
-    RoomId, Sender, Seq, SessionId, Timestamp, UserId,
+    Profile, RoomId, RoomToken, Sender, Seq, SessionId, Timestamp, UserId,
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -89,11 +89,12 @@ fn message(room: u32, seq: u64) -> Arc<Outbound> {
         epoch: Epoch(1),
         members: MembersVersion(1),
         room_name: None,
+        room_token: RoomToken([7; 24]),
         sender: Sender {
             handle: "".into(),
             user: sender,
             nickname: "하나".into(),
-            profile_img: None,
+            profile: Arc::new(Profile::bare("")),
         },
         content: "x".repeat(300).into(),
         kind: MessageKind::Text,

@@ -95,6 +95,8 @@ limits! {
     token_bytes_max: usize = 16 * 1024;
     /// A nickname, a room's name for people, a call's name.
     name_bytes_max: usize = 255;
+    /// Languages in which one user has a nickname.
+    nick_languages_max: usize = 16;
     /// Requests in one batch.
     batch_max: usize = 100;
     /// Rooms named in one resume.

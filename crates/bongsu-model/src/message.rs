@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Epoch, MembersVersion, MessageId, RawJson, RoomId, Seq, Timestamp, UserId};
+use crate::{Epoch, MembersVersion, MessageId, Profile, RawJson, RoomId, RoomToken, Seq, Timestamp, UserId};
 
 /// What a message carries; names as on every wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -83,8 +83,8 @@ pub struct Sender {
     pub handle: Arc<str>,
     /// Its name for people, at the time of delivery.
     pub nickname: Arc<str>,
-    /// The address of its picture.
-    pub profile_img: Option<Arc<str>>,
+    /// What else is shown of it, at the time of delivery.
+    pub profile: Arc<Profile>,
 }
 
 /// A committed message. The store made `id`'s place in the room (`seq`) and the moment (`created_at`) final.
@@ -96,6 +96,8 @@ pub struct Message {
     pub room: RoomId,
     /// That room's unique name, if it has one.
     pub room_name: Option<Arc<str>>,
+    /// That room's secret address, for protocols that show rooms by token.
+    pub room_token: RoomToken,
     /// Its place in the room's order.
     pub seq: Seq,
     /// The history it belongs to.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{Epoch, Jti, MembersVersion, NamedRoom, Person, RoomId, RoomToken, Seq, Timestamp, UserId};
+use crate::{
+    Epoch, Jti, LocalizedNick, MembersVersion, NamedRoom, NickFault, Person, Profile, RoomId, RoomToken,
+    Sender, Seq, Timestamp, UserId,
+};
 
 /// A user.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,20 +16,8 @@ pub struct User {
     pub handle: Arc<str>,
     /// Its name for people.
     pub nickname: Arc<str>,
-    /// Its name for people by language.
-    pub nick: LocalizedNick,
-    /// The address of its picture.
-    pub profile_img: Option<Arc<str>>,
-    /// The address of its small picture.
-    pub profile_thumb: Option<Arc<str>>,
-    /// Where it lives, as the application writes it.
-    pub region: Option<Arc<str>>,
-    /// Its language, as the application writes it.
-    pub language: Option<Arc<str>>,
-    /// Its gender, as the application writes it.
-    pub gender: Option<Arc<str>>,
-    /// A random public name for protocols that show users by token: 48 hex digits.
-    pub public_token: Arc<str>,
+    /// What else is shown of it.
+    pub profile: Arc<Profile>,
     /// Set while an operator keeps it out.
     pub ban: Option<Ban>,
     /// When its last session ended; `None` if it never had one.
@@ -36,6 +27,17 @@ pub struct User {
 }
 
 impl User {
+    /// The user as readers of its messages are shown it.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        Sender {
+            user: self.id,
+            handle: Arc::clone(&self.handle),
+            nickname: Arc::clone(&self.nickname),
+            profile: Arc::clone(&self.profile),
+        }
+    }
+
     /// The user as others are told of it.
     #[must_use]
     pub fn person(&self) -> Arc<Person> {
@@ -45,17 +47,6 @@ impl User {
             nickname: Arc::clone(&self.nickname),
         })
     }
-}
-
-/// A name in the languages that the Socket.IO chat shows.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct LocalizedNick {
-    /// English.
-    pub en: Option<Arc<str>>,
-    /// Korean.
-    pub ko: Option<Arc<str>>,
-    /// Japanese.
-    pub ja: Option<Arc<str>>,
 }
 
 /// Why and since when a user is kept out.
@@ -88,6 +79,110 @@ pub struct NewUser {
     pub language: Option<Arc<str>>,
     /// Its gender.
     pub gender: Option<Arc<str>>,
+}
+
+impl NewUser {
+    /// The profile of the user that is made.
+    #[must_use]
+    pub fn profile(&self, public_token: Arc<str>) -> Arc<Profile> {
+        Arc::new(Profile {
+            public_token,
+            nick: self.nick.clone(),
+            profile_img: self.profile_img.clone(),
+            profile_thumb: self.profile_thumb.clone(),
+            region: self.region.clone(),
+            language: self.language.clone(),
+            gender: self.gender.clone(),
+        })
+    }
+}
+
+/// What becomes of a value that may be absent.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Change<T> {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is taken away.
+    Clear,
+    /// It is replaced.
+    Set(T),
+}
+
+impl<T: Clone> Change<T> {
+    fn of(&self, kept: &Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => kept.clone(),
+            Self::Clear => None,
+            Self::Set(value) => Some(value.clone()),
+        }
+    }
+}
+
+/// A language, and the name in it from now on: `None` takes it away.
+pub type NickChange = (Arc<str>, Option<Arc<str>>);
+
+/// What is to be changed of a user.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UserChange {
+    /// Its name for people; where that is taken away it is the handle again.
+    pub nickname: Change<Arc<str>>,
+    /// Its names by language: all are taken away, or, for each language given, one is replaced or (`None`) taken away.
+    pub nick: Change<Vec<NickChange>>,
+    /// The address of its picture.
+    pub profile_img: Change<Arc<str>>,
+    /// The address of its small picture.
+    pub profile_thumb: Change<Arc<str>>,
+    /// Where it lives.
+    pub region: Change<Arc<str>>,
+    /// Its language.
+    pub language: Change<Arc<str>>,
+    /// Its gender.
+    pub gender: Change<Arc<str>>,
+}
+
+impl UserChange {
+    /// The user after the change.
+    ///
+    /// # Errors
+    /// The names by language are not taken: what is no language, or more than `languages_max`.
+    pub fn of(&self, user: &User, languages_max: usize) -> Result<User, NickFault> {
+        let before = &*user.profile;
+        let nick = match &self.nick {
+            Change::Keep => before.nick.clone(),
+            Change::Clear => LocalizedNick::default(),
+            Change::Set(names) => {
+                let mut nick = before.nick.clone();
+                // What goes makes room for what comes.
+                for (language, name) in names.iter().filter(|(_, name)| name.is_none()) {
+                    nick.set(language, name.clone(), languages_max)?;
+                }
+                for (language, name) in names.iter().filter(|(_, name)| name.is_some()) {
+                    nick.set(language, name.clone(), languages_max)?;
+                }
+                nick
+            }
+        };
+        let profile = Profile {
+            public_token: Arc::clone(&before.public_token),
+            nick,
+            profile_img: self.profile_img.of(&before.profile_img),
+            profile_thumb: self.profile_thumb.of(&before.profile_thumb),
+            region: self.region.of(&before.region),
+            language: self.language.of(&before.language),
+            gender: self.gender.of(&before.gender),
+        };
+        let nickname = match &self.nickname {
+            Change::Keep => &user.nickname,
+            Change::Clear => &user.handle,
+            Change::Set(nickname) => nickname,
+        };
+        Ok(User {
+            nickname: Arc::clone(nickname),
+            profile: Arc::new(profile),
+            ..user.clone()
+        })
+    }
 }
 
 /// What a room is for.
@@ -238,6 +333,8 @@ pub struct MyRoom {
     pub room: RoomId,
     /// Its name.
     pub name: Option<Arc<str>>,
+    /// Its secret address.
+    pub token: RoomToken,
     /// Its last message.
     pub seq: Seq,
     /// The oldest message that is still kept, or `seq + 1` if none is.

@@ -168,6 +168,10 @@ pub enum Want {
     Array,
     /// An array of at most so many entries.
     ArrayOf(usize),
+    /// An object of at most so many entries.
+    EntriesOf(usize),
+    /// An object whose keys are language tags.
+    Languages,
     /// One of these strings.
     OneOf(&'static [&'static str]),
     /// So many hex digits.

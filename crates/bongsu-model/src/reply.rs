@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::media::{EndReason, IceServer, Participant};
 use crate::{
-    CallId, ClientMessageId, Epoch, HistoryPage, Message, NamedRoom, Person, Seq, SessionId, Timestamp,
+    CallId, ClientMessageId, Epoch, HistoryPage, Message, NamedRoom, Person, Profile, RoomToken, Seq,
+    SessionId, Timestamp,
 };
 
 /// The one answer to a request.
@@ -121,6 +122,8 @@ pub enum Reply {
 pub struct RoomStanding {
     /// The room.
     pub room: NamedRoom,
+    /// Its secret address.
+    pub token: RoomToken,
     /// Its last message.
     pub seq: Seq,
     /// The history that `seq` belongs to.
@@ -134,6 +137,8 @@ pub struct RoomStanding {
 pub struct SignedIn {
     /// Who the token says one is.
     pub user: Arc<Person>,
+    /// What else is shown of it, as of sign-in.
+    pub profile: Arc<Profile>,
     /// This session.
     pub session: SessionId,
     /// The server's clock.

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use bongsu_core::policy::Principal;
 use bongsu_core::shard::{Input, SlotNo};
 use bongsu_model::event::Lane;
+use bongsu_model::records::User;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::reply::{RoomStanding, SignedIn};
 use bongsu_model::{
-    Closing, Code, Jti, Limits, Locale, Notice, Person, Refusal, Role, RoomId, SessionId, Timestamp, UserId,
-    UserRef,
+    Closing, Code, Jti, Limits, Locale, Notice, Person, Profile, Refusal, Role, RoomId, SessionId, Timestamp,
+    UserId, UserRef,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -45,6 +46,8 @@ pub struct Session {
     pub user: UserId,
     /// Its user as others are told of it, as of sign-in.
     pub person: Arc<Person>,
+    /// What else its user is shown as, as of sign-in.
+    pub profile: Arc<Profile>,
     /// The language of its texts.
     pub locale: Locale,
     /// Where it comes from.
@@ -59,6 +62,21 @@ pub struct Session {
     refused_from: AtomicI64,
     warned: AtomicBool,
     cut: AtomicBool,
+}
+
+/// Whose a session is, as others are told and shown.
+pub(crate) struct Who {
+    pub(crate) person: Arc<Person>,
+    pub(crate) profile: Arc<Profile>,
+}
+
+impl Who {
+    pub(crate) fn of(user: &User) -> Self {
+        Self {
+            person: user.person(),
+            profile: Arc::clone(&user.profile),
+        }
+    }
 }
 
 /// Where a session is heard.
@@ -80,7 +98,7 @@ struct Standing {
 impl Session {
     pub(crate) fn new(
         id: SessionId,
-        person: Arc<Person>,
+        who: Who,
         arrival: Arrival,
         claims: &Claims,
         place: Place,
@@ -88,8 +106,9 @@ impl Session {
     ) -> Arc<Self> {
         Arc::new(Self {
             id,
-            user: person.id,
-            person,
+            user: who.person.id,
+            person: who.person,
+            profile: who.profile,
             locale: arrival.locale,
             address: arrival.address,
             opened_at: now,
@@ -148,6 +167,7 @@ impl Session {
     pub(crate) fn standing(&self, rooms: Vec<RoomStanding>, now: Timestamp, limits: &Limits) -> SignedIn {
         SignedIn {
             user: Arc::clone(&self.person),
+            profile: Arc::clone(&self.profile),
             session: self.id,
             server_time: now,
             rooms,

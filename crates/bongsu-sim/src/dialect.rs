@@ -9,7 +9,7 @@ use bongsu_model::refusal::CloseCause;
 use bongsu_model::reply::SignedIn;
 use bongsu_model::{
     Closing, Code, Encode, Epoch, Fatal, HistoryPage, MembersVersion, Message, MessageId, MessageKind,
-    Notice, Refusal, Reply, RoomId, Sender, Seq, Tag, Timestamp, UserId,
+    Notice, Profile, Refusal, Reply, RoomId, RoomToken, Sender, Seq, Tag, Timestamp, UserId,
 };
 use bongsu_node::{Dialect, Setting};
 use bongsu_wire::action::{ActionEvents, ActionFrames, Voice, text_frame};
@@ -201,6 +201,7 @@ fn nothing(at: Timestamp) -> Message {
         id: MessageId(0),
         room: RoomId(1),
         room_name: None,
+        room_token: RoomToken([7; 24]),
         seq: Seq(1),
         epoch: Epoch(0),
         members: MembersVersion(0),
@@ -208,7 +209,7 @@ fn nothing(at: Timestamp) -> Message {
             user: UserId(0),
             handle: "".into(),
             nickname: "".into(),
-            profile_img: None,
+            profile: Arc::new(Profile::bare("")),
         },
         content: "".into(),
         kind: MessageKind::Text,

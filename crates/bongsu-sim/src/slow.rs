@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bongsu_model::records::{
-    AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User,
+    AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User, UserChange,
 };
 use bongsu_model::{CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
 use bongsu_store::{
     AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, Left, Mark, Memory, NewMessage,
-    RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer,
+    RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, UpdateRefused,
 };
 
 use crate::defect::Defect;
@@ -58,12 +58,16 @@ impl Store for Slow {
         self.late(self.inner.create_user(user, at).await).await
     }
 
-    async fn update_user(&self, user: UserId, change: NewUser) -> Result<Option<User>, StoreFault> {
+    async fn update_user(&self, user: UserId, change: UserChange) -> Result<Option<User>, UpdateRefused> {
         self.late(self.inner.update_user(user, change).await).await
     }
 
     async fn user(&self, user: UserRef) -> Result<Option<User>, StoreFault> {
         self.late(self.inner.user(user).await).await
+    }
+
+    async fn user_by_public_token(&self, token: Arc<str>) -> Result<Option<User>, StoreFault> {
+        self.late(self.inner.user_by_public_token(token).await).await
     }
 
     async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreFault> {

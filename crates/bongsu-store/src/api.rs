@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_model::records::{
-    AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User,
+    AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User, UserChange,
 };
 use bongsu_model::{
     CallId, ClientMessageId, HistoryPage, Jti, Message, MessageId, MessageKind, PageFrom, RawJson, RoomId,
     RoomRef, Seq, Timestamp, UserId, UserRef,
 };
 
-use crate::{AppendRefused, CreateRefused, JoinRefused, StoreFault};
+use crate::{AppendRefused, CreateRefused, JoinRefused, StoreFault, UpdateRefused};
 
 /// A message to be appended; policy and moderation have passed it.
 #[derive(Clone, Debug)]
@@ -152,10 +152,13 @@ pub trait Store: Send + Sync + 'static {
     /// Makes a user. One without a number gets the lowest that is free and was not given before; what was refused takes
     /// none. Refused: [`CreateRefused::IdTaken`], [`CreateRefused::NameTaken`] (the handle).
     async fn create_user(&self, user: NewUser, at: Timestamp) -> Result<User, CreateRefused>;
-    /// Replaces what is given in `change` (fields that are `None` stay); `id` and `handle` are ignored.
-    async fn update_user(&self, user: UserId, change: NewUser) -> Result<Option<User>, StoreFault>;
+    /// Changes a user as `change` says; `None` if there is no such user. Refused: [`UpdateRefused::Nick`], and nothing is
+    /// changed then. Messages and pages of history that are answered after it show the user as it is then.
+    async fn update_user(&self, user: UserId, change: UserChange) -> Result<Option<User>, UpdateRefused>;
     /// Reads a user.
     async fn user(&self, user: UserRef) -> Result<Option<User>, StoreFault>;
+    /// Reads the user that has this public token.
+    async fn user_by_public_token(&self, token: Arc<str>) -> Result<Option<User>, StoreFault>;
     /// Reads the users after a number, ascending, at most `limit`.
     async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreFault>;
     /// Notes when a user's last session ended; an earlier moment than the noted one changes nothing.

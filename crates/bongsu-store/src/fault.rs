@@ -88,3 +88,14 @@ pub enum CreateRefused {
     #[error(transparent)]
     Fault(#[from] StoreFault),
 }
+
+/// Why a user was not changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum UpdateRefused {
+    /// The names by language are not taken.
+    #[error(transparent)]
+    Nick(#[from] bongsu_model::NickFault),
+    /// The store itself failed.
+    #[error(transparent)]
+    Fault(#[from] StoreFault),
+}

@@ -14,7 +14,7 @@ pub mod sqlite;
 pub use api::{
     Appended, Existing, Joined, Left, Mark, NewMessage, RoomMembers, SignIn, SignedIn, Store, StoredAnswer,
 };
-pub use fault::{AppendRefused, CreateRefused, JoinRefused, StoreFault};
+pub use fault::{AppendRefused, CreateRefused, JoinRefused, StoreFault, UpdateRefused};
 pub use limits::StoreLimits;
 pub use memory::Memory;
 pub use sqlite::{Durability, OpenError, Sqlite, SqliteOptions, StoreMeter};

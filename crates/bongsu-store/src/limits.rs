@@ -9,6 +9,8 @@ pub struct StoreLimits {
     pub room_members_max: u32,
     /// Rooms one user may be a member of: past it, a join is [`crate::JoinRefused::TooManyRooms`].
     pub rooms_per_user_max: usize,
+    /// Languages in which a user has a nickname: past it, a change is [`crate::UpdateRefused::Nick`].
+    pub nick_languages_max: usize,
     /// How long the answer of a call with an idempotency key is kept, in milliseconds.
     pub answer_kept_ms: u64,
 }
@@ -23,6 +25,7 @@ impl From<&Limits> for StoreLimits {
         Self {
             room_members_max: limits.room_members_max,
             rooms_per_user_max: limits.rooms_per_user_max,
+            nick_languages_max: limits.nick_languages_max,
             answer_kept_ms: Self::ANSWER_KEPT_MS,
         }
     }

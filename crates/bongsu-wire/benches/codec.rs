@@ -2,10 +2,12 @@
 
 use std::hint::black_box;
 
+use std::sync::Arc;
+
 use bongsu_model::event::Audience;
 use bongsu_model::{
-    Encode, Epoch, Event, EventBody, Limits, MembersVersion, Message, MessageId, MessageKind, RoomId, Sender,
-    Seq, Timestamp, UserId,
+    Encode, Epoch, Event, EventBody, Limits, MembersVersion, Message, MessageId, MessageKind, Profile,
+    RoomId, RoomToken, Sender, Seq, Timestamp, UserId,
 };
 use bongsu_wire::action::{ActionCodec, ActionEvents, ActionFrames, Frames};
 use bongsu_wire::incoming::Rules;
@@ -53,12 +55,13 @@ fn new_message(content: &str) -> Event {
         user: UserId(123),
         handle: "hana".into(),
         nickname: "하나".into(),
-        profile_img: None,
+        profile: Arc::new(Profile::bare("")),
     };
     let message = Message {
         id: MessageId(0x0190_0000_0000_7000_8000_0000_0000_0001),
         room: RoomId(1),
         room_name: Some("general".into()),
+        room_token: RoomToken([7; 24]),
         seq: Seq(123_456),
         epoch: Epoch(7),
         members: MembersVersion(3),

@@ -163,6 +163,10 @@ fn want_english(want: Want) -> Cow<'static, str> {
         Want::Object => "must be an object".into(),
         Want::Array => "must be an array".into(),
         Want::ArrayOf(max) => format!("must be an array of at most {max} entries").into(),
+        Want::EntriesOf(max) => format!("must have at most {max} entries").into(),
+        Want::Languages => {
+            "must have language tags such as ko, en or zh-TW as its keys, each of at most 16 bytes".into()
+        }
         Want::OneOf(names) => format!("must be one of: {}", names.join(", ")).into(),
         Want::Hex(digits) => format!("must be a string of {digits} lower-case hex digits").into(),
         Want::RoomName => "must be a room's name: 1 to 64 of a-z, 0-9, _ and -, and no number".into(),
@@ -242,6 +246,8 @@ fn want_korean(want: Want) -> Cow<'static, str> {
         Want::Object => "객체여야 합니다".into(),
         Want::Array => "배열이어야 합니다".into(),
         Want::ArrayOf(max) => format!("항목이 최대 {max}개인 배열이어야 합니다").into(),
+        Want::EntriesOf(max) => format!("항목이 최대 {max}개여야 합니다").into(),
+        Want::Languages => "키는 ko, en, zh-TW 같은 언어 태그여야 하며 각각 최대 16바이트입니다".into(),
         Want::OneOf(names) => format!("다음 중 하나여야 합니다: {}", names.join(", ")).into(),
         Want::Hex(digits) => format!("16진수 소문자 {digits}자리 문자열이어야 합니다").into(),
         Want::RoomName => {
@@ -314,6 +320,8 @@ mod tests {
             Want::Object,
             Want::Array,
             Want::ArrayOf(100),
+            Want::EntriesOf(16),
+            Want::Languages,
             Want::OneOf(NAMES),
             Want::Hex(32),
             Want::RoomName,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bongsu_model::event::{AnnouncementKind, Audience, Priority};
 use bongsu_model::{
     Encode, Epoch, Event, EventBody, HistoryPage, Limits, Locale, MembersVersion, Message, MessageId,
-    MessageKind, NamedRoom, Notice, Person, RawJson, Refusal, Reply, RoomId, Sender, Seq, Tag, Timestamp,
-    UserId, Want,
+    MessageKind, NamedRoom, Notice, Person, Profile, RawJson, Refusal, Reply, RoomId, RoomToken, Sender, Seq,
+    Tag, Timestamp, UserId, Want,
 };
 use bongsu_wire::action::client::{Greeting, Heard, connect_with};
 use bongsu_wire::action::{ActionCodec, ActionEvents, Voice};
@@ -41,6 +41,7 @@ fn message(content: &str, nickname: &str, metadata: Option<&Value>) -> Arc<Messa
         id: MessageId(7),
         room: RoomId(1),
         room_name: None,
+        room_token: RoomToken([7; 24]),
         seq: Seq(u64::MAX >> 1),
         epoch: Epoch(0xff),
         members: MembersVersion(3),
@@ -48,7 +49,7 @@ fn message(content: &str, nickname: &str, metadata: Option<&Value>) -> Arc<Messa
             user: UserId(i64::MIN),
             handle: i64::MIN.to_string().into(),
             nickname: nickname.into(),
-            profile_img: None,
+            profile: Arc::new(Profile::bare("")),
         },
         content: content.into(),
         kind: MessageKind::Text,

@@ -11,8 +11,8 @@ use bongsu_model::event::{AnnouncementKind, Audience, Priority};
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{
     ApplicationEvent, Closing, Code, Encode, Epoch, Event, EventBody, HistoryPage, Locale, MembersVersion,
-    Message, MessageId, MessageKind, NamedRoom, Notice, Person, RawJson, Refusal, Reply, RoomId, Sender, Seq,
-    Slot, Tag, Timestamp, UserId, Want,
+    Message, MessageId, MessageKind, NamedRoom, Notice, Person, Profile, RawJson, Refusal, Reply, RoomId,
+    RoomToken, Sender, Seq, Slot, Tag, Timestamp, UserId, Want,
 };
 use bongsu_wire::action::{ActionEvents, ActionFrames, text_frame as action_frame};
 use bongsu_wire::typed::client::Heard;
@@ -29,6 +29,7 @@ fn message(content: &str, name: &str, metadata: Option<&Value>) -> Arc<Message> 
         id: MessageId(7),
         room: RoomId(i64::MIN),
         room_name: None,
+        room_token: RoomToken([7; 24]),
         seq: Seq(u64::MAX >> 1),
         epoch: Epoch(0xff),
         members: MembersVersion(3),
@@ -36,7 +37,10 @@ fn message(content: &str, name: &str, metadata: Option<&Value>) -> Arc<Message> 
             user: UserId(1),
             handle: name.into(),
             nickname: name.into(),
-            profile_img: Some(name.into()),
+            profile: Arc::new(Profile {
+                profile_img: Some(name.into()),
+                ..Profile::bare("")
+            }),
         },
         content: content.into(),
         kind: MessageKind::Text,

@@ -11,7 +11,7 @@ use bongsu_model::records::RoomHead;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{
     Audience, Epoch, Event, EventBody, HistoryPage, Limits, MembersVersion, Message, MessageId, MessageKind,
-    NamedRoom, Outbound, Person, RoomId, Run, Sender, Seq, SessionId, Timestamp, UserId,
+    NamedRoom, Outbound, Person, Profile, RoomId, RoomToken, Run, Sender, Seq, SessionId, Timestamp, UserId,
 };
 
 use super::{Effect, Hear, Input, Shard};
@@ -121,6 +121,7 @@ impl<'a> Words<'a> {
             id: MessageId(seq.into()),
             room: self.room(),
             room_name: None,
+            room_token: RoomToken([7; 24]),
             seq: Seq(seq),
             epoch: self.epoch(),
             members: self.version(1),
@@ -128,7 +129,7 @@ impl<'a> Words<'a> {
                 user: self.user("by", 9),
                 handle: "".into(),
                 nickname: "".into(),
-                profile_img: None,
+                profile: Arc::new(Profile::bare("")),
             },
             content: "".into(),
             kind: MessageKind::Text,

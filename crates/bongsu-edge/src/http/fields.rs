@@ -1,11 +1,12 @@
 //! Reading a JSON object field by field, so that a refusal names the field and what would be right.
 //!
-//! Invariant: unknown fields are ignored, `null` is as good as absent, and nothing is converted: a number in quotes
-//! is no number.
+//! Invariant: unknown fields are ignored, `null` is as good as absent except where a change is asked for, and nothing
+//! is converted: a number in quotes is no number.
 
 use std::fmt;
 use std::sync::Arc;
 
+use bongsu_model::records::{Change, NickChange};
 use bongsu_model::refusal::Malformed;
 use bongsu_model::{Code, RawJson, Refusal, Want, Why};
 use bongsu_wire::json::{carry, depth};
@@ -81,12 +82,39 @@ impl<'a> Fields<'a> {
 
     /// A field's JSON; `name` may have dots before the key, for the texts.
     fn raw(&self, name: &str) -> Option<&'a str> {
+        self.raw_or_null(name).filter(|raw| *raw != "null")
+    }
+
+    fn raw_or_null(&self, name: &str) -> Option<&'a str> {
         let key = name.rsplit('.').next().unwrap_or(name);
         let at = self
             .pairs
             .binary_search_by(|pair| pair.0.as_str().cmp(key))
             .ok()?;
-        Some(self.pairs[at].1.get()).filter(|raw| *raw != "null")
+        Some(self.pairs[at].1.get())
+    }
+
+    /// What becomes of a field: `null` takes its value away, and `read` reads another.
+    pub(super) fn change<T>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&Self) -> Result<Option<T>, Refusal>,
+    ) -> Result<Change<T>, Refusal> {
+        if self.raw_or_null(name) == Some("null") {
+            return Ok(Change::Clear);
+        }
+        Ok(read(self)?.map_or(Change::Keep, Change::Set))
+    }
+
+    /// Every key and its text, ascending by key; `None` where it is `null`. `name` is the name of all of them, for the
+    /// texts.
+    pub(super) fn texts(&self, name: impl Fn(&str) -> &'static str) -> Result<Vec<NickChange>, Refusal> {
+        let text = |(key, raw): &(String, &'a RawValue)| {
+            let wrong = |_| Refusal::field(name(key), Want::Text);
+            let text: Option<String> = serde_json::from_str(raw.get()).map_err(wrong)?;
+            Ok((key.as_str().into(), text.map(Arc::from)))
+        };
+        self.pairs.iter().map(text).collect()
     }
 
     /// A whole number.

@@ -19,6 +19,10 @@ use super::{
 pub(super) fn router(app: &App) -> Router {
     let api = Router::new()
         .route("/users", post(users::create).get(users::list))
+        .route(
+            "/users/by-public-token/{public_token}",
+            get(users::read_by_public_token),
+        )
         .route("/users/{user}", get(users::read_one).patch(users::update))
         .route(
             "/users/{user}/tokens",

@@ -2,6 +2,7 @@
 //!
 //! Invariant: ids are JSON integers, moments RFC 3339 in UTC; what only operators may see is absent for others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bongsu_model::records::{AuditEntry, Member, Room, User};
@@ -23,7 +24,8 @@ pub(super) struct UserView {
     /// Unique; the decimal `user_id` unless one was given.
     handle: String,
     nickname: String,
-    nick: NickView,
+    /// The name by language.
+    nick: BTreeMap<String, String>,
     avatar: AvatarView,
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<String>,
@@ -40,17 +42,6 @@ pub(super) struct UserView {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_seen: Option<String>,
     created_at: String,
-}
-
-/// A user's name by language.
-#[derive(Serialize, ToSchema)]
-pub(super) struct NickView {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    en: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ko: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ja: Option<String>,
 }
 
 /// The addresses of a user's pictures.
@@ -76,23 +67,24 @@ fn owned(text: &Option<Arc<str>>) -> Option<String> {
 
 impl UserView {
     pub(super) fn of(user: &User, to_operator: bool) -> Self {
+        let profile = &*user.profile;
+        let nick = profile
+            .nick
+            .iter()
+            .map(|(language, name)| (language.to_string(), name.to_string()));
         Self {
             user_id: user.id.0,
             handle: user.handle.to_string(),
             nickname: user.nickname.to_string(),
-            nick: NickView {
-                en: owned(&user.nick.en),
-                ko: owned(&user.nick.ko),
-                ja: owned(&user.nick.ja),
-            },
+            nick: nick.collect(),
             avatar: AvatarView {
-                profile_img: owned(&user.profile_img),
-                profile_thumb: owned(&user.profile_thumb),
+                profile_img: owned(&profile.profile_img),
+                profile_thumb: owned(&profile.profile_thumb),
             },
-            region: owned(&user.region),
-            language: owned(&user.language),
-            gender: owned(&user.gender),
-            public_token: user.public_token.to_string(),
+            region: owned(&profile.region),
+            language: owned(&profile.language),
+            gender: owned(&profile.gender),
+            public_token: profile.public_token.to_string(),
             ban: user.ban.as_ref().map(|ban| BanView {
                 reason: to_operator.then(|| ban.reason.to_string()),
                 at: ban.at.to_string(),
@@ -232,7 +224,7 @@ impl MessageView {
             sender: SenderView {
                 user_id: message.sender.user.0,
                 nickname: message.sender.nickname.to_string(),
-                profile_img: owned(&message.sender.profile_img),
+                profile_img: owned(&message.sender.profile.profile_img),
             },
             content: message.content.to_string(),
             message_type: message.kind.name(),

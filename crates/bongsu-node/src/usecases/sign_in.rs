@@ -10,14 +10,12 @@ use bongsu_core::shard::{Hear, Input};
 use bongsu_model::records::MyRoom;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::reply::RoomStanding;
-use bongsu_model::{
-    Code, Connect, NamedRoom, Person, Refusal, Reply, ResumePoint, SessionId, Timestamp, UserId,
-};
+use bongsu_model::{Code, Connect, NamedRoom, Refusal, Reply, ResumePoint, SessionId, Timestamp, UserId};
 use bongsu_store::SignedIn;
 
 use crate::node::{Answer, Node};
 use crate::ports::Claims;
-use crate::session::{Arrival, Place, Session};
+use crate::session::{Arrival, Place, Session, Who};
 use crate::usecases::{block, status, vouch};
 
 impl Node {
@@ -42,17 +40,17 @@ impl Node {
         let blocks_heard = self.blocks_heard.load(Ordering::Acquire);
         let signed = self.find_user(&claims, now).await?;
         let user = signed.user.id;
-        let person = signed.user.person();
+        let who = Who::of(&signed.user);
         if arrival
             .claimed_user
             .as_ref()
-            .is_some_and(|claimed| !person.is(claimed))
+            .is_some_and(|claimed| !who.person.is(claimed))
         {
             return Err(Refusal::because(Code::PermissionDenied, "user_id"));
         }
         // Nothing fails from here on, so that what has begun is ended by signing out.
         let came_online = self.begin(user, now)?;
-        let session = self.open(arrival, &claims, person, &signed.blocked, now).await;
+        let session = self.open(arrival, &claims, who, &signed.blocked, now).await;
         // A token that was revoked while its session was not yet there to be cut.
         if vouch::stands(self, &claims).is_err() {
             session.end(&self.ports, CloseCause::TokenRevoked);
@@ -129,7 +127,7 @@ impl Node {
         self: &Arc<Self>,
         arrival: Arrival,
         claims: &Claims,
-        person: Arc<Person>,
+        who: Who,
         blocked: &[UserId],
         now: Timestamp,
     ) -> Arc<Session> {
@@ -138,13 +136,13 @@ impl Node {
         let shard = usize::try_from(id.0 % self.shards.len() as u128).unwrap_or(0);
         let handle = &self.shards[shard];
         let slot = handle.take_slot();
-        let user = person.id;
+        let user = who.person.id;
         let place = Place {
             shard,
             slot,
             inbox: handle.inbox.clone(),
         };
-        let session = Session::new(id, person, arrival, claims, place, now);
+        let session = Session::new(id, who, arrival, claims, place, now);
         handle.fill_slot(slot, &session);
         let owner: Weak<Session> = Arc::downgrade(&session);
         session.mailbox.set_owner(owner);
@@ -179,6 +177,7 @@ pub(super) fn stand(room: &MyRoom, resume: &[ResumePoint]) -> (RoomStanding, Hea
     };
     let standing = RoomStanding {
         room: named,
+        token: room.token,
         seq: room.seq,
         epoch: room.epoch,
         recovered,
@@ -198,12 +197,13 @@ pub(super) fn stand(room: &MyRoom, resume: &[ResumePoint]) -> (RoomStanding, Hea
 mod tests {
     use super::*;
     use bongsu_model::records::Membership;
-    use bongsu_model::{Epoch, MembersVersion, RoomId, RoomRef, Seq};
+    use bongsu_model::{Epoch, MembersVersion, RoomId, RoomRef, RoomToken, Seq};
 
     fn room() -> MyRoom {
         MyRoom {
             room: RoomId(1),
             name: None,
+            token: RoomToken([1; 24]),
             seq: Seq(10),
             first_seq: Seq(4),
             epoch: Epoch(7),

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bongsu_model::records::{MemberRole, NewRoom, NewUser, Room, RoomKind};
+use bongsu_model::records::{Change, MemberRole, NewRoom, Room, RoomKind, UserChange};
 use bongsu_model::{MessageId, MessageKind, PageFrom, RawJson, RoomRef, Seq, UserId};
 
 use super::{NOW, Shared, by_id, fill, named, new_of, open_room, people, post, posted, repeat_of};
@@ -44,6 +44,7 @@ pub async fn a_message_is_kept_as_it_was_posted(store: Shared) {
     );
     assert_eq!((&second.metadata, second.created_at), (&given.metadata, NOW));
     assert_eq!((second.sender.user, &*second.sender.nickname), (mina, "user 0"));
+    assert_eq!((first.room_token, second.room_token), (room.token, room.token));
     assert_eq!(all_of(&store, &room).await, [first, second]);
     assert_eq!(store.room(by_id(&room)).await.unwrap().unwrap().seq, Seq(2));
     assert_eq!(store.heads(vec![room.id]).await.unwrap()[0].seq, Seq(2));
@@ -342,26 +343,53 @@ pub async fn a_service_posts_without_membership(store: Shared) {
     ));
 }
 
-/// Nicknames and pictures are those of the moment of delivery.
+/// Nicknames, pictures and the rest of a profile are those of the moment of delivery, for a repeat too.
 pub async fn senders_are_shown_as_they_are_now(store: Shared) {
-    let [mina] = people(&store).await;
-    let room = open_room(&store, &[mina]).await;
+    let [mina, jun] = people(&store).await;
+    let room = open_room(&store, &[mina, jun]).await;
     fill(&store, &room, mina, 2).await;
-    let change = NewUser {
-        nickname: Some("Mina".into()),
-        profile_img: Some("https://img.example/mina".into()),
-        ..NewUser::default()
-    };
-    store.update_user(mina, change).await.unwrap().unwrap();
-    let message = posted(&store, post(&room, mina, "3")).await;
-    assert_eq!(
-        (&*message.sender.nickname, message.sender.profile_img.is_some()),
-        ("Mina", true)
-    );
-    for message in all_of(&store, &room).await {
-        assert_eq!(
-            (&*message.sender.nickname, message.sender.profile_img.is_some()),
-            ("Mina", true)
-        );
+    posted(&store, post(&room, jun, "3")).await;
+    posted(&store, named(post(&room, mina, "4"), "c-1")).await;
+    for name in ["Mina", "미나"] {
+        let change = UserChange {
+            nickname: Change::Set(name.into()),
+            nick: Change::Set(vec![("ko".into(), Some(name.into()))]),
+            profile_img: Change::Set("https://img.example/mina".into()),
+            ..UserChange::default()
+        };
+        let user = store.update_user(mina, change).await.unwrap().unwrap();
+        let message = posted(&store, post(&room, mina, "5")).await;
+        assert_eq!(message.sender, user.sender());
+        let repeat = repeat_of(store.append(named(post(&room, mina, "4"), "c-1")).await.unwrap());
+        assert_eq!(repeat.sender, user.sender());
+        for message in all_of(&store, &room).await {
+            let of_mina = message.sender.user == mina;
+            assert_eq!(message.sender == user.sender(), of_mina);
+            assert_eq!(
+                message.sender.profile.nick.get("ko").map(|it| &**it) == Some(name),
+                of_mina
+            );
+        }
+    }
+}
+
+/// The messages of a page share the profiles of their senders, and so do the messages that a sender appends.
+pub async fn messages_share_their_senders_profile(store: Shared) {
+    let [mina, jun] = people(&store).await;
+    let room = open_room(&store, &[mina, jun]).await;
+    for _ in 0..2 {
+        let appended = [
+            posted(&store, post(&room, mina, "x")).await,
+            posted(&store, post(&room, jun, "x")).await,
+            posted(&store, post(&room, mina, "x")).await,
+        ];
+        let page = all_of(&store, &room).await;
+        for messages in [&appended[..], &page[..]] {
+            for message in messages {
+                let of = |user| messages.iter().find(|it| it.sender.user == user).unwrap();
+                let first = of(message.sender.user);
+                assert!(Arc::ptr_eq(&first.sender.profile, &message.sender.profile));
+            }
+        }
     }
 }

@@ -43,7 +43,7 @@ macro_rules! conformance {
     ($name:ident, $fresh:expr) => {
         $crate::conformance!(@tests $name, $fresh,
             // Users.
-            users_are_made_and_found, users_get_free_numbers, what_is_taken_is_refused, users_are_paged, users_change,
+            users_are_made_and_found, users_get_free_numbers, what_is_taken_is_refused, users_are_paged, users_change, a_user_has_names_in_only_so_many_languages,
             sign_in_makes_users_only_if_told, sign_in_reads_all, bans_hold, blocks_hold, last_seen_never_goes_back,
             member_tokens_open_and_end, revocations_hold,
             // Rooms.
@@ -58,7 +58,7 @@ macro_rules! conformance {
             a_client_id_with_another_content_is_a_repeat, concurrent_repeats_are_stored_once,
             messages_carry_the_members_version, strangers_do_not_post, only_owners_post_in_a_broadcast_room,
             a_blocked_user_does_not_post_in_a_direct_room, replies_stay_in_their_room, a_service_posts_without_membership,
-            senders_are_shown_as_they_are_now,
+            senders_are_shown_as_they_are_now, messages_share_their_senders_profile,
             // Pages and retention.
             pages_after, pages_before, pages_of_the_latest, pages_of_an_empty_room, retention_by_count,
             retention_by_age, a_retained_room_goes_on,

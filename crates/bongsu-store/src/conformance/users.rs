@@ -1,10 +1,19 @@
 //! Checks of users, bans, blocks and tokens.
 
-use bongsu_model::records::{Ban, LocalizedNick, NewUser, Revocation};
-use bongsu_model::{RoomId, Seq, Timestamp, UserId, UserRef};
+use std::sync::Arc;
+
+use bongsu_model::records::{Ban, Change, NewUser, Revocation, UserChange};
+use bongsu_model::{LocalizedNick, NickFault, RoomId, Seq, Timestamp, UserId, UserRef};
 
 use super::{NOW, Shared, fill, open_room, people, user};
-use crate::{CreateRefused, Existing, SignIn};
+use crate::{CreateRefused, Existing, SignIn, StoreLimits, UpdateRefused};
+
+fn nick(names: &[(&str, &str)]) -> LocalizedNick {
+    let names = names
+        .iter()
+        .map(|(language, name)| ((*language).into(), (*name).into()));
+    LocalizedNick::new(names, 16).unwrap()
+}
 
 fn handle(name: &str) -> UserRef {
     UserRef::Handle(name.into())
@@ -16,11 +25,12 @@ pub async fn users_are_made_and_found(store: Shared) {
         id: Some(UserId(42)),
         handle: Some("abc123".into()),
         nickname: Some("하나".into()),
-        nick: LocalizedNick {
-            en: Some("Hana".into()),
-            ko: Some("하나".into()),
-            ja: Some("ハナ".into()),
-        },
+        nick: nick(&[
+            ("en", "Hana"),
+            ("ko", "하나 \"1\""),
+            ("ja", "ハナ"),
+            ("zh-TW", "哈娜"),
+        ]),
         profile_img: Some("img".into()),
         profile_thumb: Some("thumb".into()),
         region: Some("KR".into()),
@@ -32,19 +42,13 @@ pub async fn users_are_made_and_found(store: Shared) {
         (made.id, &*made.handle, &*made.nickname),
         (UserId(42), "abc123", "하나")
     );
-    assert_eq!(
-        (&made.nick, &made.region, &made.language, &made.gender),
-        (&given.nick, &given.region, &given.language, &given.gender)
-    );
-    assert_eq!(
-        (&made.profile_img, &made.profile_thumb),
-        (&given.profile_img, &given.profile_thumb)
-    );
+    let token = &made.profile.public_token;
+    assert_eq!(made.profile, given.profile(Arc::clone(token)));
     assert_eq!(
         (made.ban.clone(), made.last_seen, made.created_at),
         (None, None, NOW)
     );
-    assert!(made.public_token.len() == 48 && made.public_token.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert!(token.len() == 48 && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
     for by in [UserRef::Id(UserId(42)), handle("abc123")] {
         assert_eq!(store.user(by).await.unwrap().as_ref(), Some(&made));
     }
@@ -61,7 +65,16 @@ pub async fn users_are_made_and_found(store: Shared) {
         .await
         .unwrap();
     assert_eq!((&*plain.handle, &*plain.nickname), ("7", "7"));
-    assert_ne!(plain.public_token, made.public_token);
+    assert_eq!(
+        plain.profile,
+        NewUser::default().profile(Arc::clone(&plain.profile.public_token))
+    );
+    assert_ne!(plain.profile.public_token, *token);
+    let by_token = async |token: &str| store.user_by_public_token(token.into()).await.unwrap();
+    assert_eq!(by_token(token).await.as_ref(), Some(&made));
+    assert_eq!(by_token(&plain.profile.public_token).await.as_ref(), Some(&plain));
+    assert_eq!(by_token(&token.to_uppercase()).await, None);
+    assert_eq!(by_token("").await, None);
 }
 
 /// A user without a number gets one that is free, and whose handle is free too.
@@ -130,46 +143,110 @@ pub async fn users_are_paged(store: Shared) {
     assert_eq!(ids(None, 0).await, []);
 }
 
-/// What a change gives is replaced; the rest, the number and the handle stay.
+/// What a change gives is replaced or taken away; the rest, the number and the tokens stay.
 pub async fn users_change(store: Shared) {
     let given = NewUser {
         region: Some("KR".into()),
-        nick: LocalizedNick {
-            en: Some("A".into()),
-            ..LocalizedNick::default()
-        },
+        gender: Some("F".into()),
+        profile_img: Some("img".into()),
+        nick: nick(&[("en", "A"), ("ja", "あ")]),
         ..NewUser::default()
     };
     let made = store.create_user(given, NOW).await.unwrap();
-    let change = NewUser {
-        id: Some(UserId(77)),
-        handle: Some("other".into()),
-        nickname: Some("New".into()),
-        nick: LocalizedNick {
-            ko: Some("새".into()),
-            ..LocalizedNick::default()
-        },
-        language: Some("ko".into()),
-        ..NewUser::default()
+    let change = UserChange {
+        nickname: Change::Set("New".into()),
+        nick: Change::Set(vec![
+            ("ko".into(), Some("새".into())),
+            ("JA".into(), None),
+            ("fr".into(), None),
+        ]),
+        profile_thumb: Change::Set("thumb".into()),
+        language: Change::Set("ko".into()),
+        gender: Change::Clear,
+        ..UserChange::default()
     };
     let changed = store.update_user(made.id, change).await.unwrap().unwrap();
+    let profile = &*changed.profile;
     assert_eq!(
         (changed.id, &changed.handle, &*changed.nickname),
         (made.id, &made.handle, "New")
     );
+    assert_eq!(profile.public_token, made.profile.public_token);
+    assert_eq!(profile.nick, nick(&[("en", "A"), ("ko", "새")]));
     assert_eq!(
-        (changed.nick.en.as_deref(), changed.nick.ko.as_deref()),
-        (Some("A"), Some("새"))
+        (
+            profile.region.as_deref(),
+            profile.language.as_deref(),
+            profile.gender.as_deref()
+        ),
+        (Some("KR"), Some("ko"), None)
     );
     assert_eq!(
-        (changed.region.as_deref(), changed.language.as_deref()),
-        (Some("KR"), Some("ko"))
+        (profile.profile_img.as_deref(), profile.profile_thumb.as_deref()),
+        (Some("img"), Some("thumb"))
     );
-    assert_eq!(store.user(UserRef::Id(made.id)).await.unwrap(), Some(changed));
     assert_eq!(
-        store.update_user(UserId(404), NewUser::default()).await.unwrap(),
+        store.user(UserRef::Id(made.id)).await.unwrap().as_ref(),
+        Some(&changed)
+    );
+    let same = store.update_user(made.id, UserChange::default()).await.unwrap();
+    assert_eq!(same, Some(changed), "a change of nothing");
+    let bare = UserChange {
+        nickname: Change::Clear,
+        nick: Change::Clear,
+        profile_img: Change::Clear,
+        profile_thumb: Change::Clear,
+        region: Change::Clear,
+        language: Change::Clear,
+        ..UserChange::default()
+    };
+    let bare = store.update_user(made.id, bare).await.unwrap().unwrap();
+    assert_eq!(
+        bare.profile,
+        NewUser::default().profile(Arc::clone(&made.profile.public_token))
+    );
+    assert_eq!(
+        store
+            .update_user(UserId(404), UserChange::default())
+            .await
+            .unwrap(),
         None
     );
+}
+
+/// A user has a name in no more languages than the limit says, and what is refused changes nothing.
+pub async fn a_user_has_names_in_only_so_many_languages(store: Shared) {
+    let max = StoreLimits::default().nick_languages_max;
+    let tag = |number: usize| format!("x{}", char::from(b'a' + u8::try_from(number).unwrap()));
+    let names = |from: usize, to: usize| -> Vec<(Arc<str>, Option<Arc<str>>)> {
+        (from..to)
+            .map(|number| (tag(number).into(), Some("name".into())))
+            .collect()
+    };
+    let [mina] = people(&store).await;
+    let set = async |names| {
+        let change = UserChange {
+            nick: Change::Set(names),
+            region: Change::Set("set".into()),
+            ..UserChange::default()
+        };
+        let changed = store.update_user(mina, change).await;
+        changed.map(|user| user.unwrap().profile.nick.len())
+    };
+    assert_eq!(set(names(0, max - 1)).await.unwrap(), max - 1);
+    assert_eq!(set(names(max - 1, max)).await.unwrap(), max);
+    let before = store.user(UserRef::Id(mina)).await.unwrap();
+    for refused in [names(max, max + 1), names(0, max + 1)] {
+        let refused = set(refused).await;
+        assert!(matches!(refused, Err(UpdateRefused::Nick(NickFault::TooMany(at))) if at == max));
+    }
+    let refused = set(vec![("no tag".into(), Some("name".into()))]).await;
+    assert!(matches!(refused, Err(UpdateRefused::Nick(NickFault::Language))));
+    assert_eq!(store.user(UserRef::Id(mina)).await.unwrap(), before);
+    // What goes makes room for what comes, in whatever order they are named.
+    let mut swap = names(max, max + 1);
+    swap.push((tag(0).into(), None));
+    assert_eq!(set(swap).await.unwrap(), max);
 }
 
 /// A user that does not exist is made by a sign-in that may, once, and not by one that may not.
@@ -235,6 +312,7 @@ pub async fn sign_in_reads_all(store: Shared) {
         (room.seq, room.first_seq, room.joined_seq),
         (Seq(3), Seq(1), Seq(0))
     );
+    assert_eq!((room.token, &room.name), (second.token, &second.name));
     assert_eq!(
         (room.epoch, room.members_version.0, room.membership),
         (second.epoch, 1, second.membership)

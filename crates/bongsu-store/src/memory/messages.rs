@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bongsu_model::records::{MemberRole, RoomKind, User};
-use bongsu_model::{HistoryPage, Message, PageFrom, RoomId, Sender, Seq, Timestamp};
+use bongsu_model::{HistoryPage, Message, PageFrom, RoomId, Seq, Timestamp};
 
 use super::state::{Held, State};
 use crate::{AppendRefused, Appended, NewMessage};
@@ -50,10 +50,11 @@ impl State {
             id: new.id,
             room: held.room.id,
             room_name: held.room.name.clone(),
+            room_token: held.room.token,
             seq: held.room.seq.next(),
             epoch: held.room.epoch,
             members: held.room.members_version,
-            sender: sender_of(sender),
+            sender: sender.sender(),
             content: new.content,
             kind: new.kind,
             metadata: new.metadata,
@@ -107,7 +108,7 @@ impl State {
 
     /// The message with its sender's name and picture as they are now.
     fn as_of_now(&self, message: &Arc<Message>) -> Arc<Message> {
-        match self.users.get(&message.sender.user).map(sender_of) {
+        match self.users.get(&message.sender.user).map(User::sender) {
             Some(sender) if sender != message.sender => Arc::new(Message {
                 sender,
                 ..Message::clone(message)
@@ -140,13 +141,4 @@ fn retain_in(held: &mut Held, keep: u64, not_before: Option<Timestamp>) -> u64 {
         held.client_ids.retain(|_, seq: &mut Seq| *seq >= first);
     }
     gone
-}
-
-fn sender_of(user: &User) -> Sender {
-    Sender {
-        user: user.id,
-        handle: Arc::clone(&user.handle),
-        nickname: Arc::clone(&user.nickname),
-        profile_img: user.profile_img.clone(),
-    }
 }

@@ -199,6 +199,7 @@ impl State {
             Some(MyRoom {
                 room: *id,
                 name: held.room.name.clone(),
+                token: held.room.token,
                 seq: held.room.seq,
                 first_seq: held.first_seq(),
                 epoch: held.room.epoch,

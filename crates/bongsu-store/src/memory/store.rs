@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_model::records::{
-    AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User,
+    AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User, UserChange,
 };
 use bongsu_model::{CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
 
 use super::{Kind, Memory};
 use crate::{
     AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, Left, Mark, NewMessage,
-    RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer,
+    RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, UpdateRefused,
 };
 
 #[async_trait]
@@ -29,13 +29,20 @@ impl Store for Memory {
             .await
     }
 
-    async fn update_user(&self, user: UserId, change: NewUser) -> Result<Option<User>, StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.update_user(user, change)))
+    async fn update_user(&self, user: UserId, change: UserChange) -> Result<Option<User>, UpdateRefused> {
+        self.write(Kind::Other, move |state| state.update_user(user, &change))
             .await
     }
 
     async fn user(&self, user: UserRef) -> Result<Option<User>, StoreFault> {
         self.read(|state| state.user_id(&user).and_then(|id| state.users.get(&id)).cloned())
+    }
+
+    async fn user_by_public_token(&self, token: Arc<str>) -> Result<Option<User>, StoreFault> {
+        self.read(|state| {
+            let is = |user: &&User| user.profile.public_token == token;
+            state.users.values().find(is).cloned()
+        })
     }
 
     async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreFault> {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use bongsu_model::records::{Ban, NewUser, Revocation, User};
+use bongsu_model::records::{Ban, NewUser, Revocation, User, UserChange};
 use bongsu_model::{Timestamp, UserId, UserRef};
 
 use super::state::State;
-use crate::{CreateRefused, Existing, SignIn, SignedIn};
+use crate::{CreateRefused, Existing, SignIn, SignedIn, UpdateRefused};
 
 impl State {
     pub(super) fn sign_in(&mut self, sign_in: SignIn) -> Option<SignedIn> {
@@ -41,7 +41,7 @@ impl State {
             Some(id) => id,
             None => self.free_user_id(user.handle.is_none()),
         };
-        let handle = user.handle.unwrap_or_else(|| id.to_string().into());
+        let handle = user.handle.clone().unwrap_or_else(|| id.to_string().into());
         if self.handles.contains_key(&handle) {
             return Err(CreateRefused::NameTaken);
         }
@@ -50,15 +50,9 @@ impl State {
         }
         let made = User {
             id,
-            nickname: user.nickname.unwrap_or_else(|| Arc::clone(&handle)),
+            profile: user.profile(self.chance.room_token().to_string().into()),
+            nickname: user.nickname.clone().unwrap_or_else(|| Arc::clone(&handle)),
             handle: Arc::clone(&handle),
-            nick: user.nick,
-            profile_img: user.profile_img,
-            profile_thumb: user.profile_thumb,
-            region: user.region,
-            language: user.language,
-            gender: user.gender,
-            public_token: self.chance.room_token().to_string().into(),
             ban: None,
             last_seen: None,
             created_at: at,
@@ -79,26 +73,16 @@ impl State {
         }
     }
 
-    pub(super) fn update_user(&mut self, user: UserId, change: NewUser) -> Option<User> {
-        let user = self.users.get_mut(&user)?;
-        if let Some(nickname) = change.nickname {
-            user.nickname = nickname;
-        }
-        for (kept, given) in [
-            (&mut user.nick.en, change.nick.en),
-            (&mut user.nick.ko, change.nick.ko),
-            (&mut user.nick.ja, change.nick.ja),
-            (&mut user.profile_img, change.profile_img),
-            (&mut user.profile_thumb, change.profile_thumb),
-            (&mut user.region, change.region),
-            (&mut user.language, change.language),
-            (&mut user.gender, change.gender),
-        ] {
-            if given.is_some() {
-                *kept = given;
-            }
-        }
-        Some(user.clone())
+    pub(super) fn update_user(
+        &mut self,
+        user: UserId,
+        change: &UserChange,
+    ) -> Result<Option<User>, UpdateRefused> {
+        let Some(user) = self.users.get_mut(&user) else {
+            return Ok(None);
+        };
+        *user = change.of(user, self.limits.nick_languages_max)?;
+        Ok(Some(user.clone()))
     }
 
     pub(super) fn seen(&mut self, user: UserId, at: Timestamp) {

@@ -58,7 +58,7 @@ impl Tables<'_> {
             return Err(AppendRefused::NoRoom);
         };
         let (slot, epoch, version, seq) = (hot.slot, hot.epoch, hot.version, hot.seq + 1);
-        let name = hot.name.clone();
+        let (name, token) = (hot.name.clone(), hot.token);
         match insert(self.conn, place(slot, seq)?, number(version.0)?, &new)? {
             Inserted::Yes => {}
             Inserted::ClientIdTaken => {
@@ -78,6 +78,7 @@ impl Tables<'_> {
             id: new.id,
             room,
             room_name: name,
+            room_token: token,
             seq: Seq(seq),
             epoch,
             members: version,
@@ -188,13 +189,17 @@ impl Tables<'_> {
         let Some(hot) = self.cache.rooms.get(&room) else {
             return Ok(None);
         };
-        let (slot, epoch) = (hot.slot, hot.epoch);
-        let room = NamedRoom::new(room, hot.name.clone());
+        let slot = hot.slot;
+        let of = rows::Place {
+            room: NamedRoom::new(room, hot.name.clone()),
+            token: hot.token,
+            epoch: hot.epoch,
+        };
         let first = one(
             self.conn,
             SQL,
             params![slot, new.sender.0, client_id.as_str()],
-            |row| rows::message(row, &room, epoch, |_| Ok(sender)),
+            |row| rows::message(row, &of, |_| Ok(sender)),
         )?;
         Ok(first.map(|first| Appended::Repeat(Arc::new(first))))
     }

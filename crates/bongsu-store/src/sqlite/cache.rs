@@ -17,6 +17,7 @@ pub(super) struct HotRoom {
     pub(super) slot: i64,
     pub(super) id: RoomId,
     pub(super) name: Option<Arc<str>>,
+    pub(super) token: RoomToken,
     pub(super) kind: RoomKind,
     pub(super) epoch: Epoch,
     pub(super) version: MembersVersion,

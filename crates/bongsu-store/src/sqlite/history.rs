@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bongsu_model::{HistoryPage, PageFrom, RoomId, RoomRef, Sender, Timestamp, UserId};
+use bongsu_model::{HistoryPage, PageFrom, RoomId, RoomRef, Sender, Timestamp, UserId, UserRef};
 use rusqlite::{Connection, params};
 
 use super::reads;
 use super::rows::{
-    self, Columns, RoomRow, Sql as _, all, execute, message_columns, number, one, place, room_columns, seq_of,
+    self, Columns, RoomRow, Sql as _, all, execute, message_columns, number, place, room_columns, seq_of,
 };
 use super::tables::Tables;
 use crate::StoreFault;
@@ -42,20 +42,7 @@ fn page_range(row: &RoomRow, from: PageFrom, limit: u32) -> (Range<u64>, bool) {
 }
 
 pub(super) fn sender(conn: &Connection, user: UserId) -> Result<Option<Sender>, StoreFault> {
-    one(
-        conn,
-        "SELECT nickname, profile_img, handle FROM users WHERE id = ?1",
-        [user.0],
-        |row| {
-            let columns = Columns::of("users", row);
-            Ok(Sender {
-                user,
-                handle: columns.text(2, "handle")?,
-                nickname: columns.text(0, "nickname")?,
-                profile_img: columns.text_if(1, "profile_img")?,
-            })
-        },
-    )
+    Ok(reads::user(conn, &UserRef::Id(user))?.map(|user| user.sender()))
 }
 
 pub(super) fn history(
@@ -80,9 +67,14 @@ fn page(conn: &Connection, row: &RoomRow, from: PageFrom, limit: u32) -> Result<
     );
     let (range, has_more) = page_range(row, from, limit);
     let places = [place(row.slot, range.start)?, place(row.slot, range.end)?];
+    let of = rows::Place {
+        room: row.room.named(),
+        token: row.room.token,
+        epoch: row.room.epoch,
+    };
     let mut senders: HashMap<UserId, Sender> = HashMap::new();
     let messages = all(conn, SQL, places, |it| {
-        let message = rows::message(it, &row.room.named(), row.room.epoch, |user| {
+        let message = rows::message(it, &of, |user| {
             if let Some(sender) = senders.get(&user) {
                 return Ok(sender.clone());
             }

@@ -8,9 +8,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::OpenError;
 
 /// Step n brings version n to n + 1. Steps are only ever added.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("migrations/0001_begin.sql"),
     include_str!("migrations/0002_session_rooms.sql"),
+    include_str!("migrations/0003_profiles.sql"),
 ];
 
 /// The schema that this version reads and writes.
@@ -79,6 +80,14 @@ mod tests {
                     .unwrap();
                 conn.execute("INSERT INTO counters (name, next) VALUES ('kept', 7)", [])
                     .unwrap();
+                if from < 3 {
+                    conn.execute(
+                        "INSERT INTO users (id, handle, nickname, nick_ko, nick_ja, public_token, created_at) \
+                         VALUES (1, 'hana', 'Hana', '하나 \"1\"', 'ハナ', 'a', 0)",
+                        [],
+                    )
+                    .unwrap();
+                }
             }
             let migrated = migrate(&mut conn).unwrap();
             let to = SCHEMA_VERSION;
@@ -90,6 +99,17 @@ mod tests {
                 })
                 .unwrap();
             assert_eq!(kept, i64::from(from > 0), "what was there is there");
+            let names: String = conn
+                .query_row("SELECT coalesce(max(nick), '') FROM users", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(
+                names,
+                if from > 0 {
+                    r#"{"ja":"ハナ","ko":"하나 \"1\""}"#
+                } else {
+                    ""
+                }
+            );
             // What a step adds is there too.
             let sql = "SELECT count(*) FROM rooms INDEXED BY session_rooms WHERE membership = 'session'";
             let none: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap();

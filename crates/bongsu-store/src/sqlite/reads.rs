@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bongsu_model::records::{AuditEntry, Member, MyRoom, Revocation, Room, RoomHead, User};
-use bongsu_model::{MembersVersion, RoomId, RoomRef, Timestamp, UserId, UserRef};
+use bongsu_model::{MembersVersion, RoomId, RoomRef, RoomToken, Timestamp, UserId, UserRef};
 use rusqlite::{Connection, params};
 
 use super::rows::{self, Columns, RoomRow, all, execute, head_seq, named, one, room_columns, user_columns};
@@ -38,6 +38,11 @@ pub(super) fn user(conn: &Connection, user: &UserRef) -> Result<Option<User>, St
             rows::user,
         ),
     }
+}
+
+pub(super) fn user_by_public_token(conn: &Connection, token: &str) -> Result<Option<User>, StoreFault> {
+    const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE public_token = ?1");
+    one(conn, SQL, [token], rows::user)
 }
 
 pub(super) fn users(conn: &Connection, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreFault> {
@@ -172,7 +177,7 @@ pub(super) fn rooms(
 
 pub(super) fn my_rooms(conn: &Connection, user: UserId) -> Result<Vec<MyRoom>, StoreFault> {
     const SQL: &str = "SELECT rooms.id, rooms.name, rooms.seq, rooms.first_seq, rooms.epoch, rooms.members_version, \
-                       members.joined_seq, rooms.membership, (SELECT max(place) FROM messages \
+                       members.joined_seq, rooms.membership, rooms.token, (SELECT max(place) FROM messages \
                        WHERE place >= rooms.slot << 36 AND place < (rooms.slot + 1) << 36) \
                        FROM members LEFT JOIN rooms ON rooms.slot = members.slot WHERE members.user_id = ?1";
     let mut rooms = all(conn, SQL, [user.0], |row| {
@@ -180,7 +185,8 @@ pub(super) fn my_rooms(conn: &Connection, user: UserId) -> Result<Vec<MyRoom>, S
         Ok(MyRoom {
             room: RoomId(columns.int(0, "id")?),
             name: columns.text_if(1, "name")?,
-            seq: head_seq(&columns, 2, 3, 8)?,
+            token: RoomToken(columns.bytes(8, "token")?),
+            seq: head_seq(&columns, 2, 3, 9)?,
             first_seq: columns.seq(3, "first_seq")?,
             epoch: columns.epoch(4)?,
             members_version: MembersVersion(columns.count(5, "members_version")?),

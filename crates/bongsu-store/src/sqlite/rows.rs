@@ -2,12 +2,13 @@
 //!
 //! Invariant: a value that cannot be read is [`StoreFault::Damaged`]; it is never taken for an absent one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bongsu_model::records::{Ban, LocalizedNick, MemberRole, Room, User};
+use bongsu_model::records::{Ban, MemberRole, Room, User};
 use bongsu_model::{
-    Epoch, MembersVersion, Message, MessageId, MessageKind, NamedRoom, RawJson, RoomId, RoomToken, Sender,
-    Seq, Timestamp, UserId,
+    Epoch, LocalizedNick, MembersVersion, Message, MessageId, MessageKind, NamedRoom, Profile, RawJson,
+    RoomId, RoomToken, Sender, Seq, Timestamp, UserId,
 };
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
@@ -212,9 +213,9 @@ pub(super) fn execute(conn: &Connection, sql: &str, params: impl Params) -> Resu
 
 macro_rules! user_columns {
     () => {
-        "users.id, users.handle, users.nickname, users.nick_en, users.nick_ko, users.nick_ja, users.profile_img, \
-         users.profile_thumb, users.region, users.language, users.gender, users.public_token, users.ban_reason, \
-         users.banned_at, users.last_seen, users.created_at"
+        "users.id, users.handle, users.nickname, users.nick, users.profile_img, users.profile_thumb, users.region, \
+         users.language, users.gender, users.public_token, users.ban_reason, users.banned_at, users.last_seen, \
+         users.created_at"
     };
 }
 pub(super) use user_columns;
@@ -222,32 +223,53 @@ pub(super) use user_columns;
 pub(super) fn user(row: &Row<'_>) -> Result<User, StoreFault> {
     let columns = Columns::of("users", row);
     let ban = match (
-        columns.text_if(12, "ban_reason")?,
-        columns.time_if(13, "banned_at")?,
+        columns.text_if(10, "ban_reason")?,
+        columns.time_if(11, "banned_at")?,
     ) {
         (Some(reason), Some(at)) => Some(Ban { reason, at }),
         (None, None) => None,
         (Some(_), None) | (None, Some(_)) => return Err(columns.damaged("half a ban")),
     };
+    let profile = Profile {
+        public_token: columns.text(9, "public_token")?,
+        nick: nick(&columns, 3)?,
+        profile_img: columns.text_if(4, "profile_img")?,
+        profile_thumb: columns.text_if(5, "profile_thumb")?,
+        region: columns.text_if(6, "region")?,
+        language: columns.text_if(7, "language")?,
+        gender: columns.text_if(8, "gender")?,
+    };
     Ok(User {
         id: UserId(columns.int(0, "id")?),
         handle: columns.text(1, "handle")?,
         nickname: columns.text(2, "nickname")?,
-        nick: LocalizedNick {
-            en: columns.text_if(3, "nick_en")?,
-            ko: columns.text_if(4, "nick_ko")?,
-            ja: columns.text_if(5, "nick_ja")?,
-        },
-        profile_img: columns.text_if(6, "profile_img")?,
-        profile_thumb: columns.text_if(7, "profile_thumb")?,
-        region: columns.text_if(8, "region")?,
-        language: columns.text_if(9, "language")?,
-        gender: columns.text_if(10, "gender")?,
-        public_token: columns.text(11, "public_token")?,
+        profile: Arc::new(profile),
         ban,
-        last_seen: columns.time_if(14, "last_seen")?,
-        created_at: Timestamp(columns.int(15, "created_at")?),
+        last_seen: columns.time_if(12, "last_seen")?,
+        created_at: Timestamp(columns.int(13, "created_at")?),
     })
+}
+
+/// A user's names by language as they are kept.
+pub(super) fn nick_json(nick: &LocalizedNick) -> String {
+    let names: serde_json::Map<_, _> = nick
+        .iter()
+        .map(|(language, name)| (language.to_string(), (**name).into()))
+        .collect();
+    serde_json::Value::Object(names).to_string()
+}
+
+fn nick(columns: &Columns<'_, '_>, at: usize) -> Result<LocalizedNick, StoreFault> {
+    let json = columns.str(at, "nick")?;
+    if json == "{}" {
+        return Ok(LocalizedNick::default());
+    }
+    let names: BTreeMap<String, String> = serde_json::from_str(json).map_err(|_| columns.damaged("nick"))?;
+    let names = names
+        .into_iter()
+        .map(|(language, name)| (language.into(), name.into()));
+    // The limit may have been higher when it was written.
+    LocalizedNick::new(names, usize::MAX).map_err(|_| columns.damaged("nick"))
 }
 
 macro_rules! room_columns {
@@ -343,11 +365,17 @@ macro_rules! message_columns {
 }
 pub(super) use message_columns;
 
-/// Reads a message of `room`; `sender` finds who sent it.
+/// The room that messages are read of.
+pub(super) struct Place {
+    pub(super) room: NamedRoom,
+    pub(super) token: RoomToken,
+    pub(super) epoch: Epoch,
+}
+
+/// Reads a message of a room; `sender` finds who sent it.
 pub(super) fn message(
     row: &Row<'_>,
-    room: &NamedRoom,
-    epoch: Epoch,
+    of: &Place,
     sender: impl FnOnce(UserId) -> Result<Sender, StoreFault>,
 ) -> Result<Message, StoreFault> {
     let columns = Columns::of("messages", row);
@@ -363,10 +391,11 @@ pub(super) fn message(
     }
     Ok(Message {
         id: columns.message_id(1, "id")?,
-        room: room.id,
-        room_name: room.name.clone(),
+        room: of.room.id,
+        room_name: of.room.name.clone(),
+        room_token: of.token,
         seq: Seq(seq_of(columns.int(0, "place")?)),
-        epoch,
+        epoch: of.epoch,
         members: MembersVersion(columns.count(5, "members_version")?),
         sender: sender(UserId(columns.int(2, "sender")?))?,
         content: columns.text(8, "content")?,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_model::records::{
-    AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User,
+    AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User, UserChange,
 };
 use bongsu_model::{CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
 use tokio::sync::oneshot;
@@ -15,7 +15,7 @@ use super::writer::{Job, Shape};
 use super::{Sqlite, reads};
 use crate::{
     AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, Left, Mark, NewMessage,
-    RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer,
+    RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, UpdateRefused,
 };
 
 #[async_trait]
@@ -35,13 +35,18 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn update_user(&self, user: UserId, change: NewUser) -> Result<Option<User>, StoreFault> {
+    async fn update_user(&self, user: UserId, change: UserChange) -> Result<Option<User>, UpdateRefused> {
         self.write(Shape::Several, move |tables| tables.update_user(user, &change))
             .await
     }
 
     async fn user(&self, user: UserRef) -> Result<Option<User>, StoreFault> {
         self.read(move |conn| reads::user(conn, &user)).await
+    }
+
+    async fn user_by_public_token(&self, token: Arc<str>) -> Result<Option<User>, StoreFault> {
+        self.read(move |conn| reads::user_by_public_token(conn, &token))
+            .await
     }
 
     async fn users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreFault> {

@@ -58,6 +58,7 @@ impl Tables<'_> {
             slot: row.slot,
             id,
             name: row.room.name.clone(),
+            token: row.room.token,
             kind: row.room.kind,
             epoch: row.room.epoch,
             version: row.room.members_version,

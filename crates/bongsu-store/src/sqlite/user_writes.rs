@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use bongsu_model::records::{AuditEntry, Ban, NewUser, Revocation, User};
+use bongsu_model::records::{AuditEntry, Ban, NewUser, Revocation, User, UserChange};
 use bongsu_model::{CallId, Timestamp, UserId, UserRef};
 use rusqlite::params;
 
 use super::reads;
-use super::rows::{Columns, execute, one};
+use super::rows::{Columns, execute, nick_json, one};
 use super::tables::{Tables, random_token};
-use crate::{CreateRefused, Existing, SignIn, SignedIn, StoreFault, StoredAnswer};
+use crate::{CreateRefused, Existing, SignIn, SignedIn, StoreFault, StoredAnswer, UpdateRefused};
 
 impl Tables<'_> {
     pub(super) fn sign_in(&mut self, sign_in: &SignIn) -> Result<Option<SignedIn>, StoreFault> {
@@ -52,7 +52,7 @@ impl Tables<'_> {
             Some(id) => id,
             None => self.free_user_id(next, user.handle.is_none())?,
         };
-        let handle = user.handle.unwrap_or_else(|| id.to_string().into());
+        let handle = user.handle.clone().unwrap_or_else(|| id.to_string().into());
         if self.handle_taken(&handle)? {
             return Err(CreateRefused::NameTaken);
         }
@@ -61,15 +61,9 @@ impl Tables<'_> {
         }
         let made = User {
             id,
-            nickname: user.nickname.unwrap_or_else(|| Arc::clone(&handle)),
+            profile: user.profile(random_token()?.to_string().into()),
+            nickname: user.nickname.clone().unwrap_or_else(|| Arc::clone(&handle)),
             handle,
-            nick: user.nick,
-            profile_img: user.profile_img,
-            profile_thumb: user.profile_thumb,
-            region: user.region,
-            language: user.language,
-            gender: user.gender,
-            public_token: random_token()?.to_string().into(),
             ban: None,
             last_seen: None,
             created_at: at,
@@ -87,51 +81,50 @@ impl Tables<'_> {
     }
 
     fn insert_user(&self, user: &User) -> Result<(), StoreFault> {
-        const SQL: &str = "INSERT INTO users (id, handle, nickname, nick_en, nick_ko, nick_ja, profile_img, \
-                           profile_thumb, region, language, gender, public_token, created_at) \
-                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        const SQL: &str = "INSERT INTO users (id, handle, nickname, nick, profile_img, profile_thumb, region, language, \
+                           gender, public_token, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        let profile = &*user.profile;
         let values = params![
             user.id.0,
             &*user.handle,
             &*user.nickname,
-            user.nick.en.as_deref(),
-            user.nick.ko.as_deref(),
-            user.nick.ja.as_deref(),
-            user.profile_img.as_deref(),
-            user.profile_thumb.as_deref(),
-            user.region.as_deref(),
-            user.language.as_deref(),
-            user.gender.as_deref(),
-            &*user.public_token,
+            nick_json(&profile.nick),
+            profile.profile_img.as_deref(),
+            profile.profile_thumb.as_deref(),
+            profile.region.as_deref(),
+            profile.language.as_deref(),
+            profile.gender.as_deref(),
+            &*profile.public_token,
             user.created_at.0,
         ];
         execute(self.conn, SQL, values).map(drop)
     }
 
-    pub(super) fn update_user(&mut self, user: UserId, change: &NewUser) -> Result<Option<User>, StoreFault> {
-        const SQL: &str = "UPDATE users SET nickname = coalesce(?2, nickname), nick_en = coalesce(?3, nick_en), \
-                           nick_ko = coalesce(?4, nick_ko), nick_ja = coalesce(?5, nick_ja), \
-                           profile_img = coalesce(?6, profile_img), profile_thumb = coalesce(?7, profile_thumb), \
-                           region = coalesce(?8, region), language = coalesce(?9, language), \
-                           gender = coalesce(?10, gender) WHERE id = ?1";
+    pub(super) fn update_user(
+        &mut self,
+        user: UserId,
+        change: &UserChange,
+    ) -> Result<Option<User>, UpdateRefused> {
+        const SQL: &str = "UPDATE users SET nickname = ?2, nick = ?3, profile_img = ?4, profile_thumb = ?5, region = ?6, \
+                           language = ?7, gender = ?8 WHERE id = ?1";
+        let Some(before) = reads::user(self.conn, &UserRef::Id(user))? else {
+            return Ok(None);
+        };
+        let user = change.of(&before, self.limits.nick_languages_max)?;
+        let profile = &*user.profile;
         let values = params![
-            user.0,
-            change.nickname.as_deref(),
-            change.nick.en.as_deref(),
-            change.nick.ko.as_deref(),
-            change.nick.ja.as_deref(),
-            change.profile_img.as_deref(),
-            change.profile_thumb.as_deref(),
-            change.region.as_deref(),
-            change.language.as_deref(),
-            change.gender.as_deref(),
+            user.id.0,
+            &*user.nickname,
+            nick_json(&profile.nick),
+            profile.profile_img.as_deref(),
+            profile.profile_thumb.as_deref(),
+            profile.region.as_deref(),
+            profile.language.as_deref(),
+            profile.gender.as_deref(),
         ];
         execute(self.conn, SQL, values)?;
-        let user = reads::user(self.conn, &UserRef::Id(user))?;
-        if let Some(user) = &user {
-            self.cache.senders.remove(&user.id);
-        }
-        Ok(user)
+        self.cache.senders.remove(&user.id);
+        Ok(Some(user))
     }
 
     pub(super) fn seen(&self, user: UserId, at: Timestamp) -> Result<(), StoreFault> {

@@ -8,8 +8,8 @@ use bongsu_model::refusal::{CloseCause, Malformed};
 use bongsu_model::reply::{RoomStanding, SignedIn};
 use bongsu_model::{
     ApplicationEvent, CallId, ClientMessageId, Closing, Code, Epoch, EventBody, HistoryPage, Incident,
-    MembersVersion, Message, MessageId, MessageKind, NamedRoom, Notice, Person, RawJson, Refusal, Reply,
-    RoomId, Sender, Seq, SessionId, Timestamp, UserId, Want, Why,
+    LocalizedNick, MembersVersion, Message, MessageId, MessageKind, NamedRoom, Notice, Person, Profile,
+    RawJson, Refusal, Reply, RoomId, RoomToken, Sender, Seq, SessionId, Timestamp, UserId, Want, Why,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp(1_704_110_400_100);
@@ -42,11 +42,34 @@ fn other() -> Arc<Person> {
     Person::numbered(UserId(124), "참가자")
 }
 
+const ROOM_TOKEN: RoomToken = RoomToken([0x26; 24]);
+
+/// A profile that has everything.
+fn profile() -> Arc<Profile> {
+    let nick = [
+        ("en", "Hana"),
+        ("ja", "ハナ"),
+        ("ko", "하나 \"1\""),
+        ("zh-TW", "哈娜"),
+    ];
+    let nick = nick.map(|(language, name)| (language.into(), name.into()));
+    Arc::new(Profile {
+        public_token: "a6b365d853295c532f988916fb5413a2ab64a39c831c0292".into(),
+        nick: LocalizedNick::new(nick, 16).expect("these are languages"),
+        profile_img: Some("https://example.com/a.png".into()),
+        profile_thumb: Some("https://example.com/thumb_a.png".into()),
+        region: Some("KR".into()),
+        language: Some("ko".into()),
+        gender: Some("F".into()),
+    })
+}
+
 fn message(seq: u64, content: &str) -> Message {
     Message {
         id: MessageId(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(seq)),
         room: RoomId(1),
         room_name: Some("general".into()),
+        room_token: ROOM_TOKEN,
         seq: Seq(seq),
         epoch: Epoch(0xff),
         members: MembersVersion(3),
@@ -54,7 +77,7 @@ fn message(seq: u64, content: &str) -> Message {
             user: UserId(123),
             handle: "hana".into(),
             nickname: "사용자1".into(),
-            profile_img: None,
+            profile: Arc::new(Profile::bare("")),
         },
         content: content.into(),
         kind: MessageKind::Text,
@@ -66,7 +89,7 @@ fn message(seq: u64, content: &str) -> Message {
 
 fn full_message() -> Arc<Message> {
     let mut it = message(42, "tab\tquote\"back\\slash\nbell\u{7} 한 🔥");
-    it.sender.profile_img = Some("https://example.com/a.png".into());
+    it.sender.profile = profile();
     it.kind = MessageKind::Custom;
     it.metadata = Some(raw(r#"{"width":640}"#));
     it.reply_to = Some(MessageId(0x0190_0000_0000_7000_8000_0000_0000_0001));
@@ -95,9 +118,10 @@ pub(crate) type Answered = (&'static str, &'static str, Option<&'static str>, Re
 
 #[rustfmt::skip] // One row, one value.
 pub(crate) fn replies() -> Vec<Answered> {
-    let standing = |room, recovered| RoomStanding { room, seq: Seq(41), epoch: Epoch(0xff), recovered };
+    let standing = |room, recovered| RoomStanding { room, token: ROOM_TOKEN, seq: Seq(41), epoch: Epoch(0xff), recovered };
     let signed_in = |rooms| SignedIn {
         user: hana(),
+        profile: profile(),
         session: SessionId(0x0190_0000_0000_7000_8000_0000_0000_0001),
         server_time: NOW,
         rooms,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use anyhow::bail;
 use bongsu_edge::auth::{MintRequest, Role, Signer};
 use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
-use bongsu_model::{Refusal, RoomId, RoomRef, UserId, UserRef};
+use bongsu_model::{LocalizedNick, Refusal, RoomId, RoomRef, UserId, UserRef};
 use bongsu_node::Node;
-use bongsu_node::usecases::operate::Operator;
+use bongsu_node::usecases::operate::{Operator, nick_refused};
 
 use crate::settings::{LogFormat, ServerSettings};
 
@@ -62,18 +62,19 @@ pub(super) async fn furnish(
 /// The token of the first room.
 async fn make(node: &Arc<Node>) -> Result<String, Refusal> {
     let by = Operator::api_key("demo".into(), Role::Admin);
+    let nick_languages_max = node.ports.limits.nick_languages_max;
     for (id, ko, en) in USERS {
         let id = UserId(id);
         if node.user(&by, UserRef::Id(id)).await.is_ok() {
             continue;
         }
-        let mut user = NewUser {
+        let nick = [("en", en), ("ko", ko)].map(|(language, name)| (language.into(), name.into()));
+        let user = NewUser {
             id: Some(id),
             nickname: Some(ko.into()),
+            nick: LocalizedNick::new(nick, nick_languages_max).map_err(nick_refused)?,
             ..NewUser::default()
         };
-        user.nick.ko = Some(ko.into());
-        user.nick.en = Some(en.into());
         node.create_user(&by, user).await?;
     }
     let members: Vec<_> = USERS

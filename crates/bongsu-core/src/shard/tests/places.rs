@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use bongsu_model::{
     Audience, Epoch, Event, EventBody, Limits, MembersVersion, Message, MessageId, MessageKind, Outbound,
-    RoomId, Sender, Seq, SessionId, Timestamp, UserId,
+    Profile, RoomId, RoomToken, Sender, Seq, SessionId, Timestamp, UserId,
 };
 use proptest::prelude::*;
 
@@ -35,6 +37,7 @@ fn posted(seq: u64) -> Input {
         id: MessageId(0),
         room: ROOM,
         room_name: None,
+        room_token: RoomToken([7; 24]),
         seq: Seq(seq),
         epoch: Epoch(1),
         members: MembersVersion(1),
@@ -42,7 +45,7 @@ fn posted(seq: u64) -> Input {
             user: UserId(99),
             handle: "".into(),
             nickname: "".into(),
-            profile_img: None,
+            profile: Arc::new(Profile::bare("")),
         },
         content: "".into(),
         kind: MessageKind::Text,

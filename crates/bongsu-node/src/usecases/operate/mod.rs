@@ -19,6 +19,7 @@ use crate::usecases::vouch;
 
 pub use messages::{PostAs, Posted};
 pub use sessions::{CallView, SessionView};
+pub use users::{ADDRESS_BYTES_MAX, WORD_BYTES_MAX, nick_field, nick_refused};
 
 /// Who makes a call that is not part of a session.
 #[derive(Clone, Debug)]

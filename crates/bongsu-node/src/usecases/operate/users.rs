@@ -6,13 +6,18 @@ use bongsu_bus::{Cut, Heard};
 use bongsu_core::call::CallInput;
 use bongsu_core::moderation::clean_name;
 use bongsu_core::policy;
-use bongsu_model::records::{Ban, NewUser, Revocation, User};
-use bongsu_model::{Code, Refusal, Timestamp, UserId, UserRef, Want};
-use bongsu_store::Existing;
+use bongsu_model::records::{Ban, Change, NewUser, Revocation, User, UserChange};
+use bongsu_model::{Code, LocalizedNick, NickFault, Refusal, Timestamp, UserId, UserRef, Want};
+use bongsu_store::{Existing, UpdateRefused};
 
 use super::Operator;
 use crate::node::Node;
 use crate::usecases::{block, calls};
+
+/// Longest address of a picture, in bytes.
+pub const ADDRESS_BYTES_MAX: usize = 2_048;
+/// Longest region, language or gender, in bytes.
+pub const WORD_BYTES_MAX: usize = 64;
 
 impl Node {
     /// Makes a user.
@@ -31,18 +36,27 @@ impl Node {
     }
 
     fn check_user(&self, new: &mut NewUser) -> Result<(), Refusal> {
-        let bytes_max = self.ports.limits.name_bytes_max;
-        if let Some(nickname) = &new.nickname {
-            new.nickname = Some(clean_name("nickname", nickname, bytes_max)?);
+        let limits = &self.ports.limits;
+        let bytes_max = limits.name_bytes_max;
+        if let Some(nickname) = &mut new.nickname {
+            *nickname = clean_name("nickname", nickname, bytes_max)?;
         }
-        let names = [
-            ("nick.en", &new.nick.en),
-            ("nick.ko", &new.nick.ko),
-            ("nick.ja", &new.nick.ja),
-        ];
-        for (field, name) in names {
-            if let Some(name) = name {
-                clean_name(field, name, bytes_max)?;
+        let mut nick = LocalizedNick::default();
+        for (language, name) in new.nick.iter() {
+            let name = clean_name(nick_field(language), name, bytes_max)?;
+            nick.set(language, Some(name), limits.nick_languages_max)
+                .map_err(nick_refused)?;
+        }
+        new.nick = nick;
+        for (field, bytes_max, text) in [
+            ("avatar.profile_img", ADDRESS_BYTES_MAX, &mut new.profile_img),
+            ("avatar.profile_thumb", ADDRESS_BYTES_MAX, &mut new.profile_thumb),
+            ("region", WORD_BYTES_MAX, &mut new.region),
+            ("language", WORD_BYTES_MAX, &mut new.language),
+            ("gender", WORD_BYTES_MAX, &mut new.gender),
+        ] {
+            if let Some(text) = text {
+                *text = clean_name(field, text, bytes_max)?;
             }
         }
         if let Some(handle) = &new.handle {
@@ -61,6 +75,34 @@ impl Node {
         Ok(())
     }
 
+    fn check_change(&self, change: &mut UserChange) -> Result<(), Refusal> {
+        let bytes_max = self.ports.limits.name_bytes_max;
+        for (field, bytes_max, text) in [
+            ("nickname", bytes_max, &mut change.nickname),
+            ("avatar.profile_img", ADDRESS_BYTES_MAX, &mut change.profile_img),
+            (
+                "avatar.profile_thumb",
+                ADDRESS_BYTES_MAX,
+                &mut change.profile_thumb,
+            ),
+            ("region", WORD_BYTES_MAX, &mut change.region),
+            ("language", WORD_BYTES_MAX, &mut change.language),
+            ("gender", WORD_BYTES_MAX, &mut change.gender),
+        ] {
+            if let Change::Set(text) = text {
+                *text = clean_name(field, text, bytes_max)?;
+            }
+        }
+        if let Change::Set(names) = &mut change.nick {
+            for (language, name) in names {
+                if let Some(name) = name {
+                    *name = clean_name(nick_field(language), name, bytes_max)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Changes what is given of a user; operators, and each user for itself.
     ///
     /// # Errors
@@ -69,16 +111,15 @@ impl Node {
         self: &Arc<Self>,
         by: &Operator,
         user: UserId,
-        mut change: NewUser,
+        mut change: UserChange,
     ) -> Result<User, Refusal> {
         policy::may_act_for(&by.principal, user)?;
-        self.check_user(&mut change)?;
-        let updated = self
-            .ports
-            .store
-            .update_user(user, change)
-            .await
-            .map_err(|fault| self.fault(&fault))?;
+        self.check_change(&mut change)?;
+        let updated = self.ports.store.update_user(user, change).await;
+        let updated = updated.map_err(|refused| match refused {
+            UpdateRefused::Nick(fault) => nick_refused(fault),
+            UpdateRefused::Fault(fault) => self.fault(&fault),
+        })?;
         updated.ok_or(Refusal::new(Code::UserNotFound))
     }
 
@@ -99,6 +140,18 @@ impl Node {
             (None, true) => {}
         }
         found.ok_or(Refusal::new(Code::UserNotFound))
+    }
+
+    /// Reads the user that others are shown by a public token; operators only.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `USER_NOT_FOUND`.
+    pub async fn user_by_public_token(self: &Arc<Self>, by: &Operator, token: &str) -> Result<User, Refusal> {
+        policy::may_operate(&by.principal)?;
+        let found = self.ports.store.user_by_public_token(token.into()).await;
+        found
+            .map_err(|fault| self.fault(&fault))?
+            .ok_or(Refusal::new(Code::UserNotFound))
     }
 
     /// Lists users after a number, ascending.
@@ -265,5 +318,26 @@ impl Node {
             Existing::Changed | Existing::Unchanged => Ok(()),
             Existing::Absent => Err(Refusal::new(Code::UserNotFound)),
         }
+    }
+}
+
+/// The name of a nickname's field, for texts, in which only what is known beforehand can stand.
+#[must_use]
+pub fn nick_field(language: &str) -> &'static str {
+    match language {
+        "en" => "nick.en",
+        "ko" => "nick.ko",
+        "ja" => "nick.ja",
+        _ => "nick.{language}",
+    }
+}
+
+/// Why names by language are not taken, as a refusal.
+#[must_use]
+pub fn nick_refused(fault: NickFault) -> Refusal {
+    match fault {
+        NickFault::Language => Refusal::field("nick", Want::Languages),
+        NickFault::Twice => Refusal::field("nick", Want::Once),
+        NickFault::TooMany(max) => Refusal::field("nick", Want::EntriesOf(max)),
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn message_bytes(message: &Message) -> usize {
     MESSAGE_BYTES
         + message.content.len()
         + sender.nickname.len()
-        + sender.profile_img.as_ref().map_or(0, |it| it.len() + 16)
+        + sender.profile.profile_img.as_ref().map_or(0, |it| it.len() + 16)
         + message.metadata.as_ref().map_or(0, |it| it.as_bytes().len() + 12)
 }
 
@@ -27,7 +27,7 @@ pub(super) fn message(json: &mut Json, message: &Message, client_id: Option<&Cli
     json.literal(concat!(key!("sender"), "{"));
     json.integer(key!("user_id"), message.sender.user.0);
     json.text(key!("nickname"), &message.sender.nickname);
-    if let Some(address) = &message.sender.profile_img {
+    if let Some(address) = &message.sender.profile.profile_img {
         json.text(key!("profile_img"), address);
     }
     json.end_object();

@@ -17,7 +17,7 @@ pub(super) fn message_bytes(message: &Message) -> usize {
         + message.content.len()
         + sender.handle.len()
         + sender.nickname.len()
-        + sender.profile_img.as_ref().map_or(0, |it| it.len() + 16)
+        + sender.profile.profile_img.as_ref().map_or(0, |it| it.len() + 16)
         + message.metadata.as_ref().map_or(0, |it| it.as_bytes().len() + 12)
 }
 
@@ -49,7 +49,7 @@ pub(super) fn message(json: &mut Json, message: &Message) {
     said::message_id(json, key!("message_id"), message.id);
     json.text(key!("user_id"), &message.sender.handle);
     json.text(key!("username"), &message.sender.nickname);
-    if let Some(address) = &message.sender.profile_img {
+    if let Some(address) = &message.sender.profile.profile_img {
         json.text(key!("profile_img"), address);
     }
     json.plain(key!("message_type"), message.kind.name());
