@@ -41,7 +41,7 @@ pub(super) async fn furnish(
     let room_token = make(node)
         .await
         .map_err(|refusal| anyhow::anyhow!("demo data cannot be made: {refusal:?}"))?;
-    let tokens = ["1", "2"].map(|sub| {
+    let tokens = ["1", "2", "3"].map(|sub| {
         let request = MintRequest {
             sub: sub.to_owned(),
             role: Role::User,
@@ -100,7 +100,7 @@ async fn make(node: &Arc<Node>) -> Result<String, Refusal> {
 }
 
 fn words(
-    [token, second]: &[String; 2],
+    [token, second, third]: &[String; 3],
     room_token: &str,
     (tcp, http): (SocketAddr, SocketAddr),
     server: &ServerSettings,
@@ -128,6 +128,11 @@ ws = new WebSocket("ws://{http}/ws"); ws.onmessage = e => console.log(e.data)
 await new Promise(open => ws.onopen = open)
 ws.send('{{"type":"auth","data":{{"token":"{second}"}}}}')
 ws.send('{{"type":"chat.message","data":{{"room":"general","text":"hello"}},"id":"1"}}')
+
+With Socket.IO, in node, as user 3 / Socket.IO로, node에서 3번 사용자로:    npm install socket.io-client
+socket = require("socket.io-client").io("http://{http}"); socket.onAny(console.log)
+socket.emit("postinit_req", {{ token: "{third}" }})
+socket.emit("message", {{ to: {{ type: "ROOM", token: "{room_token}" }}, content: "안녕" }}, console.log)
 
 Another user / 다른 사용자로:    {program} tail --room general --as 3 --url http://{http} --data-dir {data_dir}
 "#
