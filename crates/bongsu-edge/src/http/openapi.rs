@@ -115,12 +115,7 @@ impl Modify for Refusing {
             .description("Refused")
             .content(PROBLEM_JSON, document)
             .build();
-        for (_, item) in api
-            .paths
-            .paths
-            .iter_mut()
-            .filter(|(path, _)| path.starts_with("/api/"))
-        {
+        for (path, item) in &mut api.paths.paths {
             let methods = [
                 &mut item.get,
                 &mut item.post,
@@ -132,10 +127,10 @@ impl Modify for Refusing {
                 for (status, response) in &mut operation.responses.responses {
                     refuse_in_problems(status, response);
                 }
-                operation
-                    .responses
-                    .responses
-                    .insert("default".to_owned(), problem.clone().into());
+                if path.starts_with("/api/") {
+                    let responses = &mut operation.responses.responses;
+                    responses.insert("default".to_owned(), problem.clone().into());
+                }
             }
         }
     }
@@ -145,12 +140,20 @@ impl Modify for Refusing {
 fn refuse_in_problems(status: &str, response: &mut RefOr<utoipa::openapi::Response>) {
     let RefOr::T(response) = response else { return };
     let refused = !status.starts_with('2');
-    if refused && let Some(content) = response.content.swap_remove("application/json") {
-        response.content.insert(PROBLEM_JSON.to_owned(), content);
+    if refused && response.content.get("application/json").is_some_and(is_problem) {
+        let content = response.content.swap_remove("application/json");
+        response
+            .content
+            .extend(content.map(|it| (PROBLEM_JSON.to_owned(), it)));
     }
     if response.description.is_empty() {
         response.description = if refused { "Refused" } else { "Done" }.to_owned();
     }
+}
+
+fn is_problem(content: &RefOr<Content>) -> bool {
+    let RefOr::T(content) = content else { return false };
+    matches!(&content.schema, Some(RefOr::Ref(it)) if it.ref_location.ends_with("/ProblemDocument"))
 }
 
 /// The description.
