@@ -36,7 +36,7 @@ fuzz_target!(|stream: &[u8]| {
                     serde_json::from_str::<serde_json::Value>(json.as_str()).unwrap();
                 }
             }
-            Incoming::Echo(_) | Incoming::Goodbye(_) => panic!("a transport's own: {incoming:?}"),
+            Incoming::Echo(_) | Incoming::Goodbye(_) | Incoming::SignOut => panic!("a transport's own: {incoming:?}"),
         }
     }
 });

@@ -94,12 +94,10 @@ fn frames(said: &[Said], version: Version) -> Vec<u8> {
 
 /// The same with what JSON leaves open settled: whether a character stands for itself.
 fn settled(said: Vec<Said>) -> Vec<Said> {
-    let settle = |it| match it {
-        Said::Text(text) => {
-            let json: Value = serde_json::from_str(&text[1..]).expect("an event's array");
-            Said::Text(format!("{}{json}", &text[..1]))
-        }
-        other => other,
+    let settle = |it| {
+        let Said::Text(text) = it else { return it };
+        let json: Value = serde_json::from_str(&text[1..]).expect("an event's array");
+        Said::Text(format!("{}{json}", &text[..1]))
     };
     said.into_iter().map(settle).collect()
 }
