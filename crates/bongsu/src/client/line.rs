@@ -361,10 +361,15 @@ fn said(heard: socketio::Heard, is_signed_in: bool) -> anyhow::Result<Option<(To
         socketio::Heard::NotConnected(error) => Told::Refused(Asked::SignIn, refusal(&error, "code")),
         socketio::Heard::Refused(error) => {
             let words = refusal(&error, "code");
-            match error["ref"].as_str().and_then(asked) {
-                Some(asked) => Told::Refused(asked, words),
-                None if !is_signed_in => Told::Refused(Asked::SignIn, words),
-                None => event("server_error", &error, "room"),
+            let asked = error["ref"].as_str().and_then(asked);
+            match (asked, error["reconnect"].as_str()) {
+                (Some(asked), _) => Told::Refused(asked, words),
+                (None, _) if !is_signed_in => Told::Refused(Asked::SignIn, words),
+                (None, Some(advice)) => Told::Over {
+                    for_good: advice == "never",
+                    words,
+                },
+                (None, None) => event("server_error", &error, "room"),
             }
         }
         socketio::Heard::Disconnected => Told::Over {
