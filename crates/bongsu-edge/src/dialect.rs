@@ -2,6 +2,8 @@
 //!
 //! Invariant: a connection keeps one byte of what it is spoken to in; all else is here, once.
 
+mod socketio;
+
 use std::sync::OnceLock;
 
 use bongsu_model::refusal::CloseCause;
@@ -9,6 +11,7 @@ use bongsu_model::{Closing, Encode, Fatal, Limits, Notice, Refusal, Reply, Slot,
 use bongsu_node::{Dialect, Setting};
 use bongsu_wire::action::{ActionEvents, ActionFrames, Voice, text_frame};
 use bongsu_wire::close;
+use bongsu_wire::socketio::chat::{Namespace, Style};
 use bongsu_wire::typed::{TypeEvents, TypeVoice};
 use bongsu_wire::websocket;
 use bytes::{Bytes, BytesMut};
@@ -30,20 +33,19 @@ pub(crate) fn of(slot: Slot, limits: &Limits) -> &'static dyn Dialect {
             voice: Voice::new(true),
             events: ActionFrames::packed(over),
         }),
-        // No connection speaks Socket.IO yet.
-        Slot::SocketioChat
-        | Slot::SocketioChatOffset
-        | Slot::SocketioType
-        | Slot::SocketioTypeOffset
-        | Slot::SocketioChatNs
-        | Slot::SocketioChatNsOffset
-        | Slot::SocketioTypeNs
-        | Slot::SocketioTypeNsOffset
-        | Slot::TypeFrame => &TYPED,
+        Slot::TypeFrame => &TYPED,
         Slot::TypeDeflatedFrame => DEFLATED.get_or_init(|| Typed {
             voice: TypeVoice::new(Some(over)),
             events: TypeEvents::deflated(over),
         }),
+        Slot::SocketioChat => socketio::of(Namespace::Main, Style::Chat, false),
+        Slot::SocketioChatOffset => socketio::of(Namespace::Main, Style::Chat, true),
+        Slot::SocketioType => socketio::of(Namespace::Main, Style::Type, false),
+        Slot::SocketioTypeOffset => socketio::of(Namespace::Main, Style::Type, true),
+        Slot::SocketioChatNs => socketio::of(Namespace::Chat, Style::Chat, false),
+        Slot::SocketioChatNsOffset => socketio::of(Namespace::Chat, Style::Chat, true),
+        Slot::SocketioTypeNs => socketio::of(Namespace::Chat, Style::Type, false),
+        Slot::SocketioTypeNsOffset => socketio::of(Namespace::Chat, Style::Type, true),
     }
 }
 

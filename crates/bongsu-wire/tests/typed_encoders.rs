@@ -15,6 +15,7 @@ use bongsu_model::{
     RoomToken, Sender, Seq, Slot, Tag, Timestamp, UserId, Want,
 };
 use bongsu_wire::action::{ActionEvents, ActionFrames, text_frame as action_frame};
+use bongsu_wire::socketio::chat::{ChatEvents, Manner, Namespace, Style};
 use bongsu_wire::typed::client::Heard;
 use bongsu_wire::typed::{TypeEvents, TypeVoice};
 use bongsu_wire::websocket::{Decoder, Heard as Frame, MessageLimits, Role};
@@ -242,6 +243,25 @@ fn each_wire_format_keeps_its_own_encoding() {
         TypeEvents::deflated(1).slot(),
     ];
     assert_eq!(slots, Slot::ALL[..slots.len()]);
+    let manners = [Namespace::Main, Namespace::Chat]
+        .into_iter()
+        .flat_map(|namespace| {
+            [
+                (Style::Chat, false),
+                (Style::Chat, true),
+                (Style::Type, false),
+                (Style::Type, true),
+            ]
+            .map(|(style, offset)| {
+                ChatEvents::new(Manner {
+                    namespace,
+                    style,
+                    offset,
+                })
+                .slot()
+            })
+        });
+    assert!(manners.eq(Slot::ALL[slots.len()..].iter().copied()));
 }
 
 #[test]

@@ -157,6 +157,17 @@ impl Json {
         self.literal("\",");
     }
 
+    /// Bytes as a string of hex digits, two each.
+    pub(crate) fn hex_bytes(&mut self, key: &str, bytes: &[u8]) {
+        self.literal(key);
+        self.out.push(b'"');
+        for byte in bytes {
+            let digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
+            self.out.extend_from_slice(&digits);
+        }
+        self.literal("\",");
+    }
+
     /// A whole number as a string.
     pub(crate) fn number_text(&mut self, key: &str, value: i64) {
         self.plain(key, itoa::Buffer::new().format(value));

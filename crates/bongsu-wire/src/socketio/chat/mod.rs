@@ -2,17 +2,21 @@
 //!
 //! Invariant: the style is chosen once; what a client is told unasked goes to the namespace in which it signed in.
 
+mod encode;
 mod manner;
 mod message;
 mod names;
 mod query;
 mod sign_in;
+mod voice;
 
 use bongsu_model::refusal::Malformed;
 use bongsu_model::{Asked, Code, Recover, Refusal, Request, Slot, Tag, Why};
 
+pub use self::encode::ChatEvents;
 pub use self::manner::{Manner, Namespace, Style};
 use self::names::{CONNECT, MESSAGE, SIGN_IN};
+pub use self::voice::ChatVoice;
 use super::connection::{Acknowledged, Application, Connecting, Connection, Event, Welcome};
 use crate::incoming::{Incoming, Rules};
 use crate::json::field::Field;

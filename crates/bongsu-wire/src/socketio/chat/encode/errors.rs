@@ -1,0 +1,211 @@
+//! What is refused, and the end: `server_error`, or the acknowledgement or the connect error in its place.
+
+use bongsu_model::{Code, Locale, Reconnect, Refusal, Tag, Why};
+use bytes::Bytes;
+
+use super::super::Manner;
+use super::super::names::{CONNECT, MESSAGE, SIGN_IN};
+use super::asked::{self, Asked, Back, ERROR};
+use super::parts;
+use crate::close;
+use crate::json::write::{Json, key};
+use crate::socketio::packet;
+use crate::socketio::packet::encode::Frame;
+use crate::typed::encode::errors::in_our_words;
+
+/// What clients know a wrong token by.
+const WRONG_TOKEN: &str = "invalid member_token";
+
+/// An error as it is said: its code, its text, and the word and the time that belong to it.
+struct Said {
+    code: &'static str,
+    text: String,
+    reason: Option<&'static str>,
+    retry_after_ms: Option<u64>,
+}
+
+/// A request refused.
+pub(in crate::socketio::chat) fn refusal(
+    manner: Manner,
+    tag: &Tag,
+    refusal: &Refusal,
+    locale: Locale,
+) -> Bytes {
+    let asked = asked::asked(tag);
+    let said = said(asked.name, refusal, locale);
+    if asked.name == CONNECT {
+        return not_connected(manner, asked, tag.reference.is_some(), &said);
+    }
+    error(manner, asked, &said, None)
+}
+
+/// A refusal with which the connection ends. What was awaited is answered, too.
+pub(in crate::socketio::chat) fn last_words(
+    manner: Manner,
+    tag: &Tag,
+    refused: &Refusal,
+    close_code: u16,
+    reconnect: Reconnect,
+    locale: Locale,
+) -> Bytes {
+    let asked = asked::asked(tag);
+    let last = parted(
+        manner,
+        asked,
+        &said(asked.name, refused, locale),
+        close_code,
+        reconnect,
+    );
+    if asked.name == CONNECT || matches!(asked.back, Back::Ack(_)) {
+        return parts::joined(&[refusal(manner, tag, refused, locale), last]);
+    }
+    last
+}
+
+/// An end that no refusal brings.
+pub(super) fn closed(
+    manner: Manner,
+    code: Code,
+    text: String,
+    close_code: u16,
+    reconnect: Reconnect,
+) -> Bytes {
+    let said = Said {
+        code: name(code),
+        text,
+        reason: None,
+        retry_after_ms: None,
+    };
+    parted(
+        manner,
+        asked::asked(&Tag::default()),
+        &said,
+        close_code,
+        reconnect,
+    )
+}
+
+/// The last error, and the close. A client that is disconnected by name does not come back by itself, so only those are
+/// that are not to come back.
+fn parted(manner: Manner, asked: Asked<'_>, said: &Said, close_code: u16, reconnect: Reconnect) -> Bytes {
+    let asked = Asked {
+        back: match asked.back {
+            Back::Ack(_) => Back::Event(None),
+            back @ Back::Event(_) if asked.name != CONNECT => back,
+            Back::Event(_) => Back::Event(None),
+        },
+        ..asked
+    };
+    let error = error(manner, asked, said, Some(reconnect));
+    let close = close::closing_frame(close_code, reconnect);
+    match reconnect {
+        Reconnect::Never => parts::joined(&[error, packet::disconnect(manner.namespace.name()), close]),
+        Reconnect::Now | Reconnect::Later => parts::joined(&[error, close]),
+    }
+}
+
+fn said(name: &str, refusal: &Refusal, locale: Locale) -> Said {
+    let refusal = match name {
+        MESSAGE => in_words_of_chat(refusal),
+        name => in_our_words(name, refusal),
+    };
+    let reason = if let Why::Reason(reason) = refusal.why {
+        Some(reason)
+    } else {
+        None
+    };
+    let (code, text) = if name == SIGN_IN && refusal.code == Code::InvalidToken {
+        (self::name(Code::InvalidData), WRONG_TOKEN.to_owned())
+    } else {
+        (self::name(refusal.code), close::refusal_text(&refusal, locale))
+    };
+    Said {
+        code,
+        text,
+        reason,
+        retry_after_ms: refusal.retry_after_ms,
+    }
+}
+
+/// The spelling of codes here.
+pub(crate) const fn name(code: Code) -> &'static str {
+    match code {
+        Code::InvalidData => "INVALID_PARAM",
+        Code::InvalidToken
+        | Code::NotAuthenticated
+        | Code::InvalidAction
+        | Code::MessageTooLarge
+        | Code::MessageRejected
+        | Code::RoomNotFound
+        | Code::VideoRoomNotFound
+        | Code::UserNotFound
+        | Code::PermissionDenied
+        | Code::UserBlocked
+        | Code::RoomFull
+        | Code::VideoRoomFull
+        | Code::RateLimited
+        | Code::Overloaded
+        | Code::ShuttingDown
+        | Code::InternalError => code.name(),
+    }
+}
+
+/// The one field of a chat's message that whatever serves all calls by another name.
+fn in_words_of_chat(refusal: &Refusal) -> Refusal {
+    let mut refusal = refusal.clone();
+    if let Why::Field { name, .. } = &mut refusal.why
+        && *name == "chatroom_id"
+    {
+        *name = "to.token";
+    }
+    refusal
+}
+
+fn error(manner: Manner, asked: Asked<'_>, said: &Said, reconnect: Option<Reconnect>) -> Bytes {
+    let namespace = asked.namespace.unwrap_or(manner.namespace.name());
+    let bytes = 192 + said.text.len();
+    let mut frame = match asked.back {
+        Back::Ack(id) => Frame::ack(namespace, id, bytes),
+        Back::Event(_) => Frame::event(namespace, None, ERROR, bytes),
+    };
+    frame.json.literal("{");
+    fields(&mut frame.json, said);
+    match asked.back {
+        Back::Ack(id) => frame.json.plain(key!("ref"), itoa::Buffer::new().format(id)),
+        Back::Event(Some(reference)) => frame.json.text(key!("ref"), reference),
+        Back::Event(None) => {}
+    }
+    if let Some(reconnect) = reconnect {
+        frame.json.plain(key!("reconnect"), reconnect.name());
+    }
+    frame.json.end_object();
+    frame.finish()
+}
+
+/// The namespace is not connected. Clients of protocol 3 are told the text alone.
+fn not_connected(manner: Manner, asked: Asked<'_>, knows_objects: bool, said: &Said) -> Bytes {
+    let namespace = asked.namespace.unwrap_or(manner.namespace.name());
+    let mut frame = Frame::connect_error(namespace, 320 + 2 * said.text.len());
+    if !knows_objects {
+        frame.json.text("", &said.text);
+        return frame.finish();
+    }
+    frame.json.literal("{");
+    frame.json.text(key!("message"), &said.text);
+    frame.json.literal(concat!(key!("data"), "{"));
+    fields(&mut frame.json, said);
+    frame.json.end_object();
+    frame.json.end_object();
+    frame.finish()
+}
+
+fn fields(json: &mut Json, said: &Said) {
+    json.plain(key!("code"), said.code);
+    json.text(key!("message"), &said.text);
+    if let Some(ms) = said.retry_after_ms {
+        json.unsigned(key!("retry_after_ms"), ms);
+    }
+    if let Some(reason) = said.reason {
+        json.plain(key!("reason"), reason);
+    }
+}

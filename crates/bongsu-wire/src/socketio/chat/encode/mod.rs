@@ -1,0 +1,15 @@
+//! From answers, notices and events to packets: in the chat's own words, or in those of the type protocol.
+//!
+//! Invariant: whole WebSocket frames, each one packet; an event's frame is the same for every receiver of its manner.
+
+mod asked;
+mod errors;
+mod events;
+mod notices;
+mod parts;
+mod replies;
+
+pub(super) use errors::{last_words, refusal};
+pub use events::ChatEvents;
+pub(super) use notices::notice;
+pub(super) use replies::reply;

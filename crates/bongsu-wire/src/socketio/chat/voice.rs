@@ -1,0 +1,53 @@
+//! How one client is spoken to: answers, errors and notices as whole WebSocket frames, each one packet.
+
+use bongsu_model::refusal::CloseCause;
+use bongsu_model::{Closing, Locale, Notice, Refusal, Reply, Tag};
+use bytes::Bytes;
+
+use super::{Manner, encode};
+use crate::close;
+
+/// How one client is spoken to. All it says is whole WebSocket frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ChatVoice {
+    manner: Manner,
+}
+
+impl ChatVoice {
+    /// The voice for clients of this manner.
+    #[must_use]
+    pub const fn new(manner: Manner) -> Self {
+        Self { manner }
+    }
+
+    /// The answer to a request, to its acknowledgement or as an event; `None` where what the request causes is the
+    /// answer. To who signed in by connecting it is two frames: the namespace is connected, and how the session stands.
+    #[must_use]
+    pub fn reply(self, tag: &Tag, reply: &Reply) -> Option<Bytes> {
+        encode::reply(self.manner, tag, reply)
+    }
+
+    /// The answer to a request that is refused: an acknowledgement, a `server_error`, or to who wants to connect a connect
+    /// error.
+    #[must_use]
+    pub fn refusal(self, tag: &Tag, refusal: &Refusal, locale: Locale) -> Bytes {
+        encode::refusal(self.manner, tag, refusal, locale)
+    }
+
+    /// The answer to a request with which the connection ends: what was awaited, the last `server_error` with its advice,
+    /// and the close frame; where the advice is not to come back, the disconnect packet before it. `close_code` is the
+    /// transport's own where it has one; else the cause's.
+    #[must_use]
+    pub fn last_words(self, tag: &Tag, refusal: &Refusal, close_code: Option<u16>, locale: Locale) -> Bytes {
+        let closing = Closing::new(CloseCause::Refused(refusal.clone()));
+        let close_code = close_code.unwrap_or(close::close_code(&closing.cause));
+        encode::last_words(self.manner, tag, refusal, close_code, closing.reconnect, locale)
+    }
+
+    /// What one session is told without being asked: as many frames as it takes, and none of what a chat's own clients
+    /// hear nothing of. [`Notice::Closed`] is as [`Self::last_words`].
+    #[must_use]
+    pub fn notice(self, notice: &Notice, locale: Locale) -> Bytes {
+        encode::notice(self.manner, notice, locale)
+    }
+}
