@@ -14,11 +14,11 @@ SIM_SEEDS ?= 200
 ECHO_PROFILE ?= release
 BENCH ?= fanout rooms echo idle connect
 
-.PHONY: help run test fmt format tidy lint deny doc unit sim e2e asyncapi fuzz-smoke bench peers autobahn
+.PHONY: help run test fmt format tidy lint deny doc unit sim e2e asyncapi socketio-parser fuzz-smoke bench peers autobahn
 
 help:
 	@echo "make run         start a server with demo data (release build)"
-	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e asyncapi autobahn"
+	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e asyncapi socketio-parser autobahn"
 	@echo "make format      format the code"
 	@echo "make sim         the simulation alone, SIM_SEEDS=$(SIM_SEEDS)"
 	@echo "make fuzz-smoke  decoders against many random inputs"
@@ -31,7 +31,7 @@ run:
 
 # In this order: what fails fastest and most often comes first.
 # The compression cases take longer and want a release build: `make autobahn` has them.
-test: fmt tidy lint deny doc unit e2e asyncapi
+test: fmt tidy lint deny doc unit e2e asyncapi socketio-parser
 	@$(MAKE) --no-print-directory autobahn ECHO_PROFILE=dev AUTOBAHN_CASES="1.* 2.* 3.* 4.* 5.* 6.* 7.* 9.* 10.*"
 	@echo "== test: all of it passed"
 
@@ -87,6 +87,17 @@ asyncapi:
 		(cd $(TARGET)/asyncapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null); \
 		node $(TARGET)/asyncapi/check.mjs "$(CURDIR)"; \
 	else echo "== SKIPPED asyncapi: node and npm are not installed; nobody has read the descriptions"; fi
+
+# What clients of Socket.IO 1 to 4 say and read, by their own parsers.
+socketio-parser:
+	@echo "== socketio-parser"
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		mkdir -p $(TARGET)/socketio-parser; \
+		cp tests/socketio-parser/package.json tests/socketio-parser/package-lock.json tests/socketio-parser/*.mjs $(TARGET)/socketio-parser/; \
+		(cd $(TARGET)/socketio-parser && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null); \
+		$(CARGO) build --quiet --locked -p bongsu-wire --example socketio_lines; \
+		node --no-deprecation $(TARGET)/socketio-parser/check.mjs $(TARGET)/debug/examples/socketio_lines; \
+	else echo "== SKIPPED socketio-parser: node and npm are not installed; nobody else has read what we say"; fi
 
 fuzz-smoke:
 	PROPTEST_CASES=20000 $(CARGO) test --release --locked -p bongsu-wire
