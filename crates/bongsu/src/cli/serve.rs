@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use bongsu_edge::http::Advertised;
 use bongsu_model::Locale;
 use bongsu_store::Durability;
 use clap::Args;
@@ -31,6 +32,10 @@ pub(super) struct Serve {
     /// TCP: the action protocol [default: 127.0.0.1:12345].
     #[arg(long, value_name = "ADDR", env = "BONGSU_TCP")]
     tcp: Option<SocketAddr>,
+    /// Where clients are told to connect (/status), such as https://ws-1.example:8443 [default: as the HTTP listener is
+    /// reached].
+    #[arg(long, value_name = "URL", env = "BONGSU_ADVERTISE", value_parser = Advertised::parse)]
+    advertise: Option<Advertised>,
     /// Demo users and rooms, for trying out; listens on loopback only.
     #[arg(long, env = "BONGSU_DEV", value_parser = BoolishValueParser::new())]
     dev: bool,
@@ -87,6 +92,7 @@ impl Serve {
         set(&mut server.durability, self.durability);
         set(&mut server.log, self.log);
         set(&mut server.log_format, self.log_format);
+        server.advertise = self.advertise.or(server.advertise.take());
         server.dev |= self.dev;
         server.node_id = self.node_id.or(server.node_id.take());
         server.shards = self.shards.map(usize::from).or(server.shards);

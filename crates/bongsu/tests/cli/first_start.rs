@@ -87,6 +87,8 @@ fn demo_data_is_made_once_and_shown_with_a_token() {
         shown.starts_with('{') && shown.ends_with('}'),
         "ready to paste: {shown}"
     );
+    let shown = first.running.err.wait_for("postinit_req");
+    assert!(shown.contains(r#"{ token: "eyJ"#), "{shown}");
     let rooms = first.ask(&data, &["room", "list"]);
     assert_eq!(
         (rooms[0]["room_id"].as_i64(), rooms[0]["name"].as_str()),

@@ -27,6 +27,26 @@ fn the_ready_line_is_all_of_stdout_and_sigterm_ends_well() {
 }
 
 #[test]
+fn clients_are_told_the_advertised_address_and_a_demo_says_the_rest_beside_stdout() {
+    let (home, data) = folder();
+    let file = "[server]\nadvertise = \"http://file.example\"\n";
+    let config = write(home.path(), "bongsu.toml", file);
+    let told = |server: &Server| {
+        let status = server.get("", "/status");
+        let host = status["host"].as_str().unwrap().to_owned();
+        (host, status["port"].as_u64().unwrap())
+    };
+    let server = Server::start(&data, &["--dev", "--config", &config]);
+    assert_eq!(told(&server), ("http://file.example".to_owned(), 80));
+    server.running.err.wait_for("socket.io-client");
+    let line = server.line.clone();
+    assert_eq!(server.stop(), (Some(0), vec![line]));
+    let flag = ["--config", &config, "--advertise", "https://flag.example:8443"];
+    let server = Server::start(&data, &flag);
+    assert_eq!(told(&server), ("https://flag.example".to_owned(), 8_443));
+}
+
+#[test]
 fn sigint_ends_well_too() {
     let (_home, data) = folder();
     let mut server = Server::start(&data, &[]);

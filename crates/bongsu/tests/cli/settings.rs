@@ -10,6 +10,7 @@ fn mistakes_of_usage_name_the_flag() {
         (&["serve", "--log-format", "xml"], "text, json"),
         (&["serve", "--log", "info,="], "--log"),
         (&["serve", "--node-id", "a b"], "--node-id"),
+        (&["serve", "--advertise", "ws-1.example"], "--advertise"),
         (&["serve", "--shards", "0"], "--shards"),
         (&["token"], "--sub"),
         (&["token", "--sub", ""], "--sub"),
