@@ -160,7 +160,7 @@ impl Codec for WebSocketCodec {
 }
 
 /// What a violation of RFC 6455 is to a client of ours: our own close codes where the specification has them.
-fn fatal(violation: Violation, limits: &MessageLimits) -> Fatal {
+pub(crate) fn fatal(violation: Violation, limits: &MessageLimits) -> Fatal {
     match violation {
         Violation::TooLarge | Violation::InflatedTooLarge => {
             let most = limits.message_bytes_max as u64;

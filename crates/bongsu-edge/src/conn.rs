@@ -3,16 +3,20 @@
 //! Invariants: an idle connection owns no buffer. Once this side has closed, what still comes in is read and dropped.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use bongsu_model::{Connect, Fatal, Incoming, Locale, Tag};
+use bongsu_model::event::Lane;
+use bongsu_model::{Connect, Fatal, Incoming, Locale, Slot, Tag};
 use bongsu_node::{Conversation, Mailbox, Node, Speaking};
 use bongsu_wire::incoming::Rules;
+use bytes::Bytes;
 
 use crate::codec::Codec;
 use crate::dialect;
 use crate::meters::Meters;
-use crate::socket::{EndedBy, Socket};
+use crate::pulse::EndedBy;
+use crate::socket::Socket;
 
 /// What one read takes at most.
 const READ_BYTES: usize = 64 * 1024;
@@ -57,21 +61,67 @@ impl<C: Codec> Conn<C> {
         socket: Arc<Socket>,
         mailbox: Arc<Mailbox>,
     ) -> Self {
-        socket.speaks(codec.slot());
+        let conversation = Conversation::new(Arc::clone(node), mailbox, locale);
+        Self::carried_on(Arc::clone(meters), codec, socket, conversation)
+    }
+
+    /// A connection whose conversation was begun elsewhere.
+    pub(crate) fn carried_on(
+        meters: Arc<Meters>,
+        codec: C,
+        socket: Arc<Socket>,
+        conversation: Conversation,
+    ) -> Self {
+        socket.pulse.speaks(codec.slot());
         Self {
-            meters: Arc::clone(meters),
+            meters,
             socket,
             codec,
-            conversation: Conversation::new(Arc::clone(node), mailbox, locale),
+            conversation,
+        }
+    }
+
+    /// Says something that nobody has asked for.
+    pub(crate) fn says(&self, lane: Lane, bytes: &Bytes) {
+        self.conversation.mailbox().push(lane, bytes);
+    }
+
+    /// What the codec makes of something else than what is read.
+    pub(crate) fn decode(
+        &mut self,
+        decode: impl FnOnce(&mut C, &Rules<'_>, &mut Vec<Incoming>) -> Result<(), Fatal>,
+    ) -> (Vec<Incoming>, Option<Fatal>) {
+        let mut incoming = Vec::new();
+        let rules = rules(&self.conversation);
+        let fatal = decode(&mut self.codec, &rules, &mut incoming).err();
+        (incoming, fatal)
+    }
+
+    /// Carries out what came in otherwise than by being read.
+    pub(crate) async fn hears(&mut self, incoming: Vec<Incoming>, fatal: Option<Fatal>) {
+        self.socket.pulse.busy();
+        Box::pin(self.carry_out(Read { incoming, fatal })).await;
+    }
+
+    /// Takes what was read behind a handshake.
+    pub(crate) async fn reads(&mut self, mut read: Vec<u8>) {
+        if let Some(read) = self.take_in(&mut read) {
+            self.socket.pulse.busy();
+            Box::pin(self.carry_out(read)).await;
         }
     }
 
     /// What came with the connection itself: a token, and what was read behind the handshake.
     pub(crate) async fn begin(&mut self, connect: Option<(Tag, Connect)>, mut read: Vec<u8>) {
-        self.socket.busy();
+        self.socket.pulse.busy();
         if let Some((tag, connect)) = connect {
             let meters = Arc::clone(&self.meters);
-            let speaking = speaking(&self.codec, &self.socket, &self.conversation, &meters);
+            let speaking = speaking(
+                self.codec.slot(),
+                self.socket.pulse.address,
+                &self.conversation,
+                &meters,
+            );
             self.conversation.begin(tag, connect, speaking).await;
         }
         match self.take_in(&mut read) {
@@ -95,13 +145,13 @@ impl<C: Codec> Conn<C> {
                 Ok(None) => {}
                 // Boxed, so that an idle connection does not keep room for what a request needs.
                 Ok(Some(read)) => {
-                    self.socket.busy();
+                    self.socket.pulse.busy();
                     Box::pin(self.carry_out(read)).await;
                 }
             }
         }
         if self.is_cut() {
-            self.socket.ended_by(EndedBy::Node);
+            self.socket.pulse.ended_by(EndedBy::Node);
         }
         // Who has finished sending may still wait for answers.
         Box::pin(self.conversation.end()).await;
@@ -123,22 +173,25 @@ impl<C: Codec> Conn<C> {
         if self.conversation.mailbox().is_closed() {
             return None;
         }
+        let rules = rules(&self.conversation);
         let ports = &self.conversation.node().ports;
-        let rules = Rules {
-            limits: &ports.limits,
-            application_domains: &ports.policy.application_domains,
-        };
         let mut incoming = Vec::new();
         let fatal = self.codec.handle_bytes(bytes, &rules, &mut incoming).err();
         let read = Read { incoming, fatal };
         self.socket
+            .pulse
             .heard(ports.clock.now(), self.codec.in_frame(), read.completed());
         (!read.incoming.is_empty() || read.fatal.is_some()).then_some(read)
     }
 
     async fn carry_out(&mut self, read: Read) {
         let meters = Arc::clone(&self.meters);
-        let speaking = speaking(&self.codec, &self.socket, &self.conversation, &meters);
+        let speaking = speaking(
+            self.codec.slot(),
+            self.socket.pulse.address,
+            &self.conversation,
+            &meters,
+        );
         let (goodbye, completed) = (read.goodbye(), read.completed());
         self.conversation
             .carry_out(read.incoming, read.fatal, speaking)
@@ -152,7 +205,7 @@ impl<C: Codec> Conn<C> {
     /// Notes who has ended the connection, if it was this side.
     fn note_end(&self) {
         if self.conversation.mailbox().is_closed() {
-            self.socket.ended_by(if self.is_cut() {
+            self.socket.pulse.ended_by(if self.is_cut() {
                 EndedBy::Node
             } else {
                 EndedBy::Refusal
@@ -167,24 +220,32 @@ impl<C: Codec> Conn<C> {
     }
 
     fn reads_on(&self, completed: bool) {
-        self.socket.speaks(self.codec.slot());
-        if self.conversation.session().is_some() {
-            self.socket.signed_in();
-        }
+        self.socket.pulse.speaks(self.codec.slot());
         let now = self.conversation.node().ports.clock.now();
-        self.socket.reads_on(now, self.codec.in_frame(), completed);
+        let signed_in = self.conversation.session().is_some();
+        self.socket.pulse.signed_in(signed_in, now);
+        self.socket.pulse.reads_on(now, self.codec.in_frame(), completed);
     }
 }
 
-fn speaking<'a>(
-    codec: &impl Codec,
-    socket: &Socket,
+fn rules(conversation: &Conversation) -> Rules<'_> {
+    let ports = &conversation.node().ports;
+    Rules {
+        limits: &ports.limits,
+        application_domains: &ports.policy.application_domains,
+    }
+}
+
+/// How a conversation is carried on with a client that is answered in this wire format.
+pub(crate) fn speaking<'a>(
+    slot: Slot,
+    address: IpAddr,
     conversation: &Conversation,
     meters: &'a Meters,
 ) -> Speaking<'a> {
     Speaking {
-        dialect: dialect::of(codec.slot(), &conversation.node().ports.limits),
-        address: socket.address,
+        dialect: dialect::of(slot, &conversation.node().ports.limits),
+        address,
         witness: meters,
     }
 }
@@ -219,7 +280,8 @@ mod tests {
             ("its task's future", returned(task::<ActionCodec>), 320),
             ("a WebSocket", size_of::<Conn<WebSocketCodec>>(), 104),
             ("its task's future", returned(task::<WebSocketCodec>), 320),
-            ("its socket", size_of::<Socket>(), 96),
+            // 8 more for the heartbeats of Engine.IO, which keep the time from a ping.
+            ("its socket", size_of::<Socket>(), 104),
             ("its mailbox", size_of::<Mailbox>(), 112),
             ("its session", size_of::<Session>(), 176),
         ] {

@@ -38,12 +38,27 @@ pub enum Protocol {
     Action,
     /// HTTP.
     Http,
-    /// Any protocol on WebSocket.
+    /// The action or the type protocol on WebSocket.
+    WebSocket,
+    /// Socket.IO, whatever carries it.
+    Socketio,
+}
+
+/// What carries a connection of Socket.IO.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// HTTP requests.
+    Polling,
+    /// A WebSocket.
     WebSocket,
 }
 
+impl Transport {
+    const NAMES: [&'static str; 2] = ["polling", "websocket"];
+}
+
 impl Protocol {
-    const NAMES: [&'static str; 3] = ["action", "http", "websocket"];
+    const NAMES: [&'static str; 4] = ["action", "http", "websocket", "socketio"];
 }
 
 /// Why a connection was not let in.
@@ -95,8 +110,9 @@ pub struct Meters {
     pub bytes_written: Counter,
     /// Byte streams that stopped making sense.
     pub malformed: Counter,
-    opened: [Counter; 3],
-    open: [Gauge; 3],
+    opened: [Counter; 4],
+    open: [Gauge; 4],
+    carried: [Gauge; 2],
     turned_away: [Counter; 5],
     closed: Family<OneLabel, Counter>,
     requests: [[Counter; 2]; Verb::NAMES.len()],
@@ -145,6 +161,13 @@ impl Meters {
                 "protocol",
                 Protocol::NAMES,
             ),
+            carried: by(
+                it,
+                "bongsu_socketio_connections",
+                "Connections of Socket.IO that are open, by what carries them",
+                "transport",
+                Transport::NAMES,
+            ),
             turned_away: by(
                 it,
                 "bongsu_connections_refused",
@@ -192,6 +215,16 @@ impl Meters {
     pub fn connection_closed(&self, protocol: Protocol, cause: Option<&CloseCause>) {
         self.open[protocol as usize].dec();
         self.closed.get_or_create(&[("cause", cause_word(cause))]).inc();
+    }
+
+    /// A connection is carried otherwise than before; `None` before it is opened and after its end.
+    pub fn carried(&self, before: Option<Transport>, now: Option<Transport>) {
+        if let Some(before) = before {
+            self.carried[before as usize].dec();
+        }
+        if let Some(now) = now {
+            self.carried[now as usize].inc();
+        }
     }
 
     /// A connection was not let in.

@@ -1,13 +1,9 @@
 //! One accepted TCP connection as the node and the sweeper see it.
 //!
-//! Invariant: what the sweeper reads is written without a lock by the connection's own task.
+//! Invariant: it keeps no bytes; what the kernel does not take waits in the mailbox.
 
 use std::io::ErrorKind;
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering::Relaxed};
 
-use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Code, Refusal, Slot, Timestamp};
 use bongsu_node::{Line, Wrote};
 use futures_util::future::BoxFuture;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -17,90 +13,17 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use crate::dialect;
+use crate::pulse::{Lives, Pulse};
 
 /// A connection's socket and what is known of its liveliness.
 pub(crate) struct Socket {
     pub(crate) stream: TcpStream,
-    pub(crate) address: IpAddr,
-    opened_ms: i64,
-    heard_ms: AtomicI64,
-    /// When the frame under way was begun; 0 for none.
-    frame_ms: AtomicI64,
-    /// When this side was seen to have finished; 0 while it has not, `FINISHED` until the sweeper has seen it.
-    finished_ms: AtomicI64,
-    /// What was heard is being carried out, and nothing is read meanwhile.
-    busy: AtomicBool,
-    signed_in: AtomicBool,
-    /// The wire format that the client is answered in, by its number; and whether it was pinged since it was heard.
-    slot: AtomicU8,
-    pinged: AtomicBool,
-    ended_by: AtomicU8,
+    pub(crate) pulse: Pulse,
 }
-
-/// Who ended a connection, for the meters.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum EndedBy {
-    Client,
-    SignInTimeout,
-    FrameTimeout,
-    Idle,
-    Refusal,
-    /// The node: an operator, the token's end, a ban, or because it stops.
-    Node,
-}
-
-/// What has run out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum RanOut {
-    SignIn,
-    Frame,
-    Idle,
-    /// Nothing was heard for a while: it is time to ask whether somebody is there.
-    Quiet,
-    /// This side has finished and the other has not for a while.
-    Linger,
-}
-
-/// How long the other side may take to finish after this one.
-const LINGER_MS: u64 = 2_000;
-/// This side has finished, at a time that nobody has looked at yet.
-const FINISHED: i64 = i64::MIN;
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream, address: IpAddr, now: Timestamp) -> Self {
-        Self {
-            stream,
-            address,
-            opened_ms: now.0,
-            heard_ms: AtomicI64::new(now.0),
-            frame_ms: AtomicI64::new(0),
-            finished_ms: AtomicI64::new(0),
-            busy: AtomicBool::new(false),
-            signed_in: AtomicBool::new(false),
-            slot: AtomicU8::new(0),
-            pinged: AtomicBool::new(false),
-            ended_by: AtomicU8::new(0),
-        }
-    }
-
-    /// Notes who ends the connection; the first counts.
-    pub(crate) fn ended_by(&self, who: EndedBy) {
-        let _ = self
-            .ended_by
-            .compare_exchange(EndedBy::Client as u8, who as u8, Relaxed, Relaxed);
-    }
-
-    /// Why the connection ended; `None` if its client ended it.
-    pub(crate) fn cause(&self) -> Option<CloseCause> {
-        match self.ended_by.load(Relaxed) {
-            1 => Some(CloseCause::SignInTimeout),
-            2 => Some(CloseCause::FrameTimeout),
-            3 => Some(CloseCause::Idle),
-            4 => Some(CloseCause::Refused(Refusal::new(Code::InvalidData))),
-            5 => Some(CloseCause::Disconnected),
-            _ => None,
-        }
+    pub(crate) const fn new(stream: TcpStream, pulse: Pulse) -> Self {
+        Self { stream, pulse }
     }
 
     /// Reads what is there: `None` if that is nothing.
@@ -138,71 +61,11 @@ impl Socket {
             Ok(_) | Err(_) => Ok(()),
         }
     }
+}
 
-    /// Notes that something was read, whether a frame is incomplete after it, and whether the one before is complete.
-    pub(crate) fn heard(&self, now: Timestamp, in_frame: bool, completed: bool) {
-        self.heard_ms.store(now.0, Relaxed);
-        self.pinged.store(false, Relaxed);
-        if !in_frame {
-            self.frame_ms.store(0, Relaxed);
-        } else if completed || self.frame_ms.load(Relaxed) == 0 {
-            self.frame_ms.store(now.0, Relaxed);
-        }
-    }
-
-    pub(crate) fn signed_in(&self) {
-        self.signed_in.store(true, Relaxed);
-    }
-
-    /// Notes in which wire format the client is answered.
-    pub(crate) fn speaks(&self, slot: Slot) {
-        self.slot.store(slot as u8, Relaxed);
-    }
-
-    pub(crate) fn slot(&self) -> Slot {
-        dialect::slot_of(self.slot.load(Relaxed))
-    }
-
-    /// Nothing is read for a while because of us: no deadline of the other side runs.
-    pub(crate) fn busy(&self) {
-        self.busy.store(true, Relaxed);
-    }
-
-    /// Reading goes on; what was sent meanwhile counts as heard. `completed` as in [`Self::heard`].
-    pub(crate) fn reads_on(&self, now: Timestamp, in_frame: bool, completed: bool) {
-        self.heard(now, in_frame, completed);
-        self.busy.store(false, Relaxed);
-    }
-
-    /// What has run out by now, if anything.
-    pub(crate) fn ran_out(&self, now: Timestamp, limits: &bongsu_model::Limits) -> Option<RanOut> {
-        let since = |ms: i64| now.ms_since(Timestamp(ms));
-        let finished = self.finished_ms.load(Relaxed);
-        if finished == FINISHED {
-            self.finished_ms.store(now.0, Relaxed);
-            return None;
-        }
-        if finished != 0 {
-            return (since(finished) >= LINGER_MS).then_some(RanOut::Linger);
-        }
-        if self.busy.load(Relaxed) {
-            return None;
-        }
-        if !self.signed_in.load(Relaxed) && since(self.opened_ms) >= limits.sign_in_ms {
-            return Some(RanOut::SignIn);
-        }
-        let frame = self.frame_ms.load(Relaxed);
-        if frame != 0 && since(frame) >= limits.frame_ms {
-            return Some(RanOut::Frame);
-        }
-        let silent_ms = since(self.heard_ms.load(Relaxed));
-        if silent_ms >= limits.idle_ms {
-            return Some(RanOut::Idle);
-        }
-        // Who has not signed in has another deadline, and nothing to answer with.
-        let due = self.signed_in.load(Relaxed) && silent_ms >= limits.ping_interval_ms;
-        let quiet = due && !self.pinged.swap(true, Relaxed);
-        quiet.then_some(RanOut::Quiet)
+impl Lives for Socket {
+    fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 }
 
@@ -231,7 +94,7 @@ impl Line for Socket {
     fn finish(&self) {
         // The other side still sends until it hears of it; closing at once would cost it what it was sent last.
         let _ = SockRef::from(&self.stream).shutdown(std::net::Shutdown::Write);
-        self.finished_ms.store(FINISHED, Relaxed);
+        self.pulse.finished();
     }
 
     fn abort(&self) {

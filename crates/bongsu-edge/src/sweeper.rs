@@ -10,7 +10,7 @@ use bongsu_node::{Mailbox, Node, Setting};
 use parking_lot::Mutex;
 
 use crate::dialect;
-use crate::socket::{EndedBy, RanOut, Socket};
+use crate::pulse::{EndedBy, Lives, RanOut};
 
 /// The open connections of one listener.
 #[derive(Default)]
@@ -26,17 +26,14 @@ struct Slab {
 
 #[derive(Clone)]
 struct Watched {
-    socket: Arc<Socket>,
+    lives: Arc<dyn Lives>,
     mailbox: Arc<Mailbox>,
 }
 
 impl Sweeper {
     /// Watches a connection until [`Self::forget`] with the number that this returns.
-    pub(crate) fn watch(&self, socket: &Arc<Socket>, mailbox: &Arc<Mailbox>) -> usize {
-        let watched = Some(Watched {
-            socket: Arc::clone(socket),
-            mailbox: Arc::clone(mailbox),
-        });
+    pub(crate) fn watch(&self, lives: Arc<dyn Lives>, mailbox: Arc<Mailbox>) -> usize {
+        let watched = Some(Watched { lives, mailbox });
         let mut open = self.open.lock();
         if let Some(index) = open.free.pop() {
             open.watched[index] = watched;
@@ -44,6 +41,11 @@ impl Sweeper {
         }
         open.watched.push(watched);
         open.watched.len() - 1
+    }
+
+    /// Watches a connection elsewhere from now on: it has changed its transport.
+    pub(crate) fn follow(&self, index: usize, lives: Arc<dyn Lives>, mailbox: Arc<Mailbox>) {
+        self.open.lock().watched[index] = Some(Watched { lives, mailbox });
     }
 
     pub(crate) fn forget(&self, index: usize) {
@@ -57,7 +59,7 @@ impl Sweeper {
         let notice = Notice::Closed(Closing::new(CloseCause::ShuttingDown));
         for watched in self.all() {
             if !watched.mailbox.is_closed() {
-                let last = dialect::of(watched.socket.slot(), with.limits).notice(&notice, with);
+                let last = dialect::of(watched.lives.pulse().slot(), with.limits).notice(&notice, with);
                 watched.mailbox.close(Some(&last));
             }
         }
@@ -81,7 +83,7 @@ impl Sweeper {
         let open = self.open.lock();
         let watched = open.watched.iter().flatten();
         watched
-            .filter_map(|it| Some((it.clone(), it.socket.ran_out(now, limits)?)))
+            .filter_map(|it| Some((it.clone(), it.lives.pulse().ran_out(now, limits)?)))
             .collect()
     }
 }
@@ -117,9 +119,11 @@ pub(crate) async fn run(sweeper: Weak<Sweeper>, node: Weak<Node>, locale: Locale
         let now = node.ports.clock.now();
         for (watched, what) in sweeper.ran_out(now, &node.ports.limits) {
             let with = dialect::setting(locale, now, &node.ports.limits);
-            let speaks = dialect::of(watched.socket.slot(), &node.ports.limits);
-            if what == RanOut::Quiet {
-                if let Some(ping) = speaks.ping(with) {
+            let speaks = dialect::of(watched.lives.pulse().slot(), &node.ports.limits);
+            if what == RanOut::Ping {
+                let pulse = watched.lives.pulse();
+                let ping = pulse.own_ping().or_else(|| speaks.ping(with));
+                if let Some(ping) = ping {
                     // Whose control lane is full does not read, and will be found idle.
                     watched.mailbox.push(Lane::Control, &ping);
                 }
@@ -135,12 +139,12 @@ pub(crate) async fn run(sweeper: Weak<Sweeper>, node: Weak<Node>, locale: Locale
                     watched.mailbox.abort();
                     continue;
                 }
-                RanOut::Quiet => continue,
+                RanOut::Ping => continue,
                 RanOut::SignIn => (EndedBy::SignInTimeout, CloseCause::SignInTimeout),
                 RanOut::Frame => (EndedBy::FrameTimeout, CloseCause::FrameTimeout),
                 RanOut::Idle => (EndedBy::Idle, CloseCause::Idle),
             };
-            watched.socket.ended_by(who);
+            watched.lives.pulse().ended_by(who);
             let notice = Notice::Closed(Closing::new(cause));
             watched.mailbox.close(Some(&speaks.notice(&notice, with)));
         }
@@ -150,6 +154,9 @@ pub(crate) async fn run(sweeper: Weak<Sweeper>, node: Weak<Node>, locale: Locale
 /// Often enough that no deadline is late by more than a quarter of itself, or half a second.
 fn interval(limits: &Limits) -> Duration {
     let shortest = limits.sign_in_ms.min(limits.frame_ms).min(limits.idle_ms);
-    let shortest = shortest.min(limits.ping_interval_ms);
+    let shortest = shortest
+        .min(limits.ping_interval_ms)
+        .min(limits.engine_ping_interval_ms)
+        .min(limits.engine_ping_timeout_ms);
     Duration::from_millis((shortest / 4).clamp(20, 500))
 }

@@ -19,7 +19,8 @@ use crate::admission::Admission;
 use crate::codec::Codec;
 use crate::conn::Conn;
 use crate::dialect;
-use crate::meters::{self, Meters, TurnedAway};
+use crate::meters::{self, Meters, Transport, TurnedAway};
+use crate::pulse::{Heartbeat, Lives, Pulse};
 use crate::socket::Socket;
 use crate::sweeper::{self, Sweeper};
 
@@ -97,6 +98,7 @@ fn accept(service: &TcpService, sweeper: &Arc<Sweeper>, stream: TcpStream, addre
         sweeper,
         locale: service.locale,
         protocol: meters::Protocol::Action,
+        heartbeat: Heartbeat::Quiet,
     };
     let (mut conn, watched) = opened.conn(stream, address.ip(), permit, ActionCodec::new());
     tokio::spawn(async move {
@@ -112,6 +114,7 @@ pub(crate) struct Opened<'a> {
     pub(crate) sweeper: &'a Arc<Sweeper>,
     pub(crate) locale: Locale,
     pub(crate) protocol: meters::Protocol,
+    pub(crate) heartbeat: Heartbeat,
 }
 
 impl Opened<'_> {
@@ -123,13 +126,10 @@ impl Opened<'_> {
         permit: P,
         codec: C,
     ) -> (Conn<C>, Watch<P>) {
-        let options = SockRef::from(&stream);
-        // Without them the connection still works, only less well.
-        let _ = options.set_tcp_nodelay(true);
-        let _ = options.set_tcp_user_timeout(Some(USER_TIMEOUT));
-        let _ = options.set_tcp_notsent_lowat(UNSENT_BYTES);
+        ready(&stream);
         let ports = &self.node.ports;
-        let socket = Arc::new(Socket::new(stream, address, ports.clock.now()));
+        let pulse = Pulse::new(self.heartbeat, address, ports.clock.now(), &ports.limits);
+        let socket = Arc::new(Socket::new(stream, pulse));
         let line: Arc<Socket> = Arc::clone(&socket);
         let mailbox = Mailbox::new(
             line,
@@ -138,18 +138,25 @@ impl Opened<'_> {
             Arc::clone(&ports.clock),
             Arc::clone(&self.node.counters),
         );
-        self.meters.connection_opened(self.protocol);
-        let watched = Watch {
-            index: self.sweeper.watch(&socket, &mailbox),
-            sweeper: Arc::clone(self.sweeper),
-            meters: Arc::clone(self.meters),
-            protocol: self.protocol,
-            socket: Arc::clone(&socket),
-            _permit: permit,
+        let socketio = self.protocol == meters::Protocol::Socketio;
+        let watched = Watched {
+            lives: Arc::<Socket>::clone(&socket),
+            mailbox: Arc::clone(&mailbox),
+            transport: socketio.then_some(Transport::WebSocket),
         };
+        let watch = Watch::new(self, watched, permit);
         let conn = Conn::new(self.node, self.meters, self.locale, codec, socket, mailbox);
-        (conn, watched)
+        (conn, watch)
     }
+}
+
+/// Sets a socket that was accepted up for small frames.
+pub(crate) fn ready(stream: &TcpStream) {
+    let options = SockRef::from(stream);
+    // Without them the connection still works, only less well.
+    let _ = options.set_tcp_nodelay(true);
+    let _ = options.set_tcp_user_timeout(Some(USER_TIMEOUT));
+    let _ = options.set_tcp_notsent_lowat(UNSENT_BYTES);
 }
 
 /// Completes when it is time to stop, or when nobody is left to say so.
@@ -157,21 +164,58 @@ async fn said(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
-/// Keeps a connection watched and admitted as long as its task lives, however that ends.
+/// A connection as it is watched.
+pub(crate) struct Watched {
+    pub(crate) lives: Arc<dyn Lives>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// What carries it, where a protocol has several.
+    pub(crate) transport: Option<Transport>,
+}
+
+/// Keeps a connection watched, counted and admitted as long as its task lives, however that ends.
 pub(crate) struct Watch<P> {
     sweeper: Arc<Sweeper>,
     index: usize,
     meters: Arc<Meters>,
     protocol: meters::Protocol,
-    socket: Arc<Socket>,
-    _permit: P,
+    transport: Option<Transport>,
+    lives: Arc<dyn Lives>,
+    permit: P,
+}
+
+impl<P> Watch<P> {
+    /// Watches a connection from now on.
+    pub(crate) fn new(opened: &Opened<'_>, watched: Watched, permit: P) -> Self {
+        opened.meters.connection_opened(opened.protocol);
+        opened.meters.carried(None, watched.transport);
+        Self {
+            index: opened.sweeper.watch(Arc::clone(&watched.lives), watched.mailbox),
+            sweeper: Arc::clone(opened.sweeper),
+            meters: Arc::clone(opened.meters),
+            protocol: opened.protocol,
+            transport: watched.transport,
+            lives: watched.lives,
+            permit,
+        }
+    }
+
+    /// Watches the same connection on another transport, which has a place of its own.
+    pub(crate) fn follows(&mut self, watched: Watched, permit: P) {
+        self.meters.carried(self.transport, watched.transport);
+        self.sweeper
+            .follow(self.index, Arc::clone(&watched.lives), watched.mailbox);
+        self.transport = watched.transport;
+        self.lives = watched.lives;
+        self.permit = permit;
+    }
 }
 
 impl<P> Drop for Watch<P> {
     fn drop(&mut self) {
         self.sweeper.forget(self.index);
+        self.meters.carried(self.transport, None);
         self.meters
-            .connection_closed(self.protocol, self.socket.cause().as_ref());
+            .connection_closed(self.protocol, self.lives.pulse().cause().as_ref());
     }
 }
 

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use bongsu_model::{Connect, Locale, Recover};
 use bongsu_node::Node;
 use bongsu_wire::websocket::{accept_key, choose_subprotocol, negotiate_deflate};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade;
 use serde::Deserialize;
@@ -25,6 +25,7 @@ use crate::admission::Permit;
 use crate::codec::{Subprotocol, WebSocketCodec, sign_in_tag};
 use crate::meters::{Meters, Protocol};
 use crate::origin::{Origins, Stranger};
+use crate::pulse::Heartbeat;
 use crate::sweeper::Sweeper;
 use crate::tcp::Opened;
 
@@ -125,23 +126,15 @@ impl WebSockets {
         let these = Arc::clone(self);
         // The task that waits for the upgrade is not the one that serves: it is larger, and gone when it is done.
         tokio::spawn(async move {
-            if let Ok(upgraded) = upgrading.await {
-                these.serve(upgraded, first);
+            if let Some((stream, read)) = upgraded(upgrading).await {
+                these.serve(stream, read, first);
             }
         });
         Ok(settled.answer())
     }
 
     fn settle(&self, headers: &HeaderMap) -> Result<Settled, NotUpgraded> {
-        if !names(headers, &CONNECTION, "upgrade") || !names(headers, &UPGRADE, "websocket") {
-            return Err(NotUpgraded::NoHandshake);
-        }
-        if only(headers, &SEC_WEBSOCKET_VERSION) != Some("13") {
-            return Err(NotUpgraded::Version);
-        }
-        let accept = only(headers, &SEC_WEBSOCKET_KEY)
-            .and_then(accept_key)
-            .ok_or(NotUpgraded::NoHandshake)?;
+        let accept = accept(headers)?;
         let subprotocol = match joined(headers, &SEC_WEBSOCKET_PROTOCOL) {
             Some(offered) => {
                 Some(choose_subprotocol(&offered, &Subprotocol::NAMES).ok_or(NotUpgraded::Subprotocol)?)
@@ -156,26 +149,19 @@ impl WebSockets {
         })
     }
 
-    fn serve(&self, upgraded: Upgraded, first: First) {
-        let parts = match upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-            Ok(parts) => parts,
-            Err(_) => {
-                tracing::error!("an upgraded connection was not on a socket of ours; it is dropped");
-                return;
-            }
-        };
+    fn serve(&self, stream: TcpStream, read: Vec<u8>, first: First) {
         let opened = Opened {
             node: &self.node,
             meters: &self.meters,
             sweeper: &self.sweeper,
             locale: first.locale,
             protocol: Protocol::WebSocket,
+            heartbeat: Heartbeat::Quiet,
         };
         let codec = WebSocketCodec::new(first.speaks, first.deflates);
-        let (stream, address) = (parts.io.into_inner(), first.peer.address);
+        let address = first.peer.address;
         let (mut conn, watched) = opened.conn(stream, address, first.peer.permit, codec);
         let connect = first.connect.map(|connect| (sign_in_tag(first.speaks), connect));
-        let read = parts.read_buf.to_vec();
         if connect.is_none() && read.is_empty() {
             tokio::spawn(async move {
                 conn.run().await;
@@ -218,13 +204,8 @@ struct First {
 
 impl Settled {
     fn answer(self) -> Response {
-        let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+        let mut response = switching(self.accept);
         let headers = response.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        if let Ok(accept) = HeaderValue::try_from(self.accept) {
-            headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-        }
         if let Some(subprotocol) = self.subprotocol {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
         }
@@ -232,6 +213,43 @@ impl Settled {
             headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate));
         }
         response
+    }
+}
+
+/// What answers the key of a request that asks for a WebSocket as RFC 6455 says.
+pub(crate) fn accept(headers: &HeaderMap) -> Result<String, NotUpgraded> {
+    if !names(headers, &CONNECTION, "upgrade") || !names(headers, &UPGRADE, "websocket") {
+        return Err(NotUpgraded::NoHandshake);
+    }
+    if only(headers, &SEC_WEBSOCKET_VERSION) != Some("13") {
+        return Err(NotUpgraded::Version);
+    }
+    only(headers, &SEC_WEBSOCKET_KEY)
+        .and_then(accept_key)
+        .ok_or(NotUpgraded::NoHandshake)
+}
+
+/// The answer that the protocol changes.
+pub(crate) fn switching(accept: String) -> Response {
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::try_from(accept) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}
+
+/// The socket of an upgraded connection, and what was read of it already.
+pub(crate) async fn upgraded(upgrading: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {
+    let upgraded = upgrading.await.ok()?;
+    match upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => Some((parts.io.into_inner(), parts.read_buf.to_vec())),
+        Err(_) => {
+            tracing::error!("an upgraded connection was not on a socket of ours; it is dropped");
+            None
+        }
     }
 }
 

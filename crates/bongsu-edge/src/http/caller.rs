@@ -94,7 +94,7 @@ fn by_key(app: &App, key: &HeaderValue) -> Result<Caller, Problem> {
 }
 
 /// The token of `Bearer <token>`.
-pub(super) fn bearer(value: &HeaderValue) -> Option<&str> {
+pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim_matches(' ');
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)

@@ -42,3 +42,5 @@ pub use asyncapi::{asyncapi_json, asyncapi_yaml};
 pub use openapi::{openapi, openapi_yaml};
 pub use serve::serve;
 pub use service::{HttpParts, HttpService, Listening, SocketioOptions};
+
+pub(crate) use caller::bearer;

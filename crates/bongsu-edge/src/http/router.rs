@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 use bongsu_model::Code;
 
 use super::problem::{Problem, Says};
@@ -14,6 +14,7 @@ use super::{
     announcements, asyncapi, audit, blocks, caller, docs, idempotency, members, messages, metrics, outer,
     probes, rooms, sessions, status, tokens, users, video_rooms, websocket,
 };
+use crate::engine::Engine;
 
 /// All of it.
 pub(super) fn router(app: &App) -> Router {
@@ -60,7 +61,7 @@ pub(super) fn router(app: &App) -> Router {
         .route("/audit", get(audit::list))
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::carry_out))
         .route_layer(from_fn_with_state(Arc::clone(app), caller::authenticate));
-    Router::new()
+    engines(app)
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/version", get(probes::version))
@@ -79,6 +80,17 @@ pub(super) fn router(app: &App) -> Router {
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(app), outer::outer))
         .with_state(Arc::clone(app))
+}
+
+/// Engine.IO, with and without the slash at the end of its path. By every method: clients know its own refusals.
+fn engines(app: &App) -> Router<App> {
+    app.engines.iter().fold(Router::new(), |router, engine| {
+        let answer = |engine: Arc<Engine>| any(move |request| async move { engine.answer(request).await });
+        let path = engine.path();
+        router
+            .route(path, answer(Arc::clone(engine)))
+            .route(&format!("{path}/"), answer(Arc::clone(engine)))
+    })
 }
 
 async fn no_route() -> Problem {

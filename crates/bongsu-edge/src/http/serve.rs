@@ -79,11 +79,13 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
     }
     drop(listener);
     drop(stopping);
+    service.app.engines.iter().for_each(|engine| engine.stop());
     let drain = Duration::from_millis(service.app.limits().drain_ms);
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(drain, all).await.is_err() {
         tracing::warn!("HTTP requests were cut that did not end in the time for draining");
     }
+    service.app.engines.iter().for_each(|engine| engine.abort());
     sweeper::end_all(&websockets.sweeper, &websockets.node, websockets.locale).await;
 }
 

@@ -16,6 +16,7 @@ use super::metrics;
 use super::router;
 use crate::admission::Admission;
 use crate::auth::ApiKeys;
+use crate::engine::{Engine, EngineParts, Meet};
 use crate::meters::Meters;
 use crate::origin::Origins;
 use crate::websocket::WebSockets;
@@ -96,6 +97,7 @@ pub(super) struct Shared {
     pub(super) cors_origins: Vec<Arc<str>>,
     pub(super) advertise: Option<Advertised>,
     pub(super) websockets: Arc<WebSockets>,
+    pub(super) engines: Vec<Arc<Engine>>,
     pub(super) listening: Mutex<Vec<Listening>>,
     pub(super) connections: AtomicUsize,
     pub(super) in_flight: InFlight,
@@ -112,6 +114,13 @@ impl HttpService {
     /// The API over a node.
     #[must_use]
     pub fn new(parts: HttpParts) -> Self {
+        Self::speaking(parts, Vec::new())
+    }
+
+    /// As [`Self::new`], with other partners for Engine.IO than those of the product: each at its path, which begins and
+    /// ends with a slash.
+    #[must_use]
+    pub fn speaking(parts: HttpParts, partners: Vec<(Arc<str>, Meet)>) -> Self {
         let requests_max = parts
             .node
             .ports
@@ -130,7 +139,17 @@ impl HttpService {
             },
             deflates: parts.permessage_deflate,
         });
+        let engines = partners.into_iter().map(|(path, meet)| {
+            Engine::new(EngineParts {
+                path: path.trim_end_matches('/').into(),
+                meet,
+                websockets: Arc::clone(&websockets),
+                admission: Arc::clone(&parts.admission),
+                sticky_cookie: parts.socketio.sticky_cookie.clone(),
+            })
+        });
         let app = Arc::new(Shared {
+            engines: engines.collect(),
             websockets,
             node: parts.node,
             api_keys: RwLock::new(parts.api_keys),
