@@ -161,13 +161,7 @@ impl Meters {
                 "protocol",
                 Protocol::NAMES,
             ),
-            carried: by(
-                it,
-                "bongsu_socketio_connections",
-                "Connections of Socket.IO that are open, by what carries them",
-                "transport",
-                Transport::NAMES,
-            ),
+            carried: carried(it),
             turned_away: by(
                 it,
                 "bongsu_connections_refused",
@@ -335,6 +329,18 @@ where
     let family = Family::default();
     registry.register(name, help, family.clone());
     family
+}
+
+/// One handle for each transport of Socket.IO.
+fn carried(registry: &mut Registry) -> [Gauge; 2] {
+    let help = "Connections of Socket.IO, by what carries them";
+    by(
+        registry,
+        "bongsu_socketio_connections",
+        help,
+        "transport",
+        Transport::NAMES,
+    )
 }
 
 /// One handle for each verb and outcome.
