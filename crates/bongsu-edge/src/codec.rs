@@ -22,6 +22,9 @@ pub(crate) trait Codec: Send {
     /// Whether something was begun and is not complete: the time for it runs.
     fn in_frame(&self) -> bool;
 
+    /// Whether there is a session, now that all that was heard is carried out.
+    fn settled(&mut self, _signed_in: bool) {}
+
     /// In which wire format the client is answered.
     fn slot(&self) -> Slot;
 }

@@ -219,7 +219,8 @@ impl<C: Codec> Conn<C> {
             .is_some_and(|session| session.is_cut())
     }
 
-    fn reads_on(&self, completed: bool) {
+    fn reads_on(&mut self, completed: bool) {
+        self.codec.settled(self.conversation.session().is_some());
         self.socket.pulse.speaks(self.codec.slot());
         let now = self.conversation.node().ports.clock.now();
         let signed_in = self.conversation.session().is_some();

@@ -169,6 +169,10 @@ impl Codec for EngineCodec {
         self.decoder.in_frame() || self.ear.partner.in_frame()
     }
 
+    fn settled(&mut self, signed_in: bool) {
+        self.ear.partner.settled(signed_in);
+    }
+
     fn slot(&self) -> Slot {
         self.ear.partner.slot()
     }

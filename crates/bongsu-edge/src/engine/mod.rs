@@ -17,4 +17,5 @@ mod session;
 mod sessions;
 
 pub use partner::{Arrived, Meet, Partner};
+pub(crate) use partner::{CHAT_PATH, chat};
 pub(crate) use service::{Engine, EngineParts};

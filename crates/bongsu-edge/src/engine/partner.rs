@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bongsu_model::{Fatal, Incoming, Slot};
 use bongsu_wire::incoming::Rules;
+use bongsu_wire::socketio::chat::Chat;
+use bongsu_wire::socketio::connection::Connection;
 use bongsu_wire::socketio::engine::{Heard, Version};
 
 /// Makes sense of the messages of one connection.
@@ -21,6 +23,9 @@ pub trait Partner: Send {
 
     /// Whether something was begun and is not complete: the time for it runs.
     fn in_frame(&self) -> bool;
+
+    /// Whether there is a session, now that all that was heard is carried out.
+    fn settled(&mut self, signed_in: bool);
 
     /// In which wire format the client is answered.
     fn slot(&self) -> Slot;
@@ -39,3 +44,40 @@ pub struct Arrived {
 
 /// Finds each connection its partner.
 pub type Meet = Arc<dyn Fn(Arrived) -> Box<dyn Partner> + Send + Sync>;
+
+/// Where the product's own is.
+pub(crate) const CHAT_PATH: &str = "/socket.io/";
+
+/// The chat on Socket.IO.
+pub(crate) fn chat() -> Meet {
+    Arc::new(|arrived| {
+        let Arrived {
+            version,
+            public_id,
+            token,
+        } = arrived;
+        Box::new(Connection::new(version, public_id, token, Chat::new()))
+    })
+}
+
+impl Partner for Connection<Chat> {
+    fn opened(&mut self, rules: &Rules<'_>, out: &mut Vec<Incoming>) {
+        Self::opened(self, rules, out);
+    }
+
+    fn hear(&mut self, heard: Heard<'_>, rules: &Rules<'_>, out: &mut Vec<Incoming>) -> Result<(), Fatal> {
+        Self::hear(self, heard, rules, out)
+    }
+
+    fn in_frame(&self) -> bool {
+        Self::in_frame(self)
+    }
+
+    fn settled(&mut self, signed_in: bool) {
+        self.application_mut().settled(signed_in);
+    }
+
+    fn slot(&self) -> Slot {
+        Self::slot(self)
+    }
+}

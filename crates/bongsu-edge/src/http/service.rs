@@ -16,7 +16,7 @@ use super::metrics;
 use super::router;
 use crate::admission::Admission;
 use crate::auth::ApiKeys;
-use crate::engine::{Engine, EngineParts, Meet};
+use crate::engine::{self, CHAT_PATH, Engine, EngineParts, Meet};
 use crate::meters::Meters;
 use crate::origin::Origins;
 use crate::websocket::WebSockets;
@@ -114,7 +114,8 @@ impl HttpService {
     /// The API over a node.
     #[must_use]
     pub fn new(parts: HttpParts) -> Self {
-        Self::speaking(parts, Vec::new())
+        let chat = parts.socketio.enabled.then(|| (CHAT_PATH.into(), engine::chat()));
+        Self::speaking(parts, chat.into_iter().collect())
     }
 
     /// As [`Self::new`], with other partners for Engine.IO than those of the product: each at its path, which begins and
