@@ -126,14 +126,12 @@ impl Payloads {
 
     /// One text of version 3, and whether it closes. A client of Socket.IO 1 has encoded it twice.
     fn record(&mut self, record: &str, each: &mut dyn FnMut(Heard<'_>)) -> Result<bool, Violation> {
-        if record.is_ascii() {
+        if self.wide || record.is_ascii() {
             return Ok(hand(packets::text(Version::V3, record)?, each));
         }
         let once = records::latin_1(record);
-        self.wide |= once.is_none();
-        let twice = once
-            .filter(|_| !self.wide)
-            .and_then(|bytes| String::from_utf8(bytes).ok());
+        self.wide = once.is_none();
+        let twice = once.and_then(|bytes| String::from_utf8(bytes).ok());
         let heard = packets::text(Version::V3, twice.as_deref().unwrap_or(record))?;
         Ok(hand(heard, each))
     }

@@ -11,12 +11,15 @@ use super::Version;
 use super::decode::SEPARATOR;
 use super::frames::frames;
 use super::packets::BINARY_MESSAGE;
-use super::records::{BINARY, END_OF_LENGTH, TEXT};
+use super::records::{BINARY, END_OF_LENGTH, TEXT, units_of};
 use crate::websocket::Opcode;
 
 const TEXT_TYPE: &str = "text/plain; charset=UTF-8";
 const OCTETS_TYPE: &str = "application/octet-stream";
 const SCRIPT_TYPE: &str = "text/javascript; charset=UTF-8";
+
+/// A UTF-16 unit as `\uXXXX`.
+const ESCAPE_BYTES: usize = 6;
 
 /// Digits of a script's number that count.
 const SCRIPT_DIGITS_MAX: usize = 10;
@@ -177,10 +180,9 @@ fn records(out: &mut Writer, packet: Packet<'_>) {
         Packet::Text(text) => {
             let text = std::str::from_utf8(text).expect("a text frame of ours is utf-8");
             let (head, json) = text.split_at(memchr::memchr(b'"', text.as_bytes()).unwrap_or(text.len()));
-            let escaped = |it: char| if it.is_ascii() { 1 } else { it.len_utf16() * 6 };
-            out.number(
-                head.chars().map(char::len_utf16).sum::<usize>() + json.chars().map(escaped).sum::<usize>(),
-            );
+            let ascii = json.bytes().filter(u8::is_ascii).count();
+            let escapes = units_of(json.as_bytes()) - ascii;
+            out.number(units_of(head.as_bytes()) + ascii + ESCAPE_BYTES * escapes);
             out.body.push(b':');
             out.body.extend_from_slice(head.as_bytes());
             escape(&mut out.body, json);
@@ -218,19 +220,23 @@ fn typed(bytes: &[u8]) -> (u8, &[u8]) {
 /// Copies, with each character beyond ASCII as the escapes of its UTF-16 units.
 fn escape(out: &mut Vec<u8>, json: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
+    let digit = |unit: u16, shift: u32| HEX[usize::from(unit >> shift & 15)];
     let mut rest = json;
     while let Some(at) = rest.bytes().position(|byte| !byte.is_ascii()) {
-        let (plain, after) = rest.split_at(at);
-        out.extend_from_slice(plain.as_bytes());
-        let character = after
-            .chars()
-            .next()
-            .expect("a byte beyond ascii begins a character");
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            out.extend_from_slice(b"\\u");
-            out.extend([12, 8, 4, 0].map(|shift| HEX[usize::from(*unit >> shift & 15)]));
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        let mut characters = rest[at..].chars();
+        for character in characters.by_ref() {
+            if character.is_ascii() {
+                out.push(character as u8);
+                break;
+            }
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let [a, b, c, d] = [12, 8, 4, 0].map(|shift| digit(*unit, shift));
+                let escape: [u8; ESCAPE_BYTES] = [b'\\', b'u', a, b, c, d];
+                out.extend_from_slice(&escape);
+            }
         }
-        rest = &after[character.len_utf8()..];
+        rest = characters.as_str();
     }
     out.extend_from_slice(rest.as_bytes());
 }

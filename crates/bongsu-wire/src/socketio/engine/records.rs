@@ -35,19 +35,37 @@ pub(super) fn split(text: &str) -> Result<(&str, &str), Violation> {
 
 /// The index after so many UTF-16 units, if a character ends there.
 fn end_of(text: &str, units: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
     // A unit is at least a byte.
-    if text.as_bytes().get(..units)?.is_ascii() {
+    if bytes.get(..units)?.is_ascii() {
         return Some(units);
     }
-    let (mut seen, mut end) = (0, 0);
-    for character in text.chars() {
-        if seen >= units {
+    let (mut seen, mut at) = (0, 0);
+    // Perf: `decode_v3_korean`; whole chunks are counted without looking at characters.
+    for chunk in bytes.chunks_exact(32) {
+        let more = seen + units_of(chunk);
+        if more > units {
             break;
         }
-        seen += character.len_utf16();
-        end += character.len_utf8();
+        (seen, at) = (more, at + chunk.len());
     }
-    (seen == units).then_some(end)
+    while let Some(&byte) = bytes.get(at) {
+        let of_it = units_of(&[byte]);
+        if of_it > 0 && seen >= units {
+            break;
+        }
+        (seen, at) = (seen + of_it, at + 1);
+    }
+    (seen == units).then_some(at)
+}
+
+/// The UTF-16 units of the characters that begin among these bytes of UTF-8.
+pub(super) fn units_of(utf8: &[u8]) -> usize {
+    // Every byte but those that continue a character begins one, and those from 0xf0 on begin a pair of surrogates.
+    let begins = |byte: u8| u8::from(byte & 0xc0 != 0x80) + u8::from(byte >= 0xf0);
+    // Sums of at most 32 fit a byte, which lets a compiler add many at once.
+    let chunk = |bytes: &[u8]| usize::from(bytes.iter().fold(0_u8, |sum, byte| sum + begins(*byte)));
+    utf8.chunks(32).map(chunk).sum()
 }
 
 /// The first record among bytes, and what follows it.
@@ -87,5 +105,43 @@ fn length(digits: &[u8], zero: u8) -> Result<usize, Violation> {
 
 /// The characters as bytes of Latin-1; `None` if there is one that it does not have.
 pub(super) fn latin_1(text: &str) -> Option<Vec<u8>> {
-    text.chars().map(|it| u8::try_from(u32::from(it)).ok()).collect()
+    // From here on, what begins a character begins one beyond it.
+    if text.bytes().any(|byte| byte >= 0xc4) {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        bytes.push(u8::try_from(u32::from(character)).ok()?);
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_counted_as_by_utf_16() {
+        let text = "a é 가 \u{ffff} 😀 \u{10ffff} ".repeat(9);
+        let mut units = 0;
+        for (at, character) in text.char_indices() {
+            assert_eq!(units_of(&text.as_bytes()[..at]), units, "{at}");
+            assert_eq!(end_of(&text, units), Some(at));
+            units += character.len_utf16();
+            if character.len_utf16() == 2 {
+                assert_eq!(end_of(&text, units - 1), None, "inside a character");
+            }
+        }
+        assert_eq!(end_of(&text, units), Some(text.len()));
+        assert_eq!(end_of(&text, units + 1), None);
+        assert_eq!(end_of(&text, usize::MAX), None);
+    }
+
+    #[test]
+    fn latin_1_ends_at_ff() {
+        assert_eq!(latin_1("a\u{80}\u{ff}"), Some(vec![b'a', 0x80, 0xff]));
+        for beyond in ["\u{100}", "a\u{17f}", "가", "😀"] {
+            assert_eq!(latin_1(beyond), None, "{beyond}");
+        }
+    }
 }
