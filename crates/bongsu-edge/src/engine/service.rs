@@ -68,6 +68,11 @@ impl Engine {
         &self.path
     }
 
+    /// What the ids of sessions on this node begin with.
+    pub(crate) fn node_tag(&self) -> String {
+        self.tag.text()
+    }
+
     /// Whether a request to this path is for this engine.
     pub(crate) fn serves(&self, path: &str) -> bool {
         path.strip_prefix(&*self.path)

@@ -29,7 +29,7 @@ const POLICIES: [&str; 2] = ["two", "least"];
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
     "host": "https://ws-1.example", "port": 443, "num_connection": 3,
-    "node_id": "node-1", "version": "0.1.0", "started_at": "2026-01-01T12:00:00.000Z", "uptime_ms": 1000,
+    "node_id": "node-1", "node_tag": "1a2b3c4d", "version": "0.1.0", "started_at": "2026-01-01T12:00:00.000Z", "uptime_ms": 1000,
     "connections": 4, "sessions": 3, "users_online": 2, "rooms": 1, "video_rooms": 0, "http_connections": 1,
     "listeners": [{ "name": "tcp", "address": "127.0.0.1:12345" }]
 }))]
@@ -41,6 +41,9 @@ pub(super) struct StatusView {
     num_connection: usize,
     /// The node that answers; what follows is about it.
     node_id: String,
+    /// What the ids of its Socket.IO sessions begin with, for load balancers; absent where Socket.IO is switched off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node_tag: Option<String>,
     #[schema(value_type = String)]
     version: &'static str,
     started_at: String,
@@ -213,6 +216,7 @@ fn view(app: &App, chosen: &Known) -> StatusView {
         port: chosen.at.port,
         num_connection: chosen.connections,
         node_id: node.id.to_string(),
+        node_tag: app.engines.first().map(|engine| engine.node_tag()),
         version: app.version,
         started_at: app.started_at.to_string(),
         uptime_ms: node.now().ms_since(app.started_at),
