@@ -9,6 +9,9 @@
     reason = "a test, though clippy cannot see it without the harness"
 )]
 
+#[path = "fakes/polling.rs"]
+mod polling;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -48,6 +51,10 @@ fn tests() {
         ),
         ("paced_messages_arrive", paced_messages_arrive),
         ("a_load_is_a_share_of_saturation", a_load_is_a_share_of_saturation),
+        (
+            "users_who_poll_are_answered_and_answer_heartbeats",
+            users_who_poll_are_answered_and_answer_heartbeats,
+        ),
         (
             "a_websocket_that_is_not_opened_is_reported",
             a_websocket_that_is_not_opened_is_reported,
@@ -222,6 +229,39 @@ fn a_load_is_a_share_of_saturation() {
     );
     let p99 = report.rows.iter().find(|row| row.what == "latency p99").unwrap();
     assert!(p99.goal.is_some() && p99.figure > Some(0.0), "{report}");
+}
+
+fn users_who_poll_are_answered_and_answer_heartbeats() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let http = listener.local_addr().unwrap();
+    let sessions = polling::serve(listener);
+    let mut options = small(Scenario::Echo);
+    options.protocol = Protocol::SocketioPolling;
+    options.target = Target::External {
+        tcp: http,
+        http: Some(http),
+        pid: std::process::id(),
+    };
+    let report = measure(&options).unwrap();
+    let throughput = report.rows.iter().find(|row| row.unit == "/s").unwrap();
+    assert!(
+        throughput.figure > Some(0.0) && throughput.floor > Some(0.0),
+        "{report}"
+    );
+    assert!(
+        report
+            .notes
+            .iter()
+            .any(|note| note.contains("the floor speaks socketio")),
+        "{report}"
+    );
+    let (pings, pongs) = sessions.heartbeats();
+    let users = (options.connections() * options.rounds) as u64;
+    assert!(pongs > 0 && pongs <= pings, "{pongs} of {pings}");
+    assert!(
+        pings - pongs <= users,
+        "at most each user's last one is not answered: {pongs} of {pings}"
+    );
 }
 
 fn a_websocket_that_is_not_opened_is_reported() {
