@@ -4,7 +4,7 @@
 //! Invariant: a heartbeat is told only in a poll; what is asked on one connection is answered in the poll of another.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 
