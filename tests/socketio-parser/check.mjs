@@ -1,5 +1,6 @@
-// Our codec against the parsers that clients of Socket.IO 1 to 4 are made with, both ways: what we say is what they
-// read, what they say is what we read, and what is damaged we never read as something else than they do.
+// Our codec against the parsers that clients of Socket.IO 1 to 4 are made with, in Node and in a page, both ways: what
+// we say is what they read, what they say is what we read, and what is damaged we never read as something else than they
+// do.
 // Usage: node check.mjs <the example socketio_lines> [seed] [rounds]
 
 import { execFileSync } from "node:child_process";
@@ -10,6 +11,9 @@ import { PACKETS, TEXTS, chance, value } from "./chance.mjs";
 const require = createRequire(import.meta.url);
 const sio = { 4: require("socket.io-parser"), 3: require("socket.io-parser-3") };
 const eio = { 5: require("engine.io-parser"), 2: require("engine.io-parser-2"), 1: require("engine.io-parser-1") };
+// The same two as a page has them: other code, with other types for bytes.
+const PAGE = { "2 in a page": "engine.io-parser-2/lib/browser.js", "1 in a page": "engine.io-parser-1/lib/browser.js" };
+for (const [name, path] of Object.entries(PAGE)) eio[name] = require(path);
 
 const [lines, seed = "1", rounds = "600"] = process.argv.slice(2);
 const random = chance(Number(seed));
@@ -102,8 +106,9 @@ function packet({ packet: text, read }) {
 
 // Engine.IO's payloads
 
+const isBytes = (it) => it instanceof Uint8Array || it instanceof ArrayBuffer;
 const PLAIN = ({ type, data }) =>
-  (data instanceof Uint8Array ? { type, binary: Buffer.from(data).toString("base64") } : { type, data: data ?? "" });
+  (isBytes(data) ? { type, binary: Buffer.from(data).toString("base64") } : { type, data: data ?? "" });
 
 /// Packets with what JSON leaves open settled, and no data the same as none.
 function settled(packets) {
@@ -126,13 +131,15 @@ function payload(generation, form, body) {
   const all = [];
   const each = (it) => { all.push(it.type === "error" || it.type === undefined ? null : PLAIN(it)); };
   try {
-    if (form === "octets") eio[generation].decodePayloadAsBinary(body, each);
+    if (form === "octets" && PAGE[generation]) {
+      eio[generation].decodePayloadAsBinary(new Uint8Array(body).buffer, "arraybuffer", each);
+    } else if (form === "octets") eio[generation].decodePayloadAsBinary(body, each);
     else eio[generation].decodePayload(body.toString(), each);
   } catch { all.push(null); }
   return all;
 }
 
-const parsers = (version) => (version === 4 ? ["5"] : ["2", "1"]);
+const parsers = (version) => (version === 4 ? ["5"] : ["2", "1", ...Object.keys(PAGE)]);
 
 function ourPayload({ version, form, body: base64, whole, meant, read }) {
   const body = Buffer.from(base64, "base64");
@@ -140,7 +147,7 @@ function ourPayload({ version, form, body: base64, whole, meant, read }) {
   for (const parser of parsers(version)) {
     const what = `payloads for parser ${parser}, ${form}`;
     // Clients of the first generation decode a text once more, so damage beyond ASCII is theirs alone.
-    if (!whole && parser === "1" && body.some((byte) => byte > 127)) continue;
+    if (!whole && parser.startsWith("1") && body.some((byte) => byte > 127)) continue;
     // They cut all records before they read one; we look at none after a close.
     if (!whole && form === "octets" && read.said.at(-1)?.type === "close") continue;
     const theirs = payload(parser, form, body);
@@ -200,12 +207,15 @@ function theirPayloads(count) {
       return { type: "message", data: `2${JSON.stringify([random.of(TEXTS), value(random, 2)])}` };
     });
     eio[5].encodePayload(packets, (body) => ask(4, "text", Buffer.from(body), packets));
-    for (const parser of [eio[1], eio[2]]) {
-      parser.encodePayload(packets, false, (body) => {
+    const inPage = packets.map(({ type, data }) => ({ type, data: isBytes(data) ? new Uint8Array(data).buffer : data }));
+    for (const generation of parsers(3)) {
+      const [parser, given] = [eio[generation], PAGE[generation] ? inPage : packets];
+      parser.encodePayload(given, false, (body) => {
         ask(3, "text", Buffer.from(body), packets);
         ask(3, "form", form(body), packets);
       });
-      parser.encodePayloadAsBinary(packets, (body) => ask(3, "octets", body, packets));
+      const octets = PAGE[generation] ? "encodePayloadAsArrayBuffer" : "encodePayloadAsBinary";
+      parser[octets](given, (body) => ask(3, "octets", Buffer.from(body), packets));
     }
   }
   const answers = run(["read"], asked.map(([line]) => JSON.stringify(line)).join("\n"));
@@ -228,5 +238,5 @@ theirPayloads(Number(rounds));
 for (const [what, count] of Object.entries(counts).sort()) console.log(`  ${what}: ${count}`);
 for (const fault of faults) console.error(fault);
 const total = Object.values(counts).reduce((sum, it) => sum + it, 0);
-console.log(`socketio-parser: ${total} comparisons with five parsers, ${faults.length} differences`);
+console.log(`socketio-parser: ${total} comparisons with seven parsers, ${faults.length} differences`);
 if (faults.length > 0) process.exit(1);
