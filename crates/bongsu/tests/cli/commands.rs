@@ -171,7 +171,7 @@ fn a_message_is_sent_over_any_protocol_and_is_the_same_message() {
         server.call(&data, &[&over[..], args].concat())
     };
     let mut ids = Vec::new();
-    for protocol in ["type", "action", "http"] {
+    for protocol in ["type", "socketio", "action", "http"] {
         let said = send(
             protocol,
             &["--as", "1", "--client-message-id", "a", "한 번", "--json"],
@@ -183,7 +183,7 @@ fn a_message_is_sent_over_any_protocol_and_is_the_same_message() {
     }
     assert!(ids.iter().all(|id| *id == ids[0] && id.len() == 32), "{ids:?}");
     // Nobody need be named: a user of the tool's own is made.
-    for (at, protocol) in ["type", "action", "http"].into_iter().enumerate() {
+    for (at, protocol) in ["type", "socketio", "action", "http"].into_iter().enumerate() {
         let said = send(protocol, &["hello"]).good();
         let start = format!("message {} of room general, id ", at + 2);
         assert!(said.starts_with(&start), "{protocol}: {said}");
@@ -196,7 +196,7 @@ fn a_message_is_sent_over_any_protocol_and_is_the_same_message() {
         .map(|it| it["sender"]["user_id"].as_i64().unwrap())
         .collect();
     assert!(
-        handles.len() == 3 && handles.iter().all(|it| *it == handles[0]),
+        handles.len() == 4 && handles.iter().all(|it| *it == handles[0]),
         "{page}"
     );
 }
@@ -210,11 +210,15 @@ fn who_cannot_send_is_told_why_over_any_protocol() {
         let over = ["send", "--room", "1", "--protocol", protocol];
         server.call(&data, &[&over[..], args].concat()).bad(1)
     };
-    for protocol in ["type", "action"] {
+    for (protocol, wrong) in [
+        ("type", "INVALID_DATA"),
+        ("socketio", "INVALID_PARAM"),
+        ("action", "INVALID_DATA"),
+    ] {
         let err = send(protocol, &["--tcp", tcp, "--token", "a.b.c", "x"]);
         assert!(err.contains("INVALID_TOKEN"), "{protocol}: {err}");
         let err = send(protocol, &["--tcp", tcp, "--as", "1", "--type", "smoke", "x"]);
-        assert!(err.contains("INVALID_DATA"), "{protocol}: {err}");
+        assert!(err.contains(wrong), "{protocol}: {err}");
         let err = send(protocol, &["--tcp", tcp, "--api-key", "k", "x"]);
         assert!(err.contains("--token"), "{protocol}: {err}");
     }

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::support::{Lines, PATIENCE, Running, Server, bongsu, folder, run, write};
 
-const PROTOCOLS: [&str; 2] = ["action", "type"];
+const PROTOCOLS: [&str; 3] = ["action", "type", "socketio"];
 
 fn tail(server: &Server, data: &Path, protocol: &str, args: &[&str]) -> (Running, Lines) {
     let mut command = bongsu(&["tail", "--tcp", server.address("tcp"), "--url", &server.url()]);
