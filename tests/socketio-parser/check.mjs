@@ -204,6 +204,8 @@ function theirPayloads(count) {
     const packets = Array.from({ length: 1 + random.below(5) }, () => {
       if (random.below(5) === 0) return { type: "message", data: Buffer.from(random.bytes(20)) };
       if (random.below(8) === 0) return random.of([{ type: "ping", data: "probe" }, { type: "pong" }, { type: "upgrade" }]);
+      // Clients of the first generation write half a surrogate pair as it is, the others as a replacement character.
+      if (random.below(9) === 0) return { type: "message", data: '2["한글 \ud83d!"]' };
       return { type: "message", data: `2${JSON.stringify([random.of(TEXTS), value(random, 2)])}` };
     });
     eio[5].encodePayload(packets, (body) => ask(4, "text", Buffer.from(body), packets));
@@ -221,7 +223,7 @@ function theirPayloads(count) {
   const answers = run(["read"], asked.map(([line]) => JSON.stringify(line)).join("\n"));
   answers.forEach(({ said, refused }, at) => {
     const [line, packets] = asked[at];
-    const wanted = settled(packets.map(PLAIN));
+    const wanted = settled(packets.map(PLAIN).map((it) => (it.data ? { ...it, data: it.data.toWellFormed() } : it)));
     same(`their payloads of version ${line.version}, ${line.form}`, [settled(said), refused], [wanted, undefined],
       Buffer.from(line.body, "base64").toString());
   });

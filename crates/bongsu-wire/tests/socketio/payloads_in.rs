@@ -334,6 +334,12 @@ fn a_body_and_its_packets_are_bounded() {
     let hear = |version, kind, body: &str| {
         decode_with(&mut Payloads::new(), version, kind, body.as_bytes(), &limits).1
     };
+    let most = [Kind::Text, Kind::Octets, Kind::Form].map(|kind| kind.body_bytes_max(&limits));
+    assert_eq!(
+        most,
+        [12, 12, 38],
+        "as a form, each byte in three, and the field's name"
+    );
     assert_eq!(hear(Version::V4, Kind::Text, "4xxxxxxxxxxx"), Ok(()));
     assert_eq!(
         hear(Version::V4, Kind::Text, "4xxxxxxxxxxxx"),

@@ -131,7 +131,7 @@ impl Payloads {
         }
         let once = records::latin_1(record);
         self.wide = once.is_none();
-        let twice = once.and_then(|bytes| String::from_utf8(bytes).ok());
+        let twice = once.as_deref().and_then(records::text);
         let heard = packets::text(Version::V3, twice.as_deref().unwrap_or(record))?;
         Ok(hand(heard, each))
     }
@@ -147,11 +147,14 @@ fn octets(body: &[u8], limits: &Limits, each: &mut dyn FnMut(Heard<'_>)) -> Resu
         let (record, after) = records::split_octets(rest)?;
         rest = after;
         count.one_more()?;
-        let heard = match record {
-            Octets::Text(bytes) => packets::text(Version::V3, utf8(bytes)?)?,
-            Octets::Binary(bytes) => packets::binary(Version::V3, bytes)?,
+        let last = match record {
+            Octets::Text(bytes) => {
+                let text = records::text(bytes).ok_or(Violation::NotUtf8)?;
+                hand(packets::text(Version::V3, &text)?, each)
+            }
+            Octets::Binary(bytes) => hand(packets::binary(Version::V3, bytes)?, each),
         };
-        if hand(heard, each) {
+        if last {
             break;
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a length is believed only if so much is there; nothing is reserved because of one.
 
+use std::borrow::Cow;
+
 use super::Violation;
 
 /// Longer than any limit can be; keeps the arithmetic far from its end.
@@ -116,6 +118,21 @@ pub(super) fn latin_1(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// A text as clients encode it themselves: UTF-8, in which those of Socket.IO 1 also write half a surrogate pair, which
+/// becomes a replacement character. `None` for anything else.
+pub(super) fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut mended = bytes.to_vec();
+    for at in memchr::memchr_iter(0xed, bytes) {
+        if let [_, 0xa0..=0xbf, 0x80..=0xbf] = bytes.get(at..at + 3)? {
+            mended[at..at + 3].copy_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    String::from_utf8(mended).ok().map(Cow::Owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +159,23 @@ mod tests {
         assert_eq!(latin_1("a\u{80}\u{ff}"), Some(vec![b'a', 0x80, 0xff]));
         for beyond in ["\u{100}", "a\u{17f}", "가", "😀"] {
             assert_eq!(latin_1(beyond), None, "{beyond}");
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_replaced() {
+        for (bytes, wanted) in [
+            (&b"4\xed\x9f\xbf"[..], Some("4\u{d7ff}")),
+            (b"4\xed\xa0\x80a", Some("4\u{fffd}a")),
+            (b"\xed\xbf\xbf\xed\xaf\xbf", Some("\u{fffd}\u{fffd}")),
+            ("가\u{d55c}😀".as_bytes(), Some("가\u{d55c}😀")),
+            (b"4\xed", None),
+            (b"4\xed\xa0", None),
+            (b"4\xed\xa0a", None),
+            (b"4\xed\xa0\x80\xff", None),
+            (b"4\xc0\x80", None),
+        ] {
+            assert_eq!(text(bytes).as_deref(), wanted, "{bytes:x?}");
         }
     }
 }
