@@ -267,6 +267,20 @@ fn version_3_has_a_form_in_bytes() {
 }
 
 #[test]
+fn half_a_surrogate_pair_does_not_end_an_old_client() {
+    let broken = b"4[\"\xed\x95\x9c \xed\xa0\xbd!\"]";
+    let heard = (vec![text("[\"한 \u{fffd}!\"]")], Ok(()));
+    assert_eq!(v3_octets(octets(0, broken)), heard);
+    let latin: String = broken.iter().copied().map(char::from).collect();
+    assert_eq!(v3(format!("{}:{latin}", broken.len())), heard);
+    assert_eq!(
+        v4(broken),
+        (vec![], Err(Violation::NotUtf8)),
+        "no client of version 4 does it"
+    );
+}
+
+#[test]
 fn lies_among_bytes_are_found() {
     for (body, violation) in [
         (&b""[..], Violation::Empty),
