@@ -47,6 +47,32 @@ fn clients_are_told_the_advertised_address_and_a_demo_says_the_rest_beside_stdou
 }
 
 #[test]
+fn socket_io_is_there_unless_it_is_switched_off() {
+    let handshake = "/socket.io/?EIO=4&transport=websocket";
+    let (home, data) = folder();
+    let server = Server::start(&data, &[]);
+    assert_eq!(server.get("", handshake)["message"], "Bad request", "no upgrade");
+    assert!(server.get("", "/status")["node_tag"].is_string());
+    assert_eq!(server.stop().0, Some(0));
+    let config = write(home.path(), "bongsu.toml", "[socketio]\nenabled = false\n");
+    let server = Server::start(&data, &["--config", &config]);
+    assert_eq!(server.get("", handshake)["reason"], "no_such_path");
+    assert!(server.get("", "/status")["node_tag"].is_null());
+    let path = data.to_str().unwrap();
+    let tail = [
+        "tail",
+        "--room",
+        "general",
+        "--protocol",
+        "socketio",
+        "--data-dir",
+        path,
+    ];
+    let err = run(&[&tail[..], &["--url", &server.url()]].concat()).bad(1);
+    assert!(err.contains("404"), "{err}");
+}
+
+#[test]
 fn sigint_ends_well_too() {
     let (_home, data) = folder();
     let mut server = Server::start(&data, &[]);
