@@ -12,5 +12,6 @@ pub mod policy;
 pub mod rate;
 pub mod roster;
 pub mod swept;
+pub mod trail;
 
 pub mod shard;
