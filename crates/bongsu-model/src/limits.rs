@@ -194,6 +194,12 @@ limits! {
     head_exchange_ms: u64 = 1_000;
     /// Members served of one room before another has its turn.
     fanout_slice: usize = 64;
+    /// How long a client that wants its place back has to return after its session ended.
+    recovery_ms: u64 = 120_000;
+    /// Messages of one session that its client may name as the last it has seen; older ones are no place to go on from.
+    recovery_trail_max: usize = 1_024;
+    /// Places that are kept for clients that may return, of all users together.
+    recovery_kept_max: usize = 100_000;
     /// Time for calls and requests in flight when the server stops.
     drain_ms: u64 = 10_000;
 }

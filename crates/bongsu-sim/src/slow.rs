@@ -11,8 +11,8 @@ use bongsu_model::records::{
 };
 use bongsu_model::{CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
 use bongsu_store::{
-    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, Left, Mark, Memory, NewMessage,
-    RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, UpdateRefused,
+    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, KeptTrail, Left, Mark, Memory,
+    NewMessage, RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, UpdateRefused,
 };
 
 use crate::defect::Defect;
@@ -247,6 +247,19 @@ impl Store for Slow {
         at: Timestamp,
     ) -> Result<(), StoreFault> {
         self.inner.keep_answer(principal, key, answer, at).await
+    }
+
+    async fn keep_trail(&self, kept: KeptTrail, at: Timestamp) -> Result<(), StoreFault> {
+        self.late(self.inner.keep_trail(kept, at).await).await
+    }
+
+    async fn take_trail(
+        &self,
+        pid_hash: [u8; 32],
+        user: UserId,
+        at: Timestamp,
+    ) -> Result<Option<Arc<[u8]>>, StoreFault> {
+        self.late(self.inner.take_trail(pid_hash, user, at).await).await
     }
 
     async fn ready(&self) -> Result<(), StoreFault> {

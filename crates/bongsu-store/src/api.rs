@@ -140,6 +140,19 @@ pub struct StoredAnswer {
     pub body: Arc<[u8]>,
 }
 
+/// How far a session was that has ended, for a client that comes back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptTrail {
+    /// The SHA-256 of the name by which the client asks for it; the name itself is not kept.
+    pub pid_hash: [u8; 32],
+    /// Whose session it was.
+    pub user: UserId,
+    /// What was pushed to it, opaque to the store.
+    pub trail: Arc<[u8]>,
+    /// From then on it is as good as forgotten.
+    pub expires_at: Timestamp,
+}
+
 /// What is kept.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -292,6 +305,18 @@ pub trait Store: Send + Sync + 'static {
         answer: StoredAnswer,
         at: Timestamp,
     ) -> Result<(), StoreFault>;
+    /// Keeps how far a session was that has ended; what was kept under the same hash is replaced. Of one user only the
+    /// last [`crate::StoreLimits::trails_per_user_max`] stay, of all no more than the last
+    /// [`crate::StoreLimits::trails_max`], and none that has ended at `at`.
+    async fn keep_trail(&self, kept: KeptTrail, at: Timestamp) -> Result<(), StoreFault>;
+    /// Takes out what was kept for a user under a hash: it is there once. `None` if there is none, if it has ended at
+    /// `at`, or if it is another user's, where it stays.
+    async fn take_trail(
+        &self,
+        pid_hash: [u8; 32],
+        user: UserId,
+        at: Timestamp,
+    ) -> Result<Option<Arc<[u8]>>, StoreFault>;
     /// Whether the store takes writes now: asked of whoever writes, so it may wait as long as a write does.
     async fn ready(&self) -> Result<(), StoreFault>;
     /// Finishes what waits and stops. Later calls fail with [`StoreFault::Stopped`].

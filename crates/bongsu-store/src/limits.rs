@@ -13,6 +13,10 @@ pub struct StoreLimits {
     pub nick_languages_max: usize,
     /// How long the answer of a call with an idempotency key is kept, in milliseconds.
     pub answer_kept_ms: u64,
+    /// Trails that are kept of one user's ended sessions.
+    pub trails_per_user_max: usize,
+    /// Trails that are kept of all.
+    pub trails_max: usize,
 }
 
 impl StoreLimits {
@@ -27,6 +31,8 @@ impl From<&Limits> for StoreLimits {
             rooms_per_user_max: limits.rooms_per_user_max,
             nick_languages_max: limits.nick_languages_max,
             answer_kept_ms: Self::ANSWER_KEPT_MS,
+            trails_per_user_max: limits.sessions_per_user_max,
+            trails_max: limits.recovery_kept_max,
         }
     }
 }

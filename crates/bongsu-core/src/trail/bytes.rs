@@ -105,7 +105,10 @@ fn write(bytes: &mut Vec<u8>, mut number: u64) {
 
 /// The sign goes last, so that small numbers are short whatever it is.
 fn write_room(bytes: &mut Vec<u8>, room: RoomId) {
-    write(bytes, (room.0.cast_unsigned() << 1) ^ (room.0 >> 63).cast_unsigned());
+    write(
+        bytes,
+        (room.0.cast_unsigned() << 1) ^ (room.0 >> 63).cast_unsigned(),
+    );
 }
 
 fn byte(rest: &mut &[u8]) -> Result<u8, Damaged> {
@@ -133,7 +136,5 @@ fn number(rest: &mut &[u8]) -> Result<u64, Damaged> {
 
 fn room(rest: &mut &[u8]) -> Result<RoomId, Damaged> {
     let number = number(rest)?;
-    Ok(RoomId(
-        (number >> 1).cast_signed() ^ -(number & 1).cast_signed(),
-    ))
+    Ok(RoomId((number >> 1).cast_signed() ^ -(number & 1).cast_signed()))
 }

@@ -30,6 +30,8 @@ pub fn limits() -> StoreLimits {
     StoreLimits {
         room_members_max: 4,
         rooms_per_user_max: 5,
+        trails_per_user_max: 2,
+        trails_max: 4,
         ..StoreLimits::default()
     }
 }
@@ -63,7 +65,8 @@ macro_rules! conformance {
             pages_after, pages_before, pages_of_the_latest, pages_of_an_empty_room, retention_by_count,
             retention_by_age, a_retained_room_goes_on,
             // The rest.
-            calls_get_ever_new_numbers, the_audit_is_paged_backwards, the_first_answer_stays, a_stopped_store_says_so,
+            calls_get_ever_new_numbers, the_audit_is_paged_backwards, the_first_answer_stays, a_trail_is_taken_once_by_its_user,
+            trails_end, only_the_last_trails_stay, a_stopped_store_says_so,
         );
     };
     (@tests $name:ident, $fresh:expr, $($check:ident),* $(,)?) => {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bongsu_model::records::AuditEntry;
-use bongsu_model::{CallId, RoomRef};
+use bongsu_model::{CallId, RoomRef, UserId};
 
 use super::{NOW, Shared, open_room, people, post};
-use crate::{AppendRefused, CreateRefused, JoinRefused, StoreFault, StoreLimits, StoredAnswer};
+use crate::{AppendRefused, CreateRefused, JoinRefused, KeptTrail, StoreFault, StoreLimits, StoredAnswer};
 
 /// No call number is given twice.
 pub async fn calls_get_ever_new_numbers(store: Shared) {
@@ -85,6 +85,86 @@ pub async fn the_first_answer_stays(store: Shared) {
     assert_eq!(kept("a").await, Some(answer(201)), "its time is not over");
     keep("c", 205, NOW.plus_ms(kept_ms + 1)).await;
     assert_eq!((kept("a").await, kept("c").await), (None, Some(answer(204))));
+}
+
+fn kept(name: u8, user: UserId, trail: &str) -> KeptTrail {
+    KeptTrail {
+        pid_hash: [name; 32],
+        user,
+        trail: trail.as_bytes().into(),
+        expires_at: NOW.plus_ms(1_000),
+    }
+}
+
+async fn take(store: &Shared, name: u8, user: UserId) -> Option<String> {
+    let taken = store.take_trail([name; 32], user, NOW).await.unwrap();
+    taken.map(|trail| String::from_utf8(trail.to_vec()).unwrap())
+}
+
+/// What is kept of a session is there for its own user, once, and as it was kept last.
+pub async fn a_trail_is_taken_once_by_its_user(store: Shared) {
+    let [mina, jun] = people(&store).await;
+    assert_eq!(take(&store, 1, mina).await, None);
+    for trail in ["", "first", "last"] {
+        store.keep_trail(kept(1, mina, trail), NOW).await.unwrap();
+    }
+    assert_eq!(take(&store, 1, jun).await, None, "it is another's");
+    assert_eq!(take(&store, 2, mina).await, None);
+    assert_eq!(take(&store, 1, mina).await.as_deref(), Some("last"));
+    assert_eq!(take(&store, 1, mina).await, None, "it was taken");
+    store.keep_trail(kept(1, mina, ""), NOW).await.unwrap();
+    assert_eq!(take(&store, 1, mina).await.as_deref(), Some(""));
+}
+
+/// What has ended is not given out, and forgotten when something else is kept.
+pub async fn trails_end(store: Shared) {
+    let [mina] = people(&store).await;
+    for (late_ms, there) in [(999, true), (1_000, false), (1_001, false)] {
+        store.keep_trail(kept(1, mina, "x"), NOW).await.unwrap();
+        let taken = store.take_trail([1; 32], mina, NOW.plus_ms(late_ms)).await;
+        assert_eq!(taken.unwrap().is_some(), there, "{late_ms}");
+    }
+    for (late_ms, there) in [(999, true), (1_000, false)] {
+        store.keep_trail(kept(1, mina, "x"), NOW).await.unwrap();
+        let other = KeptTrail {
+            expires_at: NOW.plus_ms(5_000),
+            ..kept(2, mina, "y")
+        };
+        store.keep_trail(other, NOW.plus_ms(late_ms)).await.unwrap();
+        assert_eq!(take(&store, 1, mina).await.is_some(), there, "{late_ms}");
+        assert_eq!(take(&store, 2, mina).await.as_deref(), Some("y"));
+    }
+}
+
+/// Of one user two stay here, of all four: the last.
+pub async fn only_the_last_trails_stay(store: Shared) {
+    let [mina, jun, sora] = people(&store).await;
+    let keep = async |names: &[u8], user| {
+        for name in names {
+            store.keep_trail(kept(*name, user, "x"), NOW).await.unwrap();
+        }
+    };
+    let there = async |names: &[u8], user| {
+        let mut there = Vec::new();
+        for name in names {
+            if take(&store, *name, user).await.is_some() {
+                there.push(*name);
+            }
+        }
+        there
+    };
+    keep(&[1], mina).await;
+    assert_eq!(there(&[1], mina).await, [1]);
+    keep(&[1, 2], mina).await;
+    assert_eq!(there(&[1, 2], mina).await, [1, 2]);
+    keep(&[1, 2, 3], mina).await;
+    assert_eq!(there(&[1, 2, 3], mina).await, [2, 3]);
+    keep(&[1, 2], mina).await;
+    keep(&[3, 4], jun).await;
+    keep(&[5], sora).await;
+    let (first, second) = (there(&[1, 2], mina).await, there(&[3, 4], jun).await);
+    assert_eq!((first, second), (vec![2], vec![3, 4]));
+    assert_eq!(there(&[5], sora).await, [5]);
 }
 
 /// After a stop every call says that the store has stopped; stopping again does nothing.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bongsu_model::records::{AuditEntry, MemberRole, Room, User};
 use bongsu_model::{Jti, Message, RoomId, RoomRef, RoomToken, Seq, Timestamp, UserId, UserRef};
 
-use crate::{StoreLimits, StoredAnswer};
+use crate::{KeptTrail, StoreLimits, StoredAnswer};
 
 pub(super) struct State {
     pub(super) limits: StoreLimits,
@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) memberships: BTreeMap<UserId, BTreeSet<RoomId>>,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) answers: BTreeMap<(Arc<str>, Arc<str>), (StoredAnswer, Timestamp)>,
+    /// In the order in which they were kept.
+    pub(super) trails: Vec<KeptTrail>,
     pub(super) next_user: i64,
     pub(super) next_room: i64,
     pub(super) next_call: i64,
@@ -74,6 +76,7 @@ impl State {
             memberships: BTreeMap::new(),
             audit: Vec::new(),
             answers: BTreeMap::new(),
+            trails: Vec::new(),
             next_user: 1,
             next_room: 1,
             next_call: 1,
@@ -131,6 +134,33 @@ impl State {
         self.answers
             .retain(|_, (_, kept_at)| at.ms_since(*kept_at) <= kept_ms);
         self.answers.entry((principal, key)).or_insert((answer, at));
+    }
+
+    pub(super) fn keep_trail(&mut self, kept: KeptTrail, at: Timestamp) {
+        let user = kept.user;
+        self.trails
+            .retain(|it| it.expires_at > at && it.pid_hash != kept.pid_hash);
+        self.trails.push(kept);
+        let of_user = self.trails.iter().filter(|it| it.user == user).count();
+        let mut surplus = of_user.saturating_sub(self.limits.trails_per_user_max);
+        self.trails.retain(|it| {
+            let goes = it.user == user && surplus > 0;
+            surplus -= usize::from(goes);
+            !goes
+        });
+        let surplus = self.trails.len().saturating_sub(self.limits.trails_max);
+        self.trails.drain(..surplus);
+    }
+
+    pub(super) fn take_trail(
+        &mut self,
+        pid_hash: &[u8; 32],
+        user: UserId,
+        at: Timestamp,
+    ) -> Option<Arc<[u8]>> {
+        let is_it = |it: &KeptTrail| it.pid_hash == *pid_hash && it.user == user;
+        let taken = self.trails.remove(self.trails.iter().position(is_it)?);
+        (taken.expires_at > at).then_some(taken.trail)
     }
 }
 

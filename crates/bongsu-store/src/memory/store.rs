@@ -10,7 +10,7 @@ use bongsu_model::{CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Tim
 
 use super::{Kind, Memory};
 use crate::{
-    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, Left, Mark, NewMessage,
+    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, KeptTrail, Left, Mark, NewMessage,
     RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, UpdateRefused,
 };
 
@@ -261,6 +261,27 @@ impl Store for Memory {
             state.keep_answer(principal, key, answer, at);
             Ok(())
         })
+        .await
+    }
+
+    async fn keep_trail(&self, kept: KeptTrail, at: Timestamp) -> Result<(), StoreFault> {
+        self.write(Kind::Other, move |state| {
+            state.keep_trail(kept, at);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn take_trail(
+        &self,
+        pid_hash: [u8; 32],
+        user: UserId,
+        at: Timestamp,
+    ) -> Result<Option<Arc<[u8]>>, StoreFault> {
+        self.write(
+            Kind::Other,
+            move |state| Ok(state.take_trail(&pid_hash, user, at)),
+        )
         .await
     }
 

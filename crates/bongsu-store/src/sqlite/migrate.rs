@@ -8,10 +8,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::OpenError;
 
 /// Step n brings version n to n + 1. Steps are only ever added.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("migrations/0001_begin.sql"),
     include_str!("migrations/0002_session_rooms.sql"),
     include_str!("migrations/0003_profiles.sql"),
+    include_str!("migrations/0004_trails.sql"),
 ];
 
 /// The schema that this version reads and writes.

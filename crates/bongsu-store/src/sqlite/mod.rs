@@ -18,6 +18,7 @@ mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trails;
 mod user_writes;
 mod writer;
 

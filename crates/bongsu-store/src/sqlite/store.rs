@@ -14,7 +14,7 @@ use super::rows::SqliteFault;
 use super::writer::{Job, Shape};
 use super::{Sqlite, reads};
 use crate::{
-    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, Left, Mark, NewMessage,
+    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, KeptTrail, Left, Mark, NewMessage,
     RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, UpdateRefused,
 };
 
@@ -262,6 +262,23 @@ impl Store for Sqlite {
     ) -> Result<(), StoreFault> {
         self.write(Shape::Several, move |tables| {
             tables.keep_answer(&principal, &key, &answer, at)
+        })
+        .await
+    }
+
+    async fn keep_trail(&self, kept: KeptTrail, at: Timestamp) -> Result<(), StoreFault> {
+        self.write(Shape::Several, move |tables| tables.keep_trail(&kept, at))
+            .await
+    }
+
+    async fn take_trail(
+        &self,
+        pid_hash: [u8; 32],
+        user: UserId,
+        at: Timestamp,
+    ) -> Result<Option<Arc<[u8]>>, StoreFault> {
+        self.write(Shape::Single, move |tables| {
+            tables.take_trail(&pid_hash, user, at)
         })
         .await
     }
