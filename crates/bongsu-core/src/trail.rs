@@ -101,10 +101,10 @@ impl Trail {
         }
     }
 
-    /// The session hears a room from after a message on. Of a room that it hears already, nothing is noted: whether and
-    /// how far it is taken back shows when messages are pushed again.
+    /// The session begins to hear a room, from after a message on. If it was thought to hear it before, it had left it.
     pub fn began(&mut self, room: RoomId, after: Seq, epoch: Epoch) {
-        if self.heard.contains_key(&room) || !self.hears(room, epoch) {
+        self.left(room);
+        if !self.hears(room, epoch) {
             return;
         }
         if self.steps.is_empty() && !self.folded {
@@ -170,15 +170,22 @@ impl Trail {
         for step in self.steps.range(..count) {
             apply(&mut base, *step);
         }
-        // What began later is owed from its beginning on.
-        let mut known: BTreeSet<RoomId> = base.keys().copied().collect();
+        // What began later is owed from its beginning on; what was left before anything of it came, is not owed.
+        let mut owed = BTreeSet::new();
         for step in self.steps.range(count..) {
-            if known.insert(step.room) {
-                match step.kind {
-                    Kind::Began(seq) => base.insert(step.room, seq),
-                    Kind::Pushed(seq) => base.insert(step.room, Seq(seq.0.saturating_sub(1))),
-                    Kind::Left => None,
-                };
+            let unknown = !base.contains_key(&step.room);
+            match step.kind {
+                Kind::Began(seq) if unknown => {
+                    base.insert(step.room, seq);
+                }
+                Kind::Pushed(seq) => {
+                    owed.insert(step.room);
+                    base.entry(step.room).or_insert(Seq(seq.0.saturating_sub(1)));
+                }
+                Kind::Left if !owed.contains(&step.room) => {
+                    base.remove(&step.room);
+                }
+                Kind::Began(_) | Kind::Left => {}
             }
         }
         let place = |(room, seq)| {

@@ -69,6 +69,10 @@ limits! {
     attachments_max: usize = 8;
     /// How long after its end a session can be taken up again as it was, where its client asked for that.
     recovery_ms: u64 = 120_000;
+    /// Messages pushed to such a session that are known one by one: whoever has seen none of them cannot take it up.
+    recovery_trail_max: usize = 1_024;
+    /// Ended sessions that can be taken up again, of all users together; of one user as many as it may have.
+    recovery_kept_max: usize = 100_000;
     /// One inbound frame.
     frame_bytes_max: usize = 64 * 1024;
     /// Fragments of one WebSocket message: each costs a look, also an empty one.
@@ -194,12 +198,6 @@ limits! {
     head_exchange_ms: u64 = 1_000;
     /// Members served of one room before another has its turn.
     fanout_slice: usize = 64;
-    /// How long a client that wants its place back has to return after its session ended.
-    recovery_ms: u64 = 120_000;
-    /// Messages of one session that its client may name as the last it has seen; older ones are no place to go on from.
-    recovery_trail_max: usize = 1_024;
-    /// Places that are kept for clients that may return, of all users together.
-    recovery_kept_max: usize = 100_000;
     /// Time for calls and requests in flight when the server stops.
     drain_ms: u64 = 10_000;
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use bongsu_core::shard::{Effect, Input, Shard, SlotNo};
+use bongsu_core::shard::{Effect, Hear, Input, Shard, SlotNo};
 use bongsu_model::event::Lane;
 use bongsu_model::records::RoomHead;
 use bongsu_model::refusal::CloseCause;
@@ -14,6 +14,7 @@ use bongsu_model::{EventBody, HistoryPage, Notice, PageFrom, RoomId, Run, Seq, T
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::kept::Kept;
 use crate::mailbox::{Mailbox, Pushed};
 use crate::node::Node;
 use crate::session::Session;
@@ -169,6 +170,8 @@ struct Host<'a> {
 /// What a delivery needs of a session, side by side.
 struct Held {
     mailbox: Arc<Mailbox>,
+    /// For a session that can be taken up again after its end; known when it is attached.
+    kept: Option<Arc<Kept>>,
     session: Arc<Session>,
 }
 
@@ -181,8 +184,12 @@ impl Host<'_> {
             }
             self.sessions[index] = self.node.shards[self.index].session(*slot).map(|session| Held {
                 mailbox: Arc::clone(&session.mailbox),
+                kept: None,
                 session,
             });
+        }
+        if let Input::Attach { slot, rooms } = &input {
+            self.attaches(*slot, rooms);
         }
         let closed = if let Input::Close { slot } = &input {
             Some(*slot)
@@ -194,6 +201,17 @@ impl Host<'_> {
         if let Some(slot) = closed {
             self.sessions[slot as usize] = None;
             self.node.shards[self.index].free_slot(slot);
+        }
+    }
+
+    /// Notes which rooms a session begins to hear.
+    fn attaches(&mut self, slot: SlotNo, rooms: &[Hear]) {
+        let held = self.sessions.get_mut(slot as usize).and_then(Option::as_mut);
+        let Some(held) = held else { return };
+        held.kept = held.session.kept().cloned();
+        if let Some(kept) = &held.kept {
+            let begin = rooms.iter().filter(|hear| !self.shard.hears(slot, hear.room));
+            kept.note().begin(begin);
         }
     }
 
@@ -285,7 +303,12 @@ impl Host<'_> {
         if matches!(body, EventBody::UserLeft { user, .. } if user.id == held.session.user) {
             held.mailbox.promote_ephemeral();
         }
-        match held.mailbox.deliver(body.lane(), body.conflation_key(), &run) {
+        let notes = held.kept.as_ref().map(|kept| kept.note());
+        let pushed = held.mailbox.deliver(body.lane(), body.conflation_key(), &run);
+        if let (Some(mut notes), Pushed::Written | Pushed::Queued) = (notes, pushed) {
+            notes.run(&run, held.session.user);
+        }
+        match pushed {
             Pushed::Written | Pushed::Queued | Pushed::Closed => {}
             Pushed::Full if body.lane() == Lane::Ephemeral => {}
             Pushed::Full => {
@@ -310,10 +333,20 @@ impl Host<'_> {
     }
 
     fn missed(&self, slot: SlotNo, after: Seq, page: HistoryPage, back: &mut Vec<Input>) {
-        let Some(session) = self.session(slot) else { return };
+        let Some(Held { session, kept, .. }) = self.held(slot) else {
+            return;
+        };
+        let notes = kept.as_ref().map(|kept| kept.note());
         let room = page.room;
-        let bytes = session.saying(&self.node.ports, &Notice::Missed(page));
-        match session.mailbox.push_beyond(Lane::Message, &bytes) {
+        let missed = Notice::Missed(page);
+        let bytes = session.saying(&self.node.ports, &missed);
+        let pushed = session.mailbox.push_beyond(Lane::Message, &bytes);
+        if let (Some(mut notes), Pushed::Written | Pushed::Queued, Notice::Missed(page)) =
+            (notes, pushed, &missed)
+        {
+            notes.page(page);
+        }
+        match pushed {
             Pushed::Written | Pushed::Closed => {}
             Pushed::Queued => {
                 if session.mailbox.want_drained() {

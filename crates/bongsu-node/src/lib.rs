@@ -8,6 +8,7 @@ pub mod counters;
 pub mod dialect;
 mod failure;
 mod host;
+mod kept;
 pub mod mailbox;
 mod node;
 pub mod ports;

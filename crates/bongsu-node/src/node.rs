@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::counters::Counters;
 use crate::host::{self, ShardHandle};
+use crate::kept::Recoverable;
 use crate::ports::Ports;
 use crate::rates::Rates;
 use crate::registry::Registry;
@@ -42,6 +43,7 @@ pub struct Node {
     pub(crate) shards: Vec<ShardHandle>,
     pub(crate) routes: Routes,
     pub(crate) registry: Registry,
+    pub(crate) recoverable: Recoverable,
     pub(crate) roster: Mutex<Roster>,
     pub(crate) calls: Mutex<Calls>,
     /// Held from a decision about a call until the others have been told of it.
@@ -89,6 +91,7 @@ impl Node {
             shards: handles,
             routes: Routes::default(),
             registry: Registry::default(),
+            recoverable: Recoverable::default(),
             revoked: Revoked::default(),
             active: Mutex::default(),
             memberships_heard: AtomicU64::new(0),

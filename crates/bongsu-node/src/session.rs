@@ -3,8 +3,8 @@
 //! Invariant: once cut, no request of it is served any more. It owns no queue, no timer and no task.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bongsu_core::policy::Principal;
 use bongsu_core::shard::{Input, SlotNo};
@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::dialect::Setting;
+use crate::kept::Kept;
 use crate::mailbox::{Drained, Mailbox, Pushed};
 use crate::ports::{Claims, Ports};
 
@@ -62,6 +63,8 @@ pub struct Session {
     refused_from: AtomicI64,
     warned: AtomicBool,
     cut: AtomicBool,
+    /// For one that can be taken up again after its end.
+    kept: OnceLock<Arc<Kept>>,
 }
 
 /// Whose a session is, as others are told and shown.
@@ -120,6 +123,7 @@ impl Session {
             refused_from: AtomicI64::new(claims.refused_from.0),
             warned: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+            kept: OnceLock::new(),
         })
     }
 
@@ -228,6 +232,23 @@ impl Session {
         } else {
             self.mailbox.cut(Some(&bytes))
         }
+    }
+
+    /// Ends the session without a word: its client has come back on another connection.
+    pub(crate) fn displaced(&self) {
+        self.cut.store(true, Ordering::Release);
+        self.mailbox.abort();
+    }
+
+    /// Has what is pushed remembered; said before anything is pushed.
+    pub(crate) fn keep(&self, kept: Arc<Kept>) {
+        let first = self.kept.set(kept).is_ok();
+        debug_assert!(first, "a session is kept under one name");
+    }
+
+    /// What is remembered of the session, if anything is.
+    pub(crate) fn kept(&self) -> Option<&Arc<Kept>> {
+        self.kept.get()
     }
 
     /// Whether the session has been ended from this side.

@@ -331,6 +331,13 @@ impl Shard {
         self.sessions.len()
     }
 
+    /// Whether a session has been attached and hears a room.
+    #[must_use]
+    pub fn hears(&self, slot: SlotNo, room: RoomId) -> bool {
+        let session = self.sessions.get(slot);
+        self.sessions.is_open(slot) && session.is_some_and(|session| session.rooms.contains(&room))
+    }
+
     /// How many rooms have a member here.
     #[must_use]
     pub fn rooms_count(&self) -> usize {

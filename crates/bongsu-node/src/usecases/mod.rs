@@ -14,6 +14,7 @@ pub(crate) mod mark_read;
 pub mod operate;
 pub(crate) mod ping;
 pub mod post;
+pub(crate) mod recover;
 pub(crate) mod refresh;
 pub(crate) mod rooms;
 pub(crate) mod session_rooms;

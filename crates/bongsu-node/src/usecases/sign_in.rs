@@ -9,14 +9,14 @@ use bongsu_core::roster::{RosterEffect, RosterInput};
 use bongsu_core::shard::{Hear, Input};
 use bongsu_model::records::MyRoom;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::reply::RoomStanding;
+use bongsu_model::reply::{RoomStanding, SignedIn};
 use bongsu_model::{Code, Connect, NamedRoom, Refusal, Reply, ResumePoint, SessionId, Timestamp, UserId};
-use bongsu_store::SignedIn;
+use bongsu_store::SignedIn as Found;
 
 use crate::node::{Answer, Node};
 use crate::ports::Claims;
 use crate::session::{Arrival, Place, Session, Who};
-use crate::usecases::{block, status, vouch};
+use crate::usecases::{block, recover, status, vouch};
 
 impl Node {
     /// Signs a connection in. `answer` takes the [`Reply::Connected`], before any event reaches the connection; what
@@ -48,8 +48,10 @@ impl Node {
         {
             return Err(Refusal::because(Code::PermissionDenied, "user_id"));
         }
+        let earlier = recover::displace(self, &connect.recovery, user).await;
         // Nothing fails from here on, so that what has begun is ended by signing out.
         let came_online = self.begin(user, now)?;
+        let places = recover::recall(self, &connect.recovery, user, earlier.as_deref(), now).await;
         let session = self.open(arrival, &claims, who, &signed.blocked, now).await;
         // A token that was revoked while its session was not yet there to be cut.
         if vouch::stands(self, &claims).is_err() {
@@ -58,17 +60,21 @@ impl Node {
         if self.blocks_heard.load(Ordering::Acquire) != blocks_heard {
             block::read_again(self, &session).await;
         }
-        // A membership that changed after it was read and was heard before the session was open was missed.
-        let rooms = if self.memberships_heard.load(Ordering::Acquire) == heard {
+        // A membership that changed after it was read and was heard before the session was open was missed; and the
+        // earlier session may have been given more than there was then.
+        let rooms = if places.is_none() && self.memberships_heard.load(Ordering::Acquire) == heard {
             signed.rooms
         } else {
             self.ports.store.my_rooms(user).await.unwrap_or(signed.rooms)
         };
         self.counters.sign_ins.bump();
-        let (standings, hears): (Vec<_>, Vec<_>) =
-            rooms.iter().map(|room| stand(room, &connect.resume)).unzip();
+        let (recovery, standings, hears) =
+            recover::stand_with(self, &session, &rooms, &connect, places.as_ref());
         let behind = hears.iter().any(|hear| hear.after < hear.head);
-        answer(Reply::Connected(session.standing(standings, now, limits)));
+        answer(Reply::Connected(SignedIn {
+            recovery,
+            ..session.standing(standings, now, limits)
+        }));
         self.to_shard(
             session.shard,
             Input::Attach {
@@ -78,13 +84,8 @@ impl Node {
         )
         .await;
         if came_online {
-            status::came_online(
-                self,
-                &session.person,
-                rooms.iter().map(|room| room.room).collect(),
-                now,
-            )
-            .await;
+            let rooms = rooms.iter().map(|room| room.room).collect();
+            status::came_online(self, &session.person, rooms, now).await;
         }
         if behind {
             self.barrier(&session, None).await;
@@ -108,7 +109,7 @@ impl Node {
         Ok(out.contains(&RosterEffect::Online { user }))
     }
 
-    async fn find_user(self: &Arc<Self>, claims: &Claims, now: Timestamp) -> Result<SignedIn, Refusal> {
+    async fn find_user(self: &Arc<Self>, claims: &Claims, now: Timestamp) -> Result<Found, Refusal> {
         let create = self.ports.policy.create_users;
         let Some(signed) = vouch::user(self, claims, create, now).await? else {
             return Err(Refusal::because(Code::InvalidToken, "unknown_user"));

@@ -9,11 +9,12 @@ use bongsu_core::shard::Input;
 
 use crate::node::Node;
 use crate::session::Session;
-use crate::usecases::calls;
+use crate::usecases::{calls, recover};
 
 impl Node {
     /// Takes in that a session's connection is gone. A repeat changes nothing.
     pub async fn sign_out(self: &Arc<Self>, session: &Arc<Session>) {
+        let leaving = session.kept().map(|_| self.recoverable.leaves());
         if !self.registry.remove(session.id) {
             return;
         }
@@ -31,5 +32,9 @@ impl Node {
         if last {
             self.healthy(self.ports.store.seen(session.user, now).await);
         }
+        if let Some(kept) = session.kept() {
+            recover::keep(self, session, kept, now).await;
+        }
+        drop(leaving);
     }
 }

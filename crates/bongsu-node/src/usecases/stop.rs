@@ -44,7 +44,8 @@ impl Node {
 
     async fn wait_until_gone(&self, patience_ms: u64) {
         let until = self.ports.clock.now().plus_ms(patience_ms);
-        while self.registry.len() > 0 && self.ports.clock.now() < until {
+        let here = || self.registry.len() > 0 || self.recoverable.any_leaves();
+        while here() && self.ports.clock.now() < until {
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -6,6 +6,7 @@ mod emitting;
 mod joining;
 mod plain;
 mod rates;
+mod recovering;
 mod session_rooms;
 mod signing;
 mod world;

@@ -9,8 +9,8 @@ use bongsu_bus::LocalBus;
 use bongsu_model::event::Lane;
 use bongsu_model::media::IceServer;
 use bongsu_model::{
-    Asked, Code, Connect, Incoming, Limits, Locale, Recover, Refusal, Reply, Request, ResumePoint, Role,
-    RoomId, RoomRef, Tag, Timestamp, UserId, UserRef, Verb,
+    Asked, Code, Connect, Incoming, Limits, Locale, Recover, Recovery, Refusal, Reply, Request, ResumePoint,
+    Role, RoomId, RoomRef, Tag, Timestamp, UserId, UserRef, Verb,
 };
 use bongsu_node::ports::Moderated;
 use bongsu_node::{
@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<Memory>,
     pub(crate) limits: Limits,
     pub(crate) policy: Policy,
+    /// Nodes that there were.
+    starts: u64,
 }
 
 /// A client and its connection.
@@ -40,6 +42,7 @@ pub(crate) struct Client {
     session: Arc<Session>,
     mailbox: Arc<Mailbox>,
     pipe: Arc<Pipe>,
+    recovery: Option<Recovery>,
 }
 
 /// A world with these limits and this policy.
@@ -58,10 +61,11 @@ pub(crate) fn world_by_hand() -> World {
 fn on(store: Memory, limits: Limits, policy: Policy) -> World {
     let store = Arc::new(store);
     World {
-        node: start(&store, &limits, &policy),
+        node: start(&store, &limits, &policy, 0),
         store,
         limits,
         policy,
+        starts: 1,
     }
 }
 
@@ -69,13 +73,13 @@ pub(crate) fn world() -> World {
     world_of(Limits::DEFAULT, Policy::default())
 }
 
-fn start(store: &Arc<Memory>, limits: &Limits, policy: &Policy) -> Arc<Node> {
+fn start(store: &Arc<Memory>, limits: &Limits, policy: &Policy, starts: u64) -> Arc<Node> {
     let limits = Arc::new(limits.clone());
     let ports = Ports {
         store: Arc::clone(store) as Arc<dyn Store>,
         bus: Arc::new(LocalBus::new()),
         clock: Arc::new(PausedClock(Instant::now())),
-        chance: Arc::new(Counted::default()),
+        chance: Arc::new(Counted(AtomicU64::new(starts << 32))),
         tokens: Arc::new(PlainTokens),
         ice: Arc::new(NoIce),
         moderation: Moderated::plain(&limits),
@@ -89,7 +93,8 @@ fn start(store: &Arc<Memory>, limits: &Limits, policy: &Policy) -> Arc<Node> {
 impl World {
     /// The node is gone, and what only it knew; another one starts on what was kept.
     pub(crate) fn restart(&mut self) {
-        self.node = start(&self.store, &self.limits, &self.policy);
+        self.node = start(&self.store, &self.limits, &self.policy, self.starts);
+        self.starts += 1;
     }
 
     /// Lets so much time pass, with all that is due in it.
@@ -120,6 +125,27 @@ impl World {
     }
 
     pub(crate) async fn connect(&self, token: &str, resume: Vec<ResumePoint>) -> Result<Client, Refusal> {
+        let connect = Connect {
+            token: token.into(),
+            locale: None,
+            resume,
+            recovery: Recover::No,
+        };
+        self.connect_with(connect).await
+    }
+
+    /// A client whose session can be taken up again, or who asks for an earlier one.
+    pub(crate) async fn recover(&self, token: &str, recovery: Recover) -> Client {
+        let connect = Connect {
+            token: token.into(),
+            locale: None,
+            resume: Vec::new(),
+            recovery,
+        };
+        self.connect_with(connect).await.unwrap()
+    }
+
+    async fn connect_with(&self, connect: Connect) -> Result<Client, Refusal> {
         let pipe = Arc::new(Pipe::default());
         let ports = &self.node.ports;
         let mailbox = Mailbox::new(
@@ -135,19 +161,20 @@ impl World {
             locale: Locale::En,
             claimed_user: None,
         };
-        let connect = Connect {
-            token: token.into(),
-            locale: None,
-            resume,
-            recovery: Recover::No,
+        let mut recovery = None;
+        let answer = &mut |reply: Reply| {
+            if let Reply::Connected(signed_in) = &reply {
+                recovery.clone_from(&signed_in.recovery);
+            }
+            push(&mailbox, &plain::reply(&reply));
         };
-        let answer = &mut |reply: Reply| push(&mailbox, &plain::reply(&reply));
         let session = self.node.sign_in(arrival, connect, answer).await?;
         Ok(Client {
             node: Arc::clone(&self.node),
             session,
             mailbox,
             pipe,
+            recovery,
         })
     }
 
@@ -232,6 +259,11 @@ impl Client {
     pub(crate) async fn leave_off(&self) {
         self.node.sign_out(&self.session).await;
         self.mailbox.abort();
+    }
+
+    /// What it was told of its session's being taken up again.
+    pub(crate) fn recovery(&self) -> Option<&Recovery> {
+        self.recovery.as_ref()
     }
 
     pub(crate) fn is_cut(&self) -> bool {
@@ -370,7 +402,6 @@ impl Clock for PausedClock {
 }
 
 /// Chance that no test depends on.
-#[derive(Default)]
 struct Counted(AtomicU64);
 
 impl Chance for Counted {

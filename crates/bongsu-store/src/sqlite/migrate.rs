@@ -112,9 +112,13 @@ mod tests {
                 }
             );
             // What a step adds is there too.
-            let sql = "SELECT count(*) FROM rooms INDEXED BY session_rooms WHERE membership = 'session'";
-            let none: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap();
-            assert_eq!(none, 0);
+            for sql in [
+                "SELECT count(*) FROM rooms INDEXED BY session_rooms WHERE membership = 'session'",
+                "SELECT count(*) FROM trails INDEXED BY trails_of_user WHERE user_id = 1",
+            ] {
+                let none: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap();
+                assert_eq!(none, 0);
+            }
         }
     }
 }
