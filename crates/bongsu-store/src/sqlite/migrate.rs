@@ -81,7 +81,7 @@ mod tests {
                     .unwrap();
                 conn.execute("INSERT INTO counters (name, next) VALUES ('kept', 7)", [])
                     .unwrap();
-                if from < 3 {
+                if (1..3).contains(&from) {
                     conn.execute(
                         "INSERT INTO users (id, handle, nickname, nick_ko, nick_ja, public_token, created_at) \
                          VALUES (1, 'hana', 'Hana', '하나 \"1\"', 'ハナ', 'a', 0)",
@@ -105,7 +105,7 @@ mod tests {
                 .unwrap();
             assert_eq!(
                 names,
-                if from > 0 {
+                if (1..3).contains(&from) {
                     r#"{"ja":"ハナ","ko":"하나 \"1\""}"#
                 } else {
                     ""
