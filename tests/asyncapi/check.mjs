@@ -53,14 +53,30 @@ function sections(text) {
   return Object.fromEntries(parts.map((it, at) => [it, parts[at + 1]]).filter((_, at) => at % 2 === 0));
 }
 
-/// The message that a value is: of its name and direction, or of the family that its name belongs to.
-function messageOf(messages, direction, nameKey, value) {
+/// The message that is called so: of its name and direction, or of the family that its name belongs to.
+function messageOf(messages, direction, nameKey, name) {
   const own = messages.filter(([, it]) => it["x-direction"] === direction);
-  const named = own.find(([, it]) => it.payload.properties[nameKey].const === value[nameKey]);
+  const named = own.find(([, it]) => (nameKey ? it.payload.properties[nameKey].const : it["x-name-pattern"] ? undefined : it.name) === name);
   return named ?? own.find(([, it]) => {
-    const { pattern } = it.payload.properties[nameKey];
-    return pattern && new RegExp(pattern, "u").test(value[nameKey]);
+    const pattern = nameKey ? it.payload.properties[nameKey].pattern : it["x-name-pattern"];
+    return pattern && new RegExp(pattern, "u").test(name);
   });
+}
+
+/// What Socket.IO's packets say, a line each: `42["name",{…}]`. An acknowledgement says no name; the one without an event
+/// of the same says that a message is kept.
+function* packets(lines) {
+  for (const line of lines.split("\n").filter(Boolean)) {
+    const [, kind, json] = /^4([0-4])(?:\/[^,]*,)?\d*(.*)$/s.exec(line);
+    if (kind === "2") yield JSON.parse(json).slice(0, 2);
+    if (kind === "3" && json.startsWith('[{"message_id"')) yield ["message", JSON.parse(json)[0]];
+  }
+}
+
+/// Names and values of a vector in one protocol.
+function said(channel, nameKey, parts) {
+  if (nameKey) return [...objects(parts[channel] ?? "")].map((value) => [value[nameKey], value]);
+  return [...packets(`${parts[channel] ?? ""}\n${parts[`${channel}_chat`] ?? ""}`)].map(([name, value]) => [name, value ?? {}]);
 }
 
 function vectors(document) {
@@ -78,14 +94,16 @@ function vectors(document) {
     const parts = sections(readFileSync(join(folder, file), "utf8"));
     for (const channel of Object.keys(document.channels)) {
       const messages = Object.entries(document.components.messages).filter(([key]) => key.startsWith(`${channel}.`));
-      const nameKey = Object.keys(messages[0][1].payload.properties).find((key) => messages[0][1].payload.properties[key].const);
-      for (const value of parts[channel] ? objects(parts[channel]) : []) {
+      const named = ([key, it]) => it.const === messages[0][1].name && key;
+      const nameKey = Object.entries(messages[0][1].payload.properties).map(named).find(Boolean);
+      for (const [name, value] of said(channel, nameKey, parts)) {
         if (value.compressed) continue;
-        const found = messageOf(messages, DIRECTIONS[kind], nameKey, value) ??
-          // The end of a session is said as a refusal where there is no other word for it.
-          (kind === "notice" && messageOf(messages, "error", nameKey, value));
+        const found = messageOf(messages, DIRECTIONS[kind], nameKey, name) ??
+          // The end of a session is said as a refusal where there is no other word for it, and what was missed as it would
+          // have been where there is no word for pages.
+          (kind === "notice" && (messageOf(messages, "error", nameKey, name) ?? messageOf(messages, "event", nameKey, name)));
         if (!found) {
-          fault(`${file}: the ${channel} protocol has no ${DIRECTIONS[kind]} \`${value[nameKey]}\``);
+          fault(`${file}: the ${channel} protocol has no ${DIRECTIONS[kind]} \`${name}\``);
           continue;
         }
         const validate = ajv.getSchema(`bongsu#/components/messages/${found[0]}/payload`);

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use bongsu_model::Code;
-use bongsu_wire::schema::{Direction, Field, Protocol, Shape, Ty};
-use bongsu_wire::{action, typed};
+use bongsu_wire::schema::{Direction, Field, Protocol, Shape, Topic, Ty};
+use bongsu_wire::{action, socketio, typed};
 
 /// Whether a word stands in a text by itself.
 fn names(text: &str, word: &str) -> bool {
@@ -33,9 +33,13 @@ fn field(it: &Field, out: &mut Vec<&'static str>) {
     }
 }
 
+fn document(protocol: &str) -> String {
+    let path = format!("../../docs/protocols/{protocol}.md");
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
 fn lacking(protocol: &Protocol, codes: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
-    let path = format!("../../docs/protocols/{}.md", protocol.name);
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let text = document(protocol.name);
     let mut words: Vec<_> = codes.collect();
     for message in protocol.messages() {
         if message.pattern.is_none() {
@@ -64,6 +68,23 @@ fn the_document_of_the_action_protocol_names_everything() {
 fn the_document_of_the_type_protocol_names_everything() {
     let codes = Code::ALL.into_iter().map(Code::lower_name);
     assert_eq!(lacking(&typed::registry::PROTOCOL, codes), [""; 0]);
+}
+
+#[test]
+fn the_document_of_socketio_names_everything_of_its_own() {
+    let text = document("socketio");
+    let own = |topic: &&Topic| matches!(topic.name, "session" | "chat" | "requests");
+    let mut words = vec!["INVALID_PARAM", "INVALID_TOKEN", "NOT_AUTHENTICATED"];
+    for topic in socketio::registry::PROTOCOL.topics.iter().filter(own) {
+        for message in topic.messages {
+            words.push(message.name);
+            if message.name.starts_with("postinit") || ["message", "server_error"].contains(&message.name) {
+                shape(message.shape, &mut words);
+            }
+        }
+    }
+    words.retain(|word| !names(&text, word));
+    assert_eq!(words, [""; 0]);
 }
 
 #[test]

@@ -99,9 +99,10 @@ function shared(ordered) {
 
 const body = (message) => message.payload.properties.data;
 
-/// The keys of the envelope where it is not apart from the body.
+/// The keys of the envelope where it is not apart from the body. The names of a family are in no other key than `type`.
 const nameKey = (message) =>
-  Object.entries(message.payload.properties).filter(([, it]) => it.const === message.name || it.pattern).map(([key]) => key);
+  Object.entries(message.payload.properties)
+    .filter(([key, it]) => it.const === message.name || (key === "type" && it.pattern)).map(([key]) => key);
 
 function card(said, api, { id, message }, links, common) {
   const direction = message["x-direction"];

@@ -146,7 +146,7 @@ const WORDS = {
     link: "여기로 연결",
     menu: "차례",
     topics: {
-      session: "세션", rooms: "방", messages: "메시지", calls: "영상 통화", people: "사람", requests: "요청과 거절",
+      session: "세션", chat: "채팅", rooms: "방", messages: "메시지", calls: "영상 통화", people: "사람", requests: "요청과 거절",
       applications: "애플리케이션", websocket: "WebSocket",
       probes: "상태 점검", users: "사용자", tokens: "토큰", blocks: "차단", members: "구성원", announcements: "공지",
       "video-rooms": "영상 통화방", sessions: "세션", audit: "감사 기록", descriptions: "명세",

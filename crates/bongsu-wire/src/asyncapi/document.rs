@@ -78,6 +78,14 @@ fn servers() -> Value {
                 which is also what a client gets that offers none, or `bongsu.action.v1`. The close frame's reason says whether \
                 to come back: `reconnect=now`, `later` or `never`.",
         },
+        "socketio": {
+            "host": "127.0.0.1:8000",
+            "pathname": "/socket.io/",
+            "protocol": "ws",
+            "title": "Socket.IO",
+            "description": "Engine.IO 4 and 3, by WebSocket and by polling, with Socket.IO in it: any client of it connects as \
+                it is. The namespaces `/` and `/chat` are the same chat.",
+        },
     })
 }
 
@@ -126,6 +134,9 @@ impl Writer {
 
     /// What a WebSocket's upgrade may say.
     fn handshake(&self) -> Value {
+        if self.protocol.names_in.is_none() {
+            return engine_handshake();
+        }
         let subprotocol = format!("bongsu.{}.v1", self.protocol.name);
         json!({
             "method": "GET",
@@ -161,6 +172,9 @@ impl Writer {
             .take(EXAMPLES_MAX)
             .map(|it| json!({ "name": it.name, "summary": it.about, "payload": it.payload }))
             .collect();
+        if let (None, Some(pattern)) = (self.protocol.names_in, message.pattern) {
+            written["x-name-pattern"] = pattern.into();
+        }
         if !examples.is_empty() {
             written["examples"] = examples.into();
         }
@@ -217,6 +231,21 @@ impl Writer {
     fn spoken_as(&self, message: &Message) -> Value {
         json!({ "$ref": format!("#/channels/{}/messages/{}", self.protocol.name, local(message)) })
     }
+}
+
+/// What a handshake of Engine.IO may say.
+fn engine_handshake() -> Value {
+    json!({
+        "method": "GET",
+        "headers": { "type": "object", "properties": {
+            "Authorization": { "type": "string", "description": "`Bearer` and an access token: signs in with the first namespace." },
+        } },
+        "query": { "type": "object", "required": ["EIO", "transport"], "properties": {
+            "EIO": { "type": "string", "enum": ["4", "3"], "description": "The protocol of Engine.IO." },
+            "transport": { "type": "string", "enum": ["websocket", "polling"] },
+            "token": { "type": "string", "description": "An access token: signs in with the first namespace." },
+        } },
+    })
 }
 
 /// The key of a message in its channel, of the characters that a key may have.

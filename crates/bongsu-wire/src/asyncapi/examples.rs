@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use crate::schema::{Direction, Message, Protocol};
+use crate::socketio::client::Heard;
 
 macro_rules! vectors {
     ($($name:literal)*) => {
@@ -78,15 +79,47 @@ fn example(
     if !kinds.contains(&name.split('_').next()?) {
         return None;
     }
-    let payload: Value = serde_json::from_str(section(text, protocol.name)?).ok()?;
-    let called = payload.get(protocol.names_in)?.as_str()?;
-    // What answers to no name of its own belongs to a family.
-    let is_it = match message.pattern {
-        None => called == message.name,
-        Some(_) => protocol.message(message.direction, called).is_none(),
-    };
+    // Where a protocol has two manners of speaking the second has a section of its own.
+    let manner = format!("{}_chat", protocol.name);
+    let sections = [protocol.name, &manner]
+        .into_iter()
+        .filter_map(|it| section(text, it));
+    let (_, payload) =
+        sections
+            .filter_map(|it| said(protocol, it))
+            .find(|(called, _)| match message.pattern {
+                None => called == message.name,
+                // What answers to no name of its own belongs to a family.
+                Some(_) => protocol.message(message.direction, called).is_none(),
+            })?;
     let about = section(text, "about")?.trim();
-    is_it.then_some(Example { name, about, payload })
+    Some(Example { name, about, payload })
+}
+
+/// The name and the message of what stands in a section.
+fn said(protocol: &Protocol, text: &str) -> Option<(String, Value)> {
+    let Some(key) = protocol.names_in else {
+        return text.lines().find_map(packet);
+    };
+    let payload: Value = serde_json::from_str(text).ok()?;
+    let called = payload.get(key)?.as_str()?.to_owned();
+    Some((called, payload))
+}
+
+/// An event's name and what it says.
+fn packet(text: &str) -> Option<(String, Value)> {
+    match Heard::parse(text).ok()? {
+        Heard::Event { name, data, .. } => Some((name, serde_json::from_str(data).ok()?)),
+        // Of all acknowledgements only this has no event of the same.
+        Heard::Ack { data, .. } => Some(("message".into(), serde_json::from_str(data).ok()?)),
+        Heard::Open(_)
+        | Heard::Ping
+        | Heard::Connected { .. }
+        | Heard::NotConnected { .. }
+        | Heard::Disconnected { .. }
+        | Heard::Closed
+        | Heard::Nothing => None,
+    }
 }
 
 /// What stands under `-- name`, up to the next such line.

@@ -10,7 +10,11 @@ pub use document::document;
 
 use crate::action;
 use crate::schema::Protocol;
-use crate::typed;
+use crate::{socketio, typed};
 
 /// Every protocol that has messages, in the order in which people read of them.
-pub const PROTOCOLS: &[Protocol] = &[action::registry::PROTOCOL, typed::registry::PROTOCOL];
+pub const PROTOCOLS: &[Protocol] = &[
+    action::registry::PROTOCOL,
+    typed::registry::PROTOCOL,
+    socketio::registry::PROTOCOL,
+];

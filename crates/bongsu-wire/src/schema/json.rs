@@ -30,12 +30,15 @@ impl Spelling<'_> {
     pub fn payload(&self, protocol: &Protocol, message: &Message) -> Value {
         let envelope: &Envelope = (protocol.envelope)(message.direction);
         let mut properties = Map::new();
-        let mut required = vec![protocol.names_in];
-        let name = match message.pattern {
-            Some(pattern) => json!({ "type": "string", "pattern": pattern }),
-            None => json!({ "type": "string", "const": message.name }),
-        };
-        properties.insert(protocol.names_in.to_owned(), name);
+        let mut required = Vec::new();
+        if let Some(key) = protocol.names_in {
+            let name = match message.pattern {
+                Some(pattern) => json!({ "type": "string", "pattern": pattern }),
+                None => json!({ "type": "string", "const": message.name }),
+            };
+            properties.insert(key.to_owned(), name);
+            required.push(key);
+        }
         if let Some(key) = envelope.body {
             let needed = message.shape.fields.iter().any(|it| it.required) || !message.shape.rules.is_empty();
             if needed || !envelope.body_may_lack {
@@ -47,11 +50,12 @@ impl Spelling<'_> {
         }
         self.fields(message.beside, &mut properties, &mut required);
         self.fields(envelope.fields, &mut properties, &mut required);
-        let mut schema = self.object(properties, &required, false);
-        let either = envelope
-            .body
-            .map(|key| in_body_or_beside(key, message))
-            .unwrap_or_default();
+        // Where the body is the message what holds for one holds for the other.
+        let (open, either) = match envelope.body {
+            Some(key) => (false, in_body_or_beside(key, message)),
+            None => (message.shape.open, message.shape.rules.iter().map(rule).collect()),
+        };
+        let mut schema = self.object(properties, &required, open);
         if !either.is_empty() {
             schema["allOf"] = either.into();
         }

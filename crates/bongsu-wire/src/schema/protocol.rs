@@ -186,8 +186,8 @@ pub struct Protocol {
     pub servers: &'static [&'static str],
     /// What a client's author has to know first. May hold several paragraphs of `CommonMark`.
     pub doc: &'static str,
-    /// The key of the message's name in every envelope.
-    pub names_in: &'static str,
+    /// The key of the message's name in every envelope; `None` where the name stands outside of what is described here.
+    pub names_in: Option<&'static str>,
     /// What stands around a message of each direction.
     pub envelope: fn(Direction) -> &'static Envelope,
     /// All messages, by what they are about.

@@ -4,6 +4,8 @@
 //! them when a poll takes them. What is heard is bounded before anything is kept for it.
 
 pub mod chat;
+pub mod client;
 pub mod connection;
 pub mod engine;
 pub mod packet;
+pub mod registry;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bongsu_model::{EventBody, Notice, Reply};
 use bongsu_wire::action::{self, ACTIONS};
 use bongsu_wire::schema::{Direction, Protocol};
+use bongsu_wire::socketio;
 use bongsu_wire::typed::{self, TYPES};
 
 use crate::vectors::{folder, message_of, vectors};
@@ -86,6 +87,8 @@ fn asked(protocol: &Protocol) -> BTreeSet<&'static str> {
 fn the_registries_ask_what_the_decoders_know() {
     assert_eq!(asked(&action::registry::PROTOCOL), ACTIONS.into_iter().collect());
     assert_eq!(asked(&typed::registry::PROTOCOL), TYPES.into_iter().collect());
+    let events = TYPES.into_iter().chain(["postinit_req", "message"]);
+    assert_eq!(asked(&socketio::registry::PROTOCOL), events.collect());
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn every_message_stands_in_a_vector() {
         for it in vectors(protocol) {
             said.insert((
                 it.direction,
-                message_of(protocol, it.direction, &it.value).unwrap().name,
+                message_of(protocol, it.direction, &it.name).unwrap().name,
             ));
         }
         let meant: BTreeSet<_> = protocol.messages().map(|it| (it.direction, it.name)).collect();

@@ -1,11 +1,15 @@
 //! The registries against the decoders: what a schema requires the decoder misses, what it allows to be absent the decoder
 //! does not, and what is of another type or beyond a bound is refused by the field's name.
 
-use bongsu_model::{Code, Limits, Refusal, Why};
+use bongsu_model::{Code, Limits, Refusal, Want, Why};
 use bongsu_wire::action::ActionCodec;
 use bongsu_wire::action::registry::PROTOCOL as ACTION;
 use bongsu_wire::incoming::{Incoming, Rules};
-use bongsu_wire::schema::{Direction, Field, Message, Protocol, Rule};
+use bongsu_wire::schema::{Direction, Envelope, Field, Message, Protocol, Rule};
+use bongsu_wire::socketio::chat::Chat;
+use bongsu_wire::socketio::connection::Connection;
+use bongsu_wire::socketio::engine::{Heard, Version};
+use bongsu_wire::socketio::registry::PROTOCOL as SOCKETIO;
 use bongsu_wire::typed::{self, registry::PROTOCOL as TYPE};
 use serde_json::{Value, json};
 
@@ -15,7 +19,11 @@ use crate::sample::{Place, beyond, full, holder, mistyped, places, right, utmost
 pub(crate) type Decode = fn(&Value, &Limits) -> Result<(), Refusal>;
 
 /// Bounds that are not the decoder's: texts are measured once they are normalised, where they are judged.
-const JUDGED_LATER: [(&str, &str); 2] = [("SEND_MESSAGE", "content"), ("chat.message", "text")];
+const JUDGED_LATER: [(&str, &str); 3] = [
+    ("SEND_MESSAGE", "content"),
+    ("chat.message", "text"),
+    ("message", "content"),
+];
 
 fn action(asked: &Value, limits: &Limits) -> Result<(), Refusal> {
     let mut out = Vec::new();
@@ -69,6 +77,51 @@ fn the_type_protocol_takes_what_its_registry_says() {
     .all();
 }
 
+/// The requests of Socket.IO as if they stood in an envelope: their names are not in what is described.
+const EVENTS: Protocol = Protocol {
+    names_in: Some("event"),
+    envelope: |_| &Envelope {
+        body: Some("data"),
+        body_may_lack: true,
+        reference: None,
+        fields: &[],
+    },
+    ..SOCKETIO
+};
+
+fn event(asked: &Value, limits: &Limits) -> Result<(), Refusal> {
+    let domains = ["game".into()];
+    let rules = Rules {
+        limits,
+        application_domains: &domains,
+    };
+    let Some(name) = asked["event"].as_str() else {
+        // Without a name it is no packet.
+        return Err(Refusal::field("event", Want::Present));
+    };
+    let packet = match asked.get("data") {
+        Some(data) => format!("2{}", json!([name, data])),
+        None => format!("2{}", json!([name])),
+    };
+    let mut connection = Connection::new(Version::V4, 1, None, Chat::new());
+    let mut out = Vec::new();
+    for packet in ["0", &packet] {
+        out.clear();
+        connection.hear(Heard::Text(packet), &rules, &mut out).unwrap();
+    }
+    first_refusal(out)
+}
+
+#[test]
+fn the_events_of_socketio_are_what_their_registry_says() {
+    Held {
+        protocol: &EVENTS,
+        decode: event,
+        limits: roomy(),
+    }
+    .all();
+}
+
 /// The default limits, but that any field at its bound fits into a frame.
 pub(crate) fn roomy() -> Limits {
     let mut limits = Limits::DEFAULT;
@@ -109,8 +162,9 @@ impl Held {
                 self.refused(&wrong, &[key], "with a body that is no object");
             }
             let mut nameless = whole.value.clone();
-            nameless.as_object_mut().unwrap().remove(self.protocol.names_in);
-            self.refused(&nameless, &[self.protocol.names_in], "without its name");
+            let name = self.protocol.names_in.unwrap();
+            nameless.as_object_mut().unwrap().remove(name);
+            self.refused(&nameless, &[name], "without its name");
         }
     }
 
@@ -118,7 +172,7 @@ impl Held {
         let envelope = (self.protocol.envelope)(Direction::Request);
         let key = envelope.body.expect("requests have a body");
         let name = message.pattern.map_or(message.name, |_| "game.move");
-        let mut value = json!({ self.protocol.names_in: name, key: full(message.shape) });
+        let mut value = json!({ self.protocol.names_in.unwrap(): name, key: full(message.shape) });
         for field in envelope.fields {
             value[field.name] = right(&field.ty);
         }

@@ -68,7 +68,15 @@ pub(crate) fn beyond(ty: &Ty, limits: &Limits) -> Vec<Value> {
             text(u64::from(*digits) + 1),
             "g".repeat(*digits as usize).into(),
         ],
-        Ty::OneOf(names) => vec!["no such".into(), names[0].to_uppercase().into()],
+        Ty::OneOf(names) => {
+            let shouted = names[0].to_uppercase();
+            let otherwise = if shouted == names[0] {
+                names[0].to_lowercase()
+            } else {
+                shouted
+            };
+            vec!["no such".into(), otherwise.into()]
+        }
         Ty::Matching(_) => vec!["no such".into(), "".into()],
         Ty::Count => vec![json!(-1), json!(1.0)],
         Ty::Integer => vec![json!(1.5), json!(u64::MAX)],

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use bongsu_model::Limits;
 use bongsu_wire::schema::{Direction, Field, Message, Protocol, Shape, Spelling, Ty};
+use bongsu_wire::socketio::client::Heard;
 use regex::Regex;
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ pub(crate) struct Vector {
     /// The file, without its ending.
     pub(crate) file: String,
     pub(crate) direction: Direction,
+    /// What it is called.
+    pub(crate) name: String,
     pub(crate) value: Value,
 }
 
@@ -46,7 +49,6 @@ pub(crate) fn folder() -> Vec<(String, String)> {
 
 /// Every value that a vector says to be understood, or to be said by the server.
 pub(crate) fn vectors(protocol: &Protocol) -> Vec<Vector> {
-    let section = format!("-- {}\n", protocol.name);
     let mut vectors = Vec::new();
     for (file, text) in folder() {
         let direction = match file.split('_').next().unwrap() {
@@ -59,18 +61,20 @@ pub(crate) fn vectors(protocol: &Protocol) -> Vec<Vector> {
             "refused" => continue,
             other => panic!("{file}: what is `{other}`?"),
         };
-        let Some((_, rest)) = text.split_once(&section) else {
-            continue;
-        };
-        let bytes = rest.split("\n-- ").next().unwrap();
-        for value in serde_json::Deserializer::from_str(bytes).into_iter() {
-            let value: Value = value.unwrap_or_else(|fault| panic!("{file}: {fault}"));
-            let name = value[protocol.names_in].as_str().unwrap_or_default();
+        for (name, value) in said(protocol, &file, &text) {
             // The end of a session is said as a refusal where there is no other word for it.
-            let ends = direction == Direction::Notice && protocol.message(direction, name).is_none();
+            let ends = direction == Direction::Notice && protocol.message(direction, &name).is_none();
+            // What was missed is said as it would have been, where there is no word for pages.
+            let late = ends && protocol.names_in.is_none() && name == "message";
+            let direction = match (late, ends) {
+                (true, _) => Direction::Event,
+                (false, true) => Direction::Error,
+                (false, false) => direction,
+            };
             vectors.push(Vector {
                 file: file.clone(),
-                direction: if ends { Direction::Error } else { direction },
+                direction,
+                name,
                 value,
             });
         }
@@ -78,13 +82,46 @@ pub(crate) fn vectors(protocol: &Protocol) -> Vec<Vector> {
     vectors
 }
 
+/// What stands in a vector's sections of a protocol: names and values.
+fn said(protocol: &Protocol, file: &str, text: &str) -> Vec<(String, Value)> {
+    let section = |name: &str| {
+        let (_, rest) = text.split_once(&format!("-- {name}\n"))?;
+        rest.split("\n-- ").next()
+    };
+    let Some(key) = protocol.names_in else {
+        // The second is how the chat's own clients speak.
+        let both = [protocol.name, "socketio_chat"];
+        let lines = both.into_iter().filter_map(section).flat_map(str::lines);
+        return lines.filter_map(|line| packet(file, line)).collect();
+    };
+    let values = serde_json::Deserializer::from_str(section(protocol.name).unwrap_or_default()).into_iter();
+    values
+        .map(|value| {
+            let value: Value = value.unwrap_or_else(|fault| panic!("{file}: {fault}"));
+            (value[key].as_str().unwrap_or_default().to_owned(), value)
+        })
+        .collect()
+}
+
+/// An event's name and object; `None` for other packets, and for answers that stand as an event, too.
+fn packet(file: &str, text: &str) -> Option<(String, Value)> {
+    let object = |data| serde_json::from_str(data).unwrap_or_else(|fault| panic!("{file}: {fault}"));
+    match Heard::parse(text).unwrap_or_else(|fault| panic!("{file}: {text}: {fault}")) {
+        Heard::Event { name, data, .. } => Some((name, object(data))),
+        Heard::Ack { data, .. } if data.starts_with(r#"{"message_id""#) => {
+            Some(("message".into(), object(data)))
+        }
+        Heard::Ack { .. } | Heard::Connected { .. } | Heard::Disconnected { .. } => None,
+        other @ (Heard::Open(_)
+        | Heard::Ping
+        | Heard::NotConnected { .. }
+        | Heard::Closed
+        | Heard::Nothing) => panic!("{file}: {other:?}"),
+    }
+}
+
 /// The message that a value is, by its name.
-pub(crate) fn message_of(
-    protocol: &Protocol,
-    direction: Direction,
-    value: &Value,
-) -> Option<&'static Message> {
-    let name = value[protocol.names_in].as_str()?;
+pub(crate) fn message_of(protocol: &Protocol, direction: Direction, name: &str) -> Option<&'static Message> {
     let family = |it: &&Message| {
         it.pattern
             .is_some_and(|pattern| Regex::new(pattern).unwrap().is_match(name))
@@ -103,10 +140,11 @@ fn every_vector_is_as_the_schema_of_its_message_says() {
         for Vector {
             file,
             direction,
+            name,
             value,
         } in vectors
         {
-            let message = message_of(protocol, direction, &value).unwrap_or_else(|| {
+            let message = message_of(protocol, direction, &name).unwrap_or_else(|| {
                 panic!(
                     "{file}: the {} protocol has no such {}: {value}",
                     protocol.name,
@@ -140,8 +178,14 @@ fn every_field_occurs_in_a_vector() {
             fields.message(protocol, message, None);
         }
         let meant = std::mem::take(&mut fields);
-        for Vector { direction, value, .. } in vectors(protocol) {
-            let message = message_of(protocol, direction, &value).unwrap();
+        for Vector {
+            direction,
+            name,
+            value,
+            ..
+        } in vectors(protocol)
+        {
+            let message = message_of(protocol, direction, &name).unwrap();
             fields.message(protocol, message, Some(&value));
         }
         let missing: Vec<_> = meant

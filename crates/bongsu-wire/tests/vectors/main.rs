@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod server;
+mod socketio;
 mod spoken;
 mod typed;
 mod values;

@@ -3,14 +3,16 @@
 use std::fmt::Debug;
 
 use bongsu_model::event::Audience;
-use bongsu_model::{Encode, Event, Limits, Locale, Tag};
+use bongsu_model::{Encode, Event, EventBody, Limits, Locale, Refusal, Reply, Tag};
 use bongsu_wire::action::client::Heard;
 use bongsu_wire::action::{ActionCodec, ActionEvents, ActionFrames};
+use bongsu_wire::socketio::chat::{ChatEvents, ChatVoice};
 use bongsu_wire::typed::{self, TypeEvents, TypeVoice};
 use serde_json::Value;
 
 use super::Sections;
 use super::common::{CLOSE, TEXT, frames, text_frame};
+use super::socketio::{self, packets};
 use super::values::{NOW, events, notices, refusals, replies};
 
 const ID: u64 = 0x00ab_cdef_0123_4567;
@@ -44,9 +46,40 @@ fn said_replies() -> Vec<(String, Sections)> {
         let context = format!("seq_id {}\nnow {NOW}", seq_id.unwrap_or("none"));
         let said = Said::new(action.as_deref(), Some(&typed));
         assert_eq!(said.typed_reference(), seq_id.map(Into::into), "{name}");
-        vectors.push((format!("reply_{name}"), said.of(about, context, &reply)));
+        let mut sections = said.of(about, context, &reply);
+        sections.extend(said_in_events(seq_id, &reply));
+        vectors.push((format!("reply_{name}"), sections));
     }
     vectors
+}
+
+/// An answer as an event and as an acknowledgement, to a request of the type protocol and to one of the chat's own.
+fn said_in_events(reference: Option<&str>, reply: &Reply) -> Sections {
+    let voice = ChatVoice::new(socketio::TYPE);
+    let both = |name: &str| {
+        let said = [false, true].map(|ack| voice.reply(&socketio::tag(name, reference, ack), reply));
+        let said: Vec<_> = said.iter().flatten().map(|it| packets(it).0).collect();
+        said.join("\n")
+    };
+    let own = match reply {
+        Reply::Connected(_) | Reply::TokenRefreshed(_) => Some("postinit_req"),
+        Reply::Posted { .. } | Reply::Repeated { .. } => Some("message"),
+        Reply::Pong { .. }
+        | Reply::Joined { .. }
+        | Reply::Left { .. }
+        | Reply::Marked { .. }
+        | Reply::Page(_)
+        | Reply::CallCreated { .. }
+        | Reply::CallEnded { .. }
+        | Reply::MediaSet { .. }
+        | Reply::CallJoined { .. }
+        | Reply::CallLeft { .. }
+        | Reply::Blocked { .. }
+        | Reply::Unblocked { .. } => None,
+    };
+    let mut sections = vec![("socketio", both("any"))];
+    sections.extend(own.map(|name| ("socketio_chat", both(name))));
+    sections
 }
 
 fn said_events() -> Vec<(String, Sections)> {
@@ -72,7 +105,16 @@ fn said_events() -> Vec<(String, Sections)> {
             None,
             "{name}: an event is the same for all"
         );
-        vectors.push((format!("event_{name}"), said.of(about, context, &event.body)));
+        let mut sections = said.of(about, context, &event.body);
+        for (section, manner) in [("socketio", socketio::TYPE), ("socketio_chat", socketio::CHAT)] {
+            let said = ChatEvents::new(manner).encode(&event);
+            let posted = matches!(event.body, EventBody::Posted(_));
+            assert_eq!(said.is_empty(), manner == socketio::CHAT && !posted, "{name}");
+            if !said.is_empty() {
+                sections.push((section, packets(&said).0));
+            }
+        }
+        vectors.push((format!("event_{name}"), sections));
     }
     vectors
 }
@@ -92,13 +134,34 @@ fn said_refusals() -> Vec<(String, Sections)> {
             );
             let said = Said::new(Some(&line), Some(&frame));
             assert_eq!(said.typed_reference(), reference.map(Into::into), "{name}");
-            vectors.push((
-                format!("refusal_{name}_{spelled}"),
-                said.of(about, context, &refusal),
-            ));
+            let mut sections = said.of(about, context, &refusal);
+            sections.extend(refused_in_events(kind, reference, &refusal, locale));
+            vectors.push((format!("refusal_{name}_{spelled}"), sections));
         }
     }
     vectors
+}
+
+/// A refusal of a request of the type protocol and of one of the chat's own.
+fn refused_in_events(
+    kind: Option<&str>,
+    reference: Option<&str>,
+    refusal: &Refusal,
+    locale: Locale,
+) -> Sections {
+    let voice = ChatVoice::new(socketio::TYPE);
+    let refused = |name: &str| {
+        let tag = socketio::tag(name, reference, false);
+        packets(&voice.refusal(&tag, refusal, locale)).0
+    };
+    let mut sections = vec![("socketio", refused(kind.unwrap_or_default()))];
+    let own = match kind {
+        Some("auth") => Some("postinit_req"),
+        Some("chat.message") => Some("message"),
+        Some(_) | None => None,
+    };
+    sections.extend(own.map(|name| ("socketio_chat", refused(name))));
+    sections
 }
 
 fn said_notices() -> Vec<(String, Sections)> {
@@ -110,10 +173,17 @@ fn said_notices() -> Vec<(String, Sections)> {
             let context = format!("locale {spelled}\nid {ID:016x}\nnow {NOW}");
             let said = Said::new(Some(&line), Some(&frames));
             assert_eq!(said.close.is_some(), name.starts_with("closed_"), "{name}");
-            vectors.push((
-                format!("notice_{name}_{spelled}"),
-                said.of(about, context, &notice),
-            ));
+            let closes = said.close.clone();
+            let mut sections = said.of(about, context, &notice);
+            for (section, manner) in [("socketio", socketio::TYPE), ("socketio_chat", socketio::CHAT)] {
+                let (said, close) = packets(&ChatVoice::new(manner).notice(&notice, locale));
+                assert_eq!(close, closes, "{name}");
+                let before = sections.last().map(|it| it.1.as_str());
+                if !said.is_empty() && before != Some(&said) {
+                    sections.push((section, said));
+                }
+            }
+            vectors.push((format!("notice_{name}_{spelled}"), sections));
         }
     }
     vectors

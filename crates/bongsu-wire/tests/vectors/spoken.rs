@@ -7,7 +7,7 @@ use bongsu_wire::incoming::Incoming;
 use bongsu_wire::typed::message;
 
 use super::common::{rules, understood};
-use super::{Sections, typed};
+use super::{Sections, socketio, typed};
 
 pub(crate) fn vectors() -> Vec<(String, Sections)> {
     let mut vectors = Vec::new();
@@ -17,7 +17,47 @@ pub(crate) fn vectors() -> Vec<(String, Sections)> {
     for (name, about, text) in typed::alone().into_iter().chain(typed::wrong()) {
         vectors.push((name.to_owned(), read_typed(name, about, &text)));
     }
+    for (name, about, packet) in socketio::alone().into_iter().chain(socketio::wrong()) {
+        let value = print(name, &socketio::heard(&packet));
+        let section = if name.contains("type") {
+            "socketio"
+        } else {
+            "socketio_chat"
+        };
+        vectors.push((
+            name.to_owned(),
+            vec![("about", about.into()), ("value", value), (section, packet)],
+        ));
+    }
     vectors
+}
+
+/// The same request as an event, if it has such a form, and as the chat's own clients say it.
+fn add_events(name: &str, typed: &str, sections: &mut Sections) {
+    let own = |text: &str| understood(heard(text).remove(0));
+    if let (Some(packet), Ok(meant)) = (socketio::of_typed(typed), own(typed)) {
+        same_event(name, &meant, &packet);
+        sections.push(("socketio", packet));
+    }
+    if let (Some(packet), Ok(meant)) = (socketio::chat_same_as(name), own(typed)) {
+        same_event(name, &meant, &packet);
+        sections.push(("socketio_chat", packet));
+    }
+}
+
+fn same_event(name: &str, meant: &Asked, packet: &str) {
+    let asked = understood(socketio::heard(packet).remove(0)).unwrap();
+    assert_eq!(
+        format!("{:#?} {:?}", meant.request, meant.claimed_user),
+        format!("{:#?} {:?}", asked.request, asked.claimed_user),
+        "{name}: {packet}"
+    );
+    assert_eq!(carried(&meant.request), carried(&asked.request), "{name}");
+    if !matches!(meant.request, Request::Emit(_)) {
+        assert_eq!(meant.tag.reference, asked.tag.reference, "{name}");
+    }
+    let verb = asked.tag.verb.unwrap();
+    assert!(verb.starts_with("/ "), "{verb}");
 }
 
 /// Decodes the bytes whole and byte by byte, and prints what they mean.
@@ -44,18 +84,25 @@ fn read(name: &str, about: &str, bytes: &str) -> Sections {
     if let Some(text) = typed::same_as(name) {
         let both = [whole, heard(&text)].map(|mut it| understood(it.remove(0)).unwrap());
         mean_the_same(name, &both);
-        sections.push(("type", text));
+        add_events(name, &text, &mut sections);
+        let typed = sections
+            .iter()
+            .position(|it| it.0 == "socketio")
+            .unwrap_or(sections.len());
+        sections.insert(typed, ("type", text));
     }
     sections
 }
 
 /// Decodes one text message, and prints what it means.
 fn read_typed(name: &str, about: &str, text: &str) -> Sections {
-    vec![
+    let mut sections = vec![
         ("about", about.into()),
         ("value", print(name, &heard(text))),
         ("type", text.into()),
-    ]
+    ];
+    add_events(name, text, &mut sections);
+    sections
 }
 
 fn heard(text: &str) -> Vec<Incoming> {

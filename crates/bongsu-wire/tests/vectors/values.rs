@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bongsu_model::event::{AnnouncementKind, Priority};
 use bongsu_model::media::{EndReason, IceServer, LeaveReason, MediaStatus, Participant, Signal};
 use bongsu_model::refusal::{CloseCause, Malformed};
-use bongsu_model::reply::{RoomStanding, SignedIn};
+use bongsu_model::reply::{Recovery, RoomStanding, SignedIn};
 use bongsu_model::{
     ApplicationEvent, CallId, ClientMessageId, Closing, Code, Epoch, EventBody, HistoryPage, Incident,
     LocalizedNick, MembersVersion, Message, MessageId, MessageKind, NamedRoom, Notice, Person, Profile,
@@ -64,6 +64,11 @@ fn profile() -> Arc<Profile> {
     })
 }
 
+/// A profile that has nothing but its token.
+fn bare() -> Arc<Profile> {
+    Arc::new(Profile::bare(&"5a".repeat(24)))
+}
+
 fn message(seq: u64, content: &str) -> Message {
     Message {
         id: MessageId(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(seq)),
@@ -77,7 +82,7 @@ fn message(seq: u64, content: &str) -> Message {
             user: UserId(123),
             handle: "hana".into(),
             nickname: "사용자1".into(),
-            profile: Arc::new(Profile::bare("")),
+            profile: bare(),
         },
         content: content.into(),
         kind: MessageKind::Text,
@@ -129,6 +134,11 @@ pub(crate) fn replies() -> Vec<Answered> {
         expires_at: NOW.plus_ms(3_600_000),
         recovery: None,
     };
+    let placed = |recovered| {
+        let recovery = Some(Recovery { pid: "p-1".into(), recovered });
+        let profile = if recovered { profile() } else { bare() };
+        Reply::Connected(SignedIn { recovery, profile, ..signed_in(vec![]) })
+    };
     let rooms = vec![
         standing(general(), Some(true)),
         standing(unnamed(), Some(false)),
@@ -139,6 +149,8 @@ pub(crate) fn replies() -> Vec<Answered> {
     let mut replies = vec![
         ("connected", "Signed in, member of no room.", Some("auth_001"), Reply::Connected(signed_in(vec![]))),
         ("connected_rooms", "Signed in, with rooms resumed, not recovered and not asked for.", Some("auth_001"), Reply::Connected(signed_in(rooms))),
+        ("connected_placed", "Signed in, with a place that is kept.", None, placed(false)),
+        ("connected_recovered", "Signed in, with the place of before.", Some("s1"), placed(true)),
         ("token_refreshed", "The token was replaced.", Some("s1"), Reply::TokenRefreshed(signed_in(vec![standing(general(), None)]))),
         ("pong", "Somebody is there.", Some("ping_001"), Reply::Pong { server_time: NOW }),
         ("pong_untagged", "The request had no reference: nor has the answer.", None, Reply::Pong { server_time: NOW }),

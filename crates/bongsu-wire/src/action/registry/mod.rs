@@ -22,7 +22,7 @@ pub const PROTOCOL: Protocol = Protocol {
           frame. A request says its `action`; what answers it carries its `seq_id`. `CONNECT` comes first, within ten \
           seconds. In `data` a `null` counts as absent, but for `candidate`. Whole numbers have 64 bits and no quotes. \
           Receivers ignore fields that they do not know.",
-    names_in: "action",
+    names_in: Some("action"),
     envelope,
     topics: &[
         Topic {

@@ -14,8 +14,10 @@ use bongsu_model::refusal::Malformed;
 use bongsu_model::{Asked, Code, Recover, Refusal, Request, Slot, Tag, Why};
 
 pub use self::encode::ChatEvents;
+pub(crate) use self::encode::code_name;
 pub use self::manner::{Manner, Namespace, Style};
 use self::names::{CONNECT, MESSAGE, SIGN_IN};
+pub(crate) use self::sign_in::PLACE_BYTES_MAX;
 pub use self::voice::ChatVoice;
 use super::connection::{Acknowledged, Application, Connecting, Connection, Event, Welcome};
 use crate::incoming::{Incoming, Rules};

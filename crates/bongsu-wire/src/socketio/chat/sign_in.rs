@@ -11,7 +11,7 @@ use crate::json::field::{Field, Given};
 use crate::typed::decode;
 
 /// The longest name of a session's place, and the longest offset, in bytes.
-const PLACE_BYTES_MAX: usize = 64;
+pub(crate) const PLACE_BYTES_MAX: usize = 64;
 
 /// The names of styles.
 const PROTOCOLS: &[&str] = &["type", "chat"];

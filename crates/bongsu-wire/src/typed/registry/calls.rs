@@ -77,7 +77,7 @@ const DESCRIBE: Shape = Shape::of(&[CALL, TARGET, SDP]);
 const DESCRIBED: Shape = Shape::of(&[CALL, FROM, SDP]);
 const MEDIA_REQUEST: Shape = Shape::of(&[CALL, MEDIA]);
 
-pub(super) const CALLS: &[Message] = &[
+pub(crate) const CALLS: &[Message] = &[
     Message::request(
         "call.create",
         "Make a video room in a room, and be its host and first participant.",

@@ -8,15 +8,15 @@ use crate::incoming::KEY_BYTES_MAX;
 use crate::schema::{Bound, Field, Message, Rule, Shape, Ty};
 
 const MEMBERS: Field = Field::required("participants_count", Ty::Count, "Members now.");
-const MESSAGE_ID: Field = Field::required("message_id", Ty::Hex(32), "The message.");
-const SEQ: Field = Field::required(
+pub(crate) const MESSAGE_ID: Field = Field::required("message_id", Ty::Hex(32), "The message.");
+pub(crate) const SEQ: Field = Field::required(
     "seq",
     Ty::Count,
     "Its number in the room: 1, 2, 3, … without a hole.",
 );
 const TS: Field = Field::required("ts", Ty::Moment, "When it was kept.");
 const REPLY_TO: Field = Field::optional("reply_to", Ty::Hex(32), "The message that it answers.");
-const CLIENT_ID: Ty = Ty::text(1, Bound::Of(ClientMessageId::BYTES_MAX as u64));
+pub(crate) const CLIENT_ID: Ty = Ty::text(1, Bound::Of(ClientMessageId::BYTES_MAX as u64));
 const KEY: Ty = Ty::text(1, Bound::Of(KEY_BYTES_MAX as u64));
 
 const MESSAGE: Shape = Shape::named(
@@ -55,7 +55,7 @@ const ASKED_OF_USER: Shape = Shape::of(&[Field::required(
 )]);
 const MEMBERSHIP: Shape = Shape::of(&[ROOM, USER, USERNAME, MEMBERS]);
 
-pub(super) const ROOMS: &[Message] = &[
+pub(crate) const ROOMS: &[Message] = &[
     Message::request(
         "room.join",
         "Become a member of a room. A name that no room has makes one, where the server allows that.",
@@ -111,7 +111,7 @@ pub(super) const ROOMS: &[Message] = &[
     ),
 ];
 
-pub(super) const MESSAGES: &[Message] = &[
+pub(crate) const MESSAGES: &[Message] = &[
     Message::request(
         "chat.message",
         "Write a message. With a `client_message_id` it may be sent again without being kept twice.",
@@ -230,7 +230,7 @@ pub(super) const MESSAGES: &[Message] = &[
     ),
 ];
 
-pub(super) const PEOPLE: &[Message] = &[
+pub(crate) const PEOPLE: &[Message] = &[
     Message::request("user.block", "Hear nothing of a user any more.", &ASKED_OF_USER)
         .answered(&["user.block.ok"]),
     Message::reply("user.block.ok", "The user is blocked.", &OF_USER),
@@ -265,7 +265,7 @@ pub(super) const PEOPLE: &[Message] = &[
 const APPLICATION: &str = "application event";
 const APPLICATION_TYPE: &str = r"^[a-z0-9_-]+\.[a-z0-9_.-]+$";
 
-pub(super) const APPLICATIONS: &[Message] = &[
+pub(crate) const APPLICATIONS: &[Message] = &[
     Message::request(
         APPLICATION,
         "Tell the room's members who are there what only your application understands. Any type of 64 bytes at most, \

@@ -2,10 +2,10 @@
 //!
 //! Invariant: it says what `decode` takes and `encode` writes. `tests/asyncapi` holds it to both.
 
-mod calls;
-mod chat;
-mod parts;
-mod session;
+pub(crate) mod calls;
+pub(crate) mod chat;
+pub(crate) mod parts;
+pub(crate) mod session;
 
 use bongsu_model::{Code, Reconnect};
 
@@ -25,7 +25,7 @@ pub const PROTOCOL: Protocol = Protocol {
           `data` a `null` counts as absent, but for `candidate`. Requests name a room by its name, its number or its \
           secret address, and a user by its handle or its number; the server names a room by its name, or by its number \
           as a string if it has none, and a user by its handle. Receivers ignore fields that they do not know.",
-    names_in: "type",
+    names_in: Some("type"),
     envelope,
     topics: &[
         Topic {

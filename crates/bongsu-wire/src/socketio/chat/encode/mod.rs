@@ -9,6 +9,7 @@ mod notices;
 mod parts;
 mod replies;
 
+pub(crate) use errors::name as code_name;
 pub(super) use errors::{last_words, refusal};
 pub use events::ChatEvents;
 pub(super) use notices::notice;
