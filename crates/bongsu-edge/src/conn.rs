@@ -81,6 +81,10 @@ impl<C: Codec> Conn<C> {
         }
     }
 
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        self.conversation.mailbox()
+    }
+
     /// Says something that nobody has asked for.
     pub(crate) fn says(&self, lane: Lane, bytes: &Bytes) {
         self.conversation.mailbox().push(lane, bytes);

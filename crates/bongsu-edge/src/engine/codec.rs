@@ -2,8 +2,6 @@
 //!
 //! Invariant: only messages reach the partner; what is the engine's own is answered here.
 
-use std::sync::Arc;
-
 use bongsu_model::refusal::Malformed;
 use bongsu_model::{Code, Fatal, Incoming, Limits, Refusal, Slot, Why};
 use bongsu_wire::incoming::Rules;
@@ -11,7 +9,9 @@ use bongsu_wire::socketio::engine::{self, Heard, Version};
 use bongsu_wire::websocket::{self, Decoder, MessageLimits, Opcode, Role};
 use bytes::Bytes;
 
-use super::partner::{Arrived, Meet, Partner};
+use super::asked::Asked;
+use super::partner::{Arrived, Partner, Says};
+use super::service::Engine;
 use crate::codec::{self, Codec};
 
 /// The code of a close in good order (RFC 6455).
@@ -24,13 +24,17 @@ pub(super) struct Ear {
 }
 
 impl Ear {
-    pub(super) fn new(meet: &Meet, version: Version, public_id: u128, token: Option<Arc<str>>) -> Self {
-        let partner = meet(Arrived {
-            version,
-            public_id,
-            token,
+    /// The ear of a new connection, and its partner's way out once there is one.
+    pub(super) fn new(engine: &Engine, asked: &Asked) -> (Self, Says) {
+        let says = Says::default();
+        let partner = (engine.meet)(Arrived {
+            version: asked.version,
+            public_id: engine.websockets.node.ports.chance.bits(),
+            token: asked.token.as_deref().map(Into::into),
+            says: says.clone(),
         });
-        Self { version, partner }
+        let version = asked.version;
+        (Self { version, partner }, says)
     }
 
     /// Takes one packet. `goodbye` is what is said last to a client that closes.

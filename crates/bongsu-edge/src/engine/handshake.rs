@@ -19,7 +19,8 @@ use tokio::sync::Mutex;
 use super::answer::Refused;
 use super::asked::Asked;
 use super::codec::{Ear, EngineCodec};
-use super::line::{EngineLine, Poll, Taken};
+use super::line::{EngineLine, Poll};
+use super::poll;
 use super::probe::{self, Claim};
 use super::service::Engine;
 use super::session::{Carried, Holds, Session, attend};
@@ -58,10 +59,10 @@ pub(super) async fn polling(engine: &Arc<Engine>, asked: Asked, peer: Peer) -> R
     let opened = tokio::spawn(opened(Arc::clone(&session)));
     if opened.await.is_ok()
         && session.mailbox.waiting_bytes() > 0
-        && let Poll::Waits(taken) = session.line.poll()
-        && let Ok(Taken::Frames(more)) = taken.await
+        && let Poll::Waits(waiting) = session.line.poll()
     {
-        frames.extend_from_slice(&more);
+        waiting.told().await;
+        frames.extend_from_slice(&poll::take(&session, &waiting));
     }
     holds.done();
     let mut response = form.answer(&frames);
@@ -76,12 +77,7 @@ fn open(engine: &Arc<Engine>, asked: Asked, peer: &Peer, permit: Permit) -> (Sid
     let sid = Sid::new(ports.chance.bits());
     let (line, end) = EngineLine::new();
     let locale = locale(engine, &asked);
-    let ear = Ear::new(
-        &engine.meet,
-        asked.version,
-        ports.chance.bits(),
-        asked.token.map(Into::into),
-    );
+    let (ear, says) = Ear::new(engine, &asked);
     let way_out: Arc<EngineLine> = Arc::clone(&line);
     let mailbox = Mailbox::new(
         way_out,
@@ -90,6 +86,7 @@ fn open(engine: &Arc<Engine>, asked: Asked, peer: &Peer, permit: Permit) -> (Sid
         Arc::clone(&ports.clock),
         Arc::clone(&node.counters),
     );
+    says.through(&mailbox);
     let pulse = Pulse::new(
         heartbeat(asked.version),
         peer.address,
@@ -100,6 +97,7 @@ fn open(engine: &Arc<Engine>, asked: Asked, peer: &Peer, permit: Permit) -> (Sid
     let carried = Arc::new(Mutex::new(None));
     let session = Arc::new(Session {
         version: asked.version,
+        binary: asked.form.binary,
         line,
         mailbox: Arc::clone(&mailbox),
         pulse,
@@ -182,13 +180,13 @@ pub(super) fn websocket(
 
 /// Serves a session that begins on a WebSocket.
 fn serve(engine: &Arc<Engine>, asked: Asked, stream: TcpStream, read: Vec<u8>, peer: Peer) {
-    let chance = &engine.websockets.node.ports.chance;
-    let sid = Sid::new(chance.bits());
+    let sid = Sid::new(engine.websockets.node.ports.chance.bits());
     let version = asked.version;
     let opened = opened_with(engine, version, locale(engine, &asked));
-    let ear = Ear::new(&engine.meet, version, chance.bits(), asked.token.map(Into::into));
+    let (ear, says) = Ear::new(engine, &asked);
     let codec = EngineCodec::new(ear);
     let (mut conn, watch) = opened.conn(stream, peer.address, peer.permit, codec);
+    says.through(conn.mailbox());
     conn.says(Lane::Control, &engine.opening(sid, version, &[]));
     let (incoming, fatal) = conn.decode(|codec, rules, out| {
         codec.ear().partner.opened(rules, out);

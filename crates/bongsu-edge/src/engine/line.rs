@@ -1,17 +1,19 @@
 //! The way out of a session that is polled for: bytes leave when a poll waits, and on a socket once there is one.
 //!
-//! Invariants: one poll takes one chunk; a chunk that was taken is in exactly one answer. Once there is a socket, nothing
-//! is left of what polling needed.
+//! Invariants: what was taken is in exactly one answer, and of one answer's size. Once there is a socket, nothing is left
+//! of what polling needed.
 
 use std::sync::{Arc, OnceLock};
 
 use bongsu_node::{Line, Wrote};
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::socket::Socket;
+
+/// A poll takes no more once it has so much.
+const ANSWER_BYTES: usize = 64 * 1024;
 
 /// The line of a session that began by polling.
 pub(super) struct EngineLine {
@@ -23,7 +25,7 @@ pub(super) struct EngineLine {
 struct Polled {
     stage: Stage,
     /// The poll that waits.
-    waits: Option<oneshot::Sender<Taken>>,
+    waits: Option<Arc<Waiting>>,
     /// Told when the line may take bytes, or never will.
     writable: Arc<Notify>,
     /// Dropped when the session is over, or no longer polled for.
@@ -38,21 +40,25 @@ enum Stage {
     Over,
 }
 
-/// What a poll is answered with.
-#[derive(PartialEq, Eq, Debug)]
-pub(super) enum Taken {
-    /// Whole frames.
-    Frames(Bytes),
-    /// Nothing: it must not wait any longer.
-    Nothing,
-    /// That the session is over.
-    Closed,
+/// A poll that waits.
+#[derive(Default)]
+pub(super) struct Waiting {
+    frames: Mutex<Vec<u8>>,
+    /// Told when it need not wait any longer.
+    told: Notify,
+}
+
+impl Waiting {
+    /// Completes when there is something to answer with, or no reason to wait for it.
+    pub(super) async fn told(&self) {
+        self.told.notified().await;
+    }
 }
 
 /// What becomes of a poll.
 pub(super) enum Poll {
     /// It waits.
-    Waits(oneshot::Receiver<Taken>),
+    Waits(Arc<Waiting>),
     /// It must not wait now.
     NotNow,
     /// Another one waits already.
@@ -88,19 +94,20 @@ impl EngineLine {
             Stage::Probed => Poll::NotNow,
             Stage::Open if polled.waits.is_some() => Poll::Twice,
             Stage::Open => {
-                let (waits, taken) = oneshot::channel();
-                polled.waits = Some(waits);
+                let waiting = Arc::new(Waiting::default());
+                polled.waits = Some(Arc::clone(&waiting));
                 polled.writable.notify_one();
-                Poll::Waits(taken)
+                Poll::Waits(waiting)
             }
         }
     }
 
-    /// Ends the poll that waits, if one does; what it took meanwhile it keeps.
-    pub(super) fn release(&self) {
+    /// The whole frames that a poll has taken. It takes no more.
+    pub(super) fn taken(&self, waiting: &Arc<Waiting>) -> Vec<u8> {
         if let Some(polled) = &mut *self.polled.lock() {
-            polled.answer(Taken::Nothing);
+            polled.waits.take_if(|it| Arc::ptr_eq(it, waiting));
         }
+        std::mem::take(&mut waiting.frames.lock())
     }
 
     /// A WebSocket was probed: false if the session is over.
@@ -110,7 +117,7 @@ impl EngineLine {
             return false;
         };
         polled.stage = Stage::Probed;
-        polled.answer(Taken::Nothing);
+        polled.release();
         true
     }
 
@@ -129,7 +136,7 @@ impl EngineLine {
         let Some(polled) = place.as_mut().filter(|polled| polled.stage != Stage::Over) else {
             return false;
         };
-        polled.answer(Taken::Nothing);
+        polled.release();
         if self.socket.set(Arc::clone(socket)).is_err() {
             return false;
         }
@@ -137,6 +144,14 @@ impl EngineLine {
         polled.writable.notify_one();
         *place = None;
         true
+    }
+
+    /// Whether a WebSocket was probed that may carry the session soon.
+    pub(super) fn is_probed(&self) -> bool {
+        let polled = self.polled.lock();
+        polled
+            .as_ref()
+            .is_some_and(|polled| polled.stage == Stage::Probed)
     }
 
     /// Whether a socket carries the session.
@@ -151,14 +166,14 @@ impl EngineLine {
     }
 
     /// Ends the session, if it is still polled for.
-    fn end(&self, last: Taken) -> bool {
+    fn end(&self) -> bool {
         let mut polled = self.polled.lock();
         let Some(polled) = &mut *polled else {
             return false;
         };
         if polled.stage != Stage::Over {
             polled.stage = Stage::Over;
-            polled.answer(last);
+            polled.release();
             polled.writable.notify_one();
             drop(polled.ended.take());
         }
@@ -169,32 +184,40 @@ impl EngineLine {
     fn other_end(&self) -> Option<&Socket> {
         // It may change between the two looks.
         let socket = || self.socket.get().map(|socket| &**socket);
-        socket().or_else(|| if self.end(Taken::Closed) { None } else { socket() })
+        socket().or_else(|| if self.end() { None } else { socket() })
     }
 }
 
 impl Polled {
-    fn answer(&mut self, with: Taken) {
-        if let Some(waits) = self.waits.take() {
-            // Whoever has gone meanwhile is noticed where it waited.
-            let _ = waits.send(with);
+    /// Lets the poll go that waits.
+    fn release(&mut self) {
+        if let Some(waiting) = self.waits.take() {
+            waiting.told.notify_one();
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Wrote {
+    fn take(&self, bytes: &[u8]) -> Wrote {
         match self.stage {
             Stage::Over => return Wrote::Gone,
             Stage::Probed => return Wrote::Full,
             Stage::Open => {}
         }
-        let Some(waits) = self.waits.take() else {
+        let Some(waiting) = &self.waits else {
             return Wrote::Full;
         };
-        match waits.send(Taken::Frames(Bytes::copy_from_slice(bytes))) {
-            Ok(()) => Wrote::Bytes(bytes.len()),
-            // Whoever waited has gone, which is noticed there.
-            Err(_) => Wrote::Full,
+        let mut frames = waiting.frames.lock();
+        if frames.len() >= ANSWER_BYTES {
+            return Wrote::Full;
         }
+        frames.extend_from_slice(bytes);
+        waiting.told.notify_one();
+        Wrote::Bytes(bytes.len())
+    }
+
+    /// Whether a poll waits that has room.
+    fn takes(&self) -> bool {
+        let room = |waiting: &Arc<Waiting>| waiting.frames.lock().len() < ANSWER_BYTES;
+        self.stage == Stage::Open && self.waits.as_ref().is_some_and(room)
     }
 }
 
@@ -203,7 +226,7 @@ impl Line for EngineLine {
         if let Some(socket) = self.socket.get() {
             return socket.try_write(bytes);
         }
-        if let Some(polled) = &mut *self.polled.lock() {
+        if let Some(polled) = &*self.polled.lock() {
             return polled.take(bytes);
         }
         // It has changed between the two looks.
@@ -220,7 +243,7 @@ impl Line for EngineLine {
                 }
                 let changed = match &*self.polled.lock() {
                     Some(polled) if polled.stage == Stage::Over => return,
-                    Some(polled) if polled.stage == Stage::Open && polled.waits.is_some() => return,
+                    Some(polled) if polled.takes() => return,
                     Some(polled) => Arc::clone(&polled.writable),
                     None => continue,
                 };

@@ -16,6 +16,6 @@ mod service;
 mod session;
 mod sessions;
 
-pub use partner::{Arrived, Meet, Partner};
+pub use partner::{Arrived, Meet, Partner, Says};
 pub(crate) use partner::{CHAT_PATH, chat};
 pub(crate) use service::{Engine, EngineParts};

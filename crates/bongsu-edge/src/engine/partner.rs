@@ -2,13 +2,16 @@
 //!
 //! Invariant: a partner hears messages whole and in order, and nothing of the transport that carried them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
+use bongsu_model::event::Lane;
 use bongsu_model::{Fatal, Incoming, Slot};
+use bongsu_node::{Mailbox, Pushed};
 use bongsu_wire::incoming::Rules;
 use bongsu_wire::socketio::chat::Chat;
 use bongsu_wire::socketio::connection::Connection;
 use bongsu_wire::socketio::engine::{Heard, Version};
+use bytes::Bytes;
 
 /// Makes sense of the messages of one connection.
 pub trait Partner: Send {
@@ -40,6 +43,33 @@ pub struct Arrived {
     pub public_id: u128,
     /// The access token of the handshake.
     pub token: Option<Arc<str>>,
+    /// For what is said without being asked.
+    pub says: Says,
+}
+
+/// The way out of one connection, as long as it lasts.
+#[derive(Clone, Default)]
+pub struct Says(Arc<OnceLock<Weak<Mailbox>>>);
+
+impl Says {
+    pub(super) fn through(&self, mailbox: &Arc<Mailbox>) {
+        // There is one mailbox to a connection, so it is set once.
+        let _ = self.0.set(Arc::downgrade(mailbox));
+    }
+
+    /// Sends whole frames after what was sent before; false if the connection does not take them.
+    #[must_use]
+    pub fn say(&self, frames: &Bytes) -> bool {
+        let mailbox = self.0.get().and_then(Weak::upgrade);
+        let pushed = mailbox.map(|mailbox| mailbox.push(Lane::Message, frames));
+        matches!(pushed, Some(Pushed::Written | Pushed::Queued))
+    }
+}
+
+impl std::fmt::Debug for Says {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Says").finish_non_exhaustive()
+    }
 }
 
 /// Finds each connection its partner.
@@ -55,6 +85,7 @@ pub(crate) fn chat() -> Meet {
             version,
             public_id,
             token,
+            says: _,
         } = arrived;
         Box::new(Connection::new(version, public_id, token, Chat::new()))
     })

@@ -3,22 +3,29 @@
 //! Invariant: what a poll took is in its answer; a poll whose client has gone ends the session, since nobody knows what
 //! it was given.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse as _, Response};
 use bongsu_wire::socketio::engine;
 
 use super::answer::{Form, Refused};
-use super::line::{Poll, Taken};
+use super::line::{Poll, Waiting};
 use super::service::Engine;
 use super::session::{Holds, Session};
 use crate::pulse::EndedBy;
 
+/// A client that has probed a WebSocket is about to change to it: a poll that must not wait waits for so long, so that it
+/// need not come again and again, and may find that the client has changed.
+const CHANGE: Duration = Duration::from_millis(50);
+
 /// Answers a poll.
-pub(super) async fn poll(engine: &Engine, session: &Session, form: &Form) -> Response {
-    let mut taken = match session.line.poll() {
-        Poll::Waits(taken) => taken,
-        Poll::NotNow => return form.answer(&engine::noop()),
+pub(super) async fn poll(engine: &Engine, session: &Session, mut form: Form) -> Response {
+    // What the client cannot read it says at its handshake, or with each request.
+    form.binary &= session.binary;
+    let waiting = match session.line.poll() {
+        Poll::Waits(waiting) => waiting,
+        Poll::NotNow => return nothing(session, &form).await,
         Poll::Twice => {
             // The one that waits is told that it is over.
             session.abort(EndedBy::Client);
@@ -31,18 +38,34 @@ pub(super) async fn poll(engine: &Engine, session: &Session, form: &Form) -> Res
     let most = limits
         .engine_ping_interval_ms
         .saturating_add(limits.engine_ping_timeout_ms);
-    let answered = tokio::time::timeout(Duration::from_millis(most), &mut taken).await;
-    let answered = match answered {
-        Ok(answered) => answered,
-        Err(_) => {
-            session.line.release();
-            taken.await
-        }
+    // Told or not, it is answered with what there is.
+    let _ = tokio::time::timeout(Duration::from_millis(most), waiting.told()).await;
+    let frames = take(session, &waiting);
+    let answer = if !frames.is_empty() {
+        form.answer(&frames)
+    } else if session.line.is_over() {
+        form.answer(&engine::close())
+    } else {
+        nothing(session, &form).await
     };
     holds.done();
-    match answered {
-        Ok(Taken::Frames(frames)) => form.answer(&frames),
-        Ok(Taken::Nothing) => form.answer(&engine::noop()),
-        Ok(Taken::Closed) | Err(_) => form.answer(&engine::close()),
+    answer
+}
+
+/// What a poll has taken, and all that is being written to it meanwhile.
+pub(super) fn take(session: &Session, waiting: &Arc<Waiting>) -> Vec<u8> {
+    // Whoever writes holds the mailbox for as long as it has more.
+    let _ = session.mailbox.waiting_bytes();
+    session.line.taken(waiting)
+}
+
+/// Ends a poll for which there is nothing.
+async fn nothing(session: &Session, form: &Form) -> Response {
+    if session.line.is_probed() {
+        tokio::time::sleep(CHANGE).await;
     }
+    if session.line.is_on_socket() {
+        return Refused::UnknownSid.into_response();
+    }
+    form.answer(&engine::noop())
 }

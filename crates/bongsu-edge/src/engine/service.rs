@@ -81,10 +81,6 @@ impl Engine {
 
     /// Answers a request.
     pub(crate) async fn answer(self: &Arc<Self>, request: Request) -> Response {
-        if request.method() == Method::OPTIONS {
-            // Whoever may call from a page was answered before.
-            return StatusCode::NO_CONTENT.into_response();
-        }
         match self.serve(request).await {
             Ok(response) => response,
             Err(refused) => refused.into_response(),
@@ -92,14 +88,21 @@ impl Engine {
     }
 
     async fn serve(self: &Arc<Self>, request: Request) -> Result<Response, Refused> {
-        let mut asked = Asked::read(request.uri())?;
         let peer = request.extensions().get::<Peer>().cloned();
         let peer = peer.ok_or(Refused::BadRequest)?;
         let headers = request.headers();
-        self.websockets
+        let known = self
+            .websockets
             .origins
-            .check(headers.get(ORIGIN), headers.get(HOST), peer.local)
-            .map_err(|_| Refused::Forbidden)?;
+            .check(headers.get(ORIGIN), headers.get(HOST), peer.local);
+        if request.method() == Method::OPTIONS {
+            // Pages of named origins were answered before.
+            return known.map_or(Err(Refused::Forbidden), |()| {
+                Ok(StatusCode::NO_CONTENT.into_response())
+            });
+        }
+        let mut asked = Asked::read(request.uri())?;
+        known.map_err(|_| Refused::Forbidden)?;
         asked.token = bearer(headers).or(asked.token);
         let known = match asked.sid.as_deref() {
             Some(sid) => Some(self.find(sid, asked.version)?),
@@ -112,7 +115,7 @@ impl Engine {
             }
             (Transport::Polling, None) => Err(Refused::Method),
             (Transport::Polling, Some((_, session))) => match *request.method() {
-                Method::GET => Ok(poll::poll(self, &session, &asked.form).await),
+                Method::GET => Ok(poll::poll(self, &session, asked.form).await),
                 Method::POST => Ok(post::post(self, &session, &asked.form, request).await),
                 _ => Err(Refused::Method),
             },

@@ -25,6 +25,8 @@ use crate::tcp::Watch;
 /// A session that is polled for.
 pub(super) struct Session {
     pub(super) version: Version,
+    /// The client reads bytes, as far as it said at its handshake.
+    pub(super) binary: bool,
     pub(super) line: Arc<EngineLine>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) pulse: Pulse,
