@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_model::records::RoomHead;
-use bongsu_model::{Jti, Outbound, Seq, SessionId, UserId};
+use bongsu_model::{Jti, Outbound, Seq, SessionId, TokenHash, UserId};
 
 /// What is said over the bus.
 #[derive(Clone, Debug)]
@@ -32,6 +32,13 @@ pub enum Cut {
     Session(SessionId),
     /// All that were opened with a token that was revoked.
     Revoked(Jti),
+    /// All that were opened with member tokens that were revoked.
+    MemberTokens {
+        /// Whose they were.
+        user: UserId,
+        /// Which they were.
+        tokens: Arc<[TokenHash]>,
+    },
 }
 
 /// The bus cannot be reached. What was said may or may not be heard by others.

@@ -178,6 +178,51 @@ impl fmt::Debug for RoomToken {
     }
 }
 
+/// A member token as it is kept and looked for: the SHA-256 of its 48 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    /// The token's name for operators.
+    #[must_use]
+    pub fn id(&self) -> TokenId {
+        let mut id = [0; 8];
+        id.copy_from_slice(&self.0[..8]);
+        TokenId(id)
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenHash({}…)", self.id())
+    }
+}
+
+/// The name of a member token, by which it is revoked: the first 8 bytes of its hash, 16 lower-case hex digits as text.
+/// It signs nobody in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenId(pub [u8; 8]);
+
+impl TokenId {
+    /// Parses the 16 hex digits of the text form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Epoch::parse(text).map(|Epoch(bits)| Self(bits.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Epoch(u64::from_be_bytes(self.0)).fmt(f)
+    }
+}
+
+impl fmt::Debug for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// A token's own id (`jti` claim), by which it is revoked; at most 256 bytes.
 pub type Jti = Arc<str>;
 
@@ -233,6 +278,11 @@ mod tests {
         assert_eq!(MessageId::parse(&MessageId(9).to_string()), Some(MessageId(9)));
         let token = RoomToken([0xa5; 24]);
         assert_eq!(RoomToken::parse(&token.to_string()), Some(token));
+        let id = TokenHash([0x0b; 32]).id();
+        assert_eq!(
+            (id.to_string().as_str(), TokenId::parse(&id.to_string())),
+            ("0b0b0b0b0b0b0b0b", Some(id))
+        );
     }
 
     #[test]

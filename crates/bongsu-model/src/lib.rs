@@ -25,8 +25,8 @@ pub mod time;
 pub use event::{ApplicationEvent, Audience, Event, EventBody};
 pub use history::{HistoryPage, PageFrom, ResumePoint};
 pub use ids::{
-    CallId, Epoch, Jti, MembersVersion, MessageId, RoomId, RoomRef, RoomToken, Seq, SessionId, UserId,
-    UserRef,
+    CallId, Epoch, Jti, MembersVersion, MessageId, RoomId, RoomRef, RoomToken, Seq, SessionId, TokenHash,
+    TokenId, UserId, UserRef,
 };
 pub use incoming::{Fatal, Incoming};
 pub use json::RawJson;

@@ -164,6 +164,8 @@ limits! {
     connections_max: usize = 100_000;
     /// Connections of one address.
     connections_per_address_max: usize = 256;
+    /// Member tokens of one user that have not ended.
+    member_tokens_per_user_max: usize = 1_000;
     /// Sessions of one user.
     sessions_per_user_max: usize = 64;
     /// An HTTP request's body.

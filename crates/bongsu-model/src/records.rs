@@ -1,5 +1,6 @@
 //! What is kept about users and rooms, as the store hands it out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::{
@@ -152,6 +153,13 @@ impl UserChange {
             Change::Keep => before.nick.clone(),
             Change::Clear => LocalizedNick::default(),
             Change::Set(names) => {
+                let mut named = BTreeSet::new();
+                if !names
+                    .iter()
+                    .all(|(language, _)| named.insert(language.to_ascii_lowercase()))
+                {
+                    return Err(NickFault::Twice);
+                }
                 let mut nick = before.nick.clone();
                 // What goes makes room for what comes.
                 for (language, name) in names.iter().filter(|(_, name)| name.is_none()) {

@@ -7,6 +7,9 @@ use std::fmt;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The last millisecond of the year 9999: the end of what has none.
+    pub const FAR: Self = Self(253_402_300_799_999);
+
     /// The moment `ms` milliseconds later.
     #[must_use]
     pub const fn plus_ms(self, ms: u64) -> Self {

@@ -9,7 +9,7 @@ use bongsu_bus::Bus;
 pub use bongsu_core::moderation::{Blocklist, BlocklistFault, LinkPolicy, Moderation, ModerationSettings};
 use bongsu_model::media::IceServer;
 use bongsu_model::records::{Membership, Visibility};
-use bongsu_model::{Jti, Limits, Refusal, RoomId, RoomRef, Timestamp, UserId, UserRef};
+use bongsu_model::{Jti, Limits, Refusal, RoomId, RoomRef, Timestamp, TokenHash, UserId, UserRef};
 use bongsu_store::Store;
 use parking_lot::RwLock;
 
@@ -38,6 +38,9 @@ pub trait Tokens: Send + Sync {
     /// # Errors
     /// `INVALID_TOKEN` with a reason.
     fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Refusal>;
+
+    /// What a member token is kept as; `None` for a text that has not the form of one.
+    fn member_token(&self, token: &str) -> Option<TokenHash>;
 }
 
 /// Who names STUN and TURN servers.

@@ -14,7 +14,7 @@ use bongsu_model::refusal::CloseCause;
 use bongsu_model::reply::{RoomStanding, SignedIn};
 use bongsu_model::{
     Closing, Code, Jti, Limits, Locale, Notice, Person, Profile, Refusal, Role, RoomId, SessionId, Timestamp,
-    UserId, UserRef,
+    TokenHash, UserId, UserRef,
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -24,7 +24,8 @@ use tokio::sync::mpsc;
 use crate::dialect::Setting;
 use crate::kept::Kept;
 use crate::mailbox::{Drained, Mailbox, Pushed};
-use crate::ports::{Claims, Ports};
+use crate::ports::Ports;
+use crate::usecases::vouch::Vouched;
 
 /// What is known of a connection before it signs in.
 #[derive(Clone)]
@@ -89,12 +90,19 @@ pub(crate) struct Place {
     pub(crate) inbox: mpsc::Sender<Input>,
 }
 
+/// By what a token is revoked. Boxed, so that it takes no more in a session than the shorter one.
+#[derive(Clone)]
+enum Name {
+    Jti(Jti),
+    Member(Box<TokenHash>),
+}
+
 /// What the token in force says.
 #[derive(Clone)]
 struct Standing {
     role: Role,
     rooms: Option<Arc<[RoomId]>>,
-    jti: Option<Jti>,
+    name: Option<Name>,
     expires_at: Timestamp,
 }
 
@@ -103,7 +111,7 @@ impl Session {
         id: SessionId,
         who: Who,
         arrival: Arrival,
-        claims: &Claims,
+        vouched: &Vouched,
         place: Place,
         now: Timestamp,
     ) -> Arc<Self> {
@@ -119,8 +127,8 @@ impl Session {
             shard: place.shard,
             slot: place.slot,
             inbox: place.inbox,
-            standing: Mutex::new(Standing::of(claims)),
-            refused_from: AtomicI64::new(claims.refused_from.0),
+            standing: Mutex::new(Standing::of(vouched)),
+            refused_from: AtomicI64::new(vouched.claims.refused_from.0),
             warned: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             kept: OnceLock::new(),
@@ -149,9 +157,10 @@ impl Session {
     }
 
     /// Replaces the token; the subject was found to be the same.
-    pub(crate) fn renew(&self, claims: &Claims) {
-        *self.standing.lock() = Standing::of(claims);
-        self.refused_from.store(claims.refused_from.0, Ordering::Relaxed);
+    pub(crate) fn renew(&self, vouched: &Vouched) {
+        *self.standing.lock() = Standing::of(vouched);
+        let refused_from = vouched.claims.refused_from;
+        self.refused_from.store(refused_from.0, Ordering::Relaxed);
         self.warned.store(false, Ordering::Relaxed);
     }
 
@@ -182,7 +191,12 @@ impl Session {
     }
 
     pub(crate) fn has_token(&self, jti: &Jti) -> bool {
-        self.standing.lock().jti.as_ref() == Some(jti)
+        matches!(&self.standing.lock().name, Some(Name::Jti(name)) if name == jti)
+    }
+
+    /// Whether the token in force is one of these, which are ascending.
+    pub(crate) fn has_member_token(&self, tokens: &[TokenHash]) -> bool {
+        matches!(&self.standing.lock().name, Some(Name::Member(hash)) if tokens.binary_search(hash).is_ok())
     }
 
     /// What is due because of the token's time: a warning, once, or the end.
@@ -272,11 +286,16 @@ pub(crate) enum TokenDue {
 }
 
 impl Standing {
-    fn of(claims: &Claims) -> Self {
+    fn of(vouched: &Vouched) -> Self {
+        let claims = &vouched.claims;
+        let jti = claims.jti.clone().map(Name::Jti);
+        let name = vouched
+            .member_token
+            .map_or(jti, |hash| Some(Name::Member(Box::new(hash))));
         Self {
             role: claims.role,
             rooms: claims.rooms.clone(),
-            jti: claims.jti.clone(),
+            name,
             expires_at: claims.expires_at,
         }
     }

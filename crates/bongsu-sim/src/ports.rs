@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bongsu_bus::Bus;
 use bongsu_model::media::IceServer;
-use bongsu_model::{Code, Limits, Refusal, Role, Timestamp, UserId, UserRef};
+use bongsu_model::{Code, Limits, Refusal, Role, Timestamp, TokenHash, UserId, UserRef};
 use bongsu_node::ports::Moderated;
 use bongsu_node::{Claims, Clock, IceServers, Policy, Ports, Tokens};
 use bongsu_store::Store;
@@ -55,6 +55,10 @@ impl Tokens for SimTokens {
             expires_at: end,
             refused_from: end,
         })
+    }
+
+    fn member_token(&self, _token: &str) -> Option<TokenHash> {
+        None
     }
 }
 

@@ -9,10 +9,13 @@ use async_trait::async_trait;
 use bongsu_model::records::{
     AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User, UserChange,
 };
-use bongsu_model::{CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
+use bongsu_model::{
+    CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Timestamp, TokenHash, TokenId, UserId, UserRef,
+};
 use bongsu_store::{
-    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, KeptTrail, Left, Mark, Memory,
-    NewMessage, RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, UpdateRefused,
+    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, KeptTrail, Left, Mark,
+    MemberToken, Memory, NewMessage, RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer,
+    TokenAdded, UpdateRefused,
 };
 
 use crate::defect::Defect;
@@ -100,20 +103,25 @@ impl Store for Slow {
     async fn add_member_token(
         &self,
         user: UserId,
-        hash: [u8; 32],
+        hash: TokenHash,
         expires_at: Option<Timestamp>,
         at: Timestamp,
-    ) -> Result<bool, StoreFault> {
+    ) -> Result<TokenAdded, StoreFault> {
         self.late(self.inner.add_member_token(user, hash, expires_at, at).await)
             .await
     }
 
-    async fn member_token(&self, hash: [u8; 32], at: Timestamp) -> Result<Option<User>, StoreFault> {
+    async fn member_token(&self, hash: TokenHash, at: Timestamp) -> Result<Option<MemberToken>, StoreFault> {
         self.late(self.inner.member_token(hash, at).await).await
     }
 
-    async fn revoke_member_tokens(&self, user: UserId) -> Result<u64, StoreFault> {
-        self.late(self.inner.revoke_member_tokens(user).await).await
+    async fn revoke_member_tokens(
+        &self,
+        user: UserId,
+        which: Option<TokenId>,
+    ) -> Result<Vec<TokenHash>, StoreFault> {
+        self.late(self.inner.revoke_member_tokens(user, which).await)
+            .await
     }
 
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFault> {

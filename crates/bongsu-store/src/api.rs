@@ -11,7 +11,7 @@ use bongsu_model::records::{
 };
 use bongsu_model::{
     CallId, ClientMessageId, HistoryPage, Jti, Message, MessageId, MessageKind, PageFrom, RawJson, RoomId,
-    RoomRef, Seq, Timestamp, UserId, UserRef,
+    RoomRef, Seq, Timestamp, TokenHash, TokenId, UserId, UserRef,
 };
 
 use crate::{AppendRefused, CreateRefused, JoinRefused, StoreFault, UpdateRefused};
@@ -118,6 +118,26 @@ pub enum Mark {
     NotMember,
 }
 
+/// What became of a member token that was to be kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TokenAdded {
+    /// It opens from now on.
+    Yes,
+    /// There is no such user.
+    NoUser,
+    /// The user has as many as one may have.
+    TooMany,
+}
+
+/// A member token that opens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemberToken {
+    /// Whose it is.
+    pub user: UserId,
+    /// When it ends, if it does so by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
 /// Whether something was there before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Existing {
@@ -184,18 +204,22 @@ pub trait Store: Send + Sync + 'static {
     async fn blocks(&self, user: UserId) -> Result<Vec<UserId>, StoreFault>;
     /// Whether `user` has blocked `other`.
     async fn has_blocked(&self, user: UserId, other: UserId) -> Result<bool, StoreFault>;
-    /// Keeps a member token by its SHA-256; false if there is no such user.
+    /// Keeps a member token by its hash; those of the user that have ended at `at` are forgotten by the way.
     async fn add_member_token(
         &self,
         user: UserId,
-        hash: [u8; 32],
+        hash: TokenHash,
         expires_at: Option<Timestamp>,
         at: Timestamp,
-    ) -> Result<bool, StoreFault>;
-    /// The user of a member token that has not ended at `at`.
-    async fn member_token(&self, hash: [u8; 32], at: Timestamp) -> Result<Option<User>, StoreFault>;
-    /// Forgets all member tokens of a user; how many there were.
-    async fn revoke_member_tokens(&self, user: UserId) -> Result<u64, StoreFault>;
+    ) -> Result<TokenAdded, StoreFault>;
+    /// Whose a member token is that has not ended at `at`.
+    async fn member_token(&self, hash: TokenHash, at: Timestamp) -> Result<Option<MemberToken>, StoreFault>;
+    /// Forgets one member token of a user, or (`None`) all; which these were, ascending.
+    async fn revoke_member_tokens(
+        &self,
+        user: UserId,
+        which: Option<TokenId>,
+    ) -> Result<Vec<TokenHash>, StoreFault>;
     /// Refuses a token from now on, by its id.
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFault>;
     /// All revocations that still matter at `at`; the others may be forgotten.

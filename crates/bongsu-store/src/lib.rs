@@ -12,8 +12,8 @@ pub mod memory;
 pub mod sqlite;
 
 pub use api::{
-    Appended, Existing, Joined, KeptTrail, Left, Mark, NewMessage, RoomMembers, SignIn, SignedIn, Store,
-    StoredAnswer,
+    Appended, Existing, Joined, KeptTrail, Left, Mark, MemberToken, NewMessage, RoomMembers, SignIn,
+    SignedIn, Store, StoredAnswer, TokenAdded,
 };
 pub use fault::{AppendRefused, CreateRefused, JoinRefused, StoreFault, UpdateRefused};
 pub use limits::StoreLimits;

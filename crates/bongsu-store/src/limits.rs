@@ -11,6 +11,8 @@ pub struct StoreLimits {
     pub rooms_per_user_max: usize,
     /// Languages in which a user has a nickname: past it, a change is [`crate::UpdateRefused::Nick`].
     pub nick_languages_max: usize,
+    /// Member tokens of one user that have not ended: past it, [`crate::TokenAdded::TooMany`].
+    pub member_tokens_per_user_max: usize,
     /// How long the answer of a call with an idempotency key is kept, in milliseconds.
     pub answer_kept_ms: u64,
     /// Trails that are kept of one user's ended sessions.
@@ -30,6 +32,7 @@ impl From<&Limits> for StoreLimits {
             room_members_max: limits.room_members_max,
             rooms_per_user_max: limits.rooms_per_user_max,
             nick_languages_max: limits.nick_languages_max,
+            member_tokens_per_user_max: limits.member_tokens_per_user_max,
             answer_kept_ms: Self::ANSWER_KEPT_MS,
             trails_per_user_max: limits.sessions_per_user_max,
             trails_max: limits.recovery_kept_max,

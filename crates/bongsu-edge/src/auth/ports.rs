@@ -4,10 +4,11 @@
 
 use async_trait::async_trait;
 use bongsu_model::media::IceServer;
-use bongsu_model::{Refusal, Timestamp, UserId};
+use bongsu_model::{Refusal, Timestamp, TokenHash, UserId};
 use bongsu_node::{IceServers, Tokens};
 
 use super::claims::Claims;
+use super::member_token::MemberToken;
 use super::turn::TurnMint;
 use super::verify::Verifier;
 
@@ -19,6 +20,10 @@ impl Tokens for Verifier {
 
     fn verify(&self, token: &str, now: Timestamp) -> Result<bongsu_node::Claims, Refusal> {
         Ok(Self::verify(self, token, now)?.into())
+    }
+
+    fn member_token(&self, token: &str) -> Option<TokenHash> {
+        MemberToken::parse(token).map(|token| token.hash())
     }
 }
 

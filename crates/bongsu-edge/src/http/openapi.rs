@@ -76,8 +76,8 @@ pub(super) struct RoomPath {
     paths(
         probes::healthz, probes::readyz, probes::version, status::status, probes::openapi_json, probes::openapi_yaml,
         asyncapi::json, asyncapi::yaml, docs::page, docs::asset, metrics::metrics, websocket::open,
-        users::create, users::list, users::read_one, users::update, users::ban, users::unban, users::disconnect,
-        users::sessions, tokens::create, tokens::revoke_all, tokens::revoke, blocks::list, blocks::add, blocks::remove,
+        users::create, users::list, users::read_one, users::read_by_public_token, users::update, users::ban, users::unban, users::disconnect,
+        users::sessions, tokens::create, tokens::revoke_one, tokens::revoke_all, tokens::revoke, blocks::list, blocks::add, blocks::remove,
         rooms::create, rooms::list, rooms::read_one, members::list, members::add, members::remove, members::presence,
         messages::create, messages::list, announcements::create, video_rooms::list, video_rooms::read_one, video_rooms::end,
         sessions::list, sessions::end, audit::list,

@@ -29,6 +29,7 @@ pub(super) fn router(app: &App) -> Router {
             "/users/{user}/tokens",
             post(tokens::create).delete(tokens::revoke_all),
         )
+        .route("/users/{user}/tokens/{token_id}", delete(tokens::revoke_one))
         .route("/users/{user}/blocks", get(blocks::list))
         .route(
             "/users/{user}/blocks/{other}",

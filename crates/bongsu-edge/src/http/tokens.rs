@@ -2,12 +2,11 @@
 //!
 //! Invariant: a member token leaves once, in the answer that made it; all that is kept of it is its SHA-256.
 
-use aws_lc_rs::digest;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use bongsu_model::records::Revocation;
-use bongsu_model::{Refusal, RoomToken, Timestamp, Want};
+use bongsu_model::{Refusal, Timestamp, TokenId, Want};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,6 +17,7 @@ use super::fields::{Fields, required};
 use super::idempotency::ShownOnce;
 use super::problem::{Problem, ProblemDocument};
 use super::service::App;
+use crate::auth::MemberToken;
 
 /// Longest life of a member token that has one: ten years, in seconds.
 const TTL_S_MAX: i64 = 315_360_000;
@@ -37,10 +37,12 @@ pub(super) struct TokenBody {
 
 /// A token, shown this once.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({ "token": "3f9a0c…", "expires_at": "2026-01-02T12:00:00.000Z" }))]
+#[schema(example = json!({ "token": "3f9a0c…", "token_id": "5d1c0a9be2f34718", "expires_at": "2026-01-02T12:00:00.000Z" }))]
 pub(super) struct TokenView {
-    /// 48 hex digits.
+    /// 48 hex digits, with which the user signs in on every protocol.
     token: String,
+    /// 16 hex digits, by which the token is revoked; it is no secret.
+    token_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
 }
@@ -76,12 +78,14 @@ pub(super) async fn create(
     let ttl_s = ttl(&body.fields_if_any()?)?;
     let user = user_id(&app, &caller, &user).await?;
     let expires_at = ttl_s.map(|ttl_s| app.node.now().plus_ms(ttl_s * 1_000));
-    let token = random_token(&app).to_string();
+    let token = random_token(&app);
+    let hash = token.hash();
     app.node
-        .add_member_token(&caller.by, user, sha256(token.as_bytes()), expires_at)
+        .add_member_token(&caller.by, user, hash, expires_at)
         .await?;
     let view = TokenView {
-        token,
+        token: token.reveal(),
+        token_id: hash.id().to_string(),
         expires_at: expires_at.map(|at| at.to_string()),
     };
     Ok((StatusCode::CREATED, Extension(ShownOnce), Json(view)))
@@ -91,23 +95,34 @@ fn ttl(fields: &Fields<'_>) -> Result<Option<u64>, Refusal> {
     Ok(fields.between("ttl", 1, TTL_S_MAX)?.map(i64::unsigned_abs))
 }
 
-/// 24 random bytes, written as rooms' tokens are.
-fn random_token(app: &App) -> RoomToken {
+fn random_token(app: &App) -> MemberToken {
     let chance = &app.node.ports.chance;
     let mut bytes = [0; 24];
     bytes[..16].copy_from_slice(&chance.bits().to_le_bytes());
     bytes[16..].copy_from_slice(&chance.bits().to_le_bytes()[..8]);
-    RoomToken(bytes)
+    MemberToken::new(bytes)
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    digest::digest(&digest::SHA256, bytes)
-        .as_ref()
-        .try_into()
-        .expect("SHA-256 has 32 bytes")
+/// Revoke one member token, and cut the sessions it opened. One that is not there, or not any more, is no mistake.
+#[utoipa::path(delete, operation_id = "tokens_revoke_one", path = "/api/v1/users/{user}/tokens/{token_id}", tag = "users",
+    params(super::openapi::UserPath, ("token_id" = String, Path, description = "16 hex digits, from the answer that made the token")),
+    responses((status = 200, body = RevokedView), (status = 422, body = ProblemDocument)))]
+pub(super) async fn revoke_one(
+    State(app): State<App>,
+    caller: Caller,
+    At((user, token_id)): At<(String, String)>,
+) -> Result<Json<RevokedView>, Problem> {
+    let wrong = Refusal::field("token_id", Want::Hex(16));
+    let which = TokenId::parse(&token_id).ok_or(wrong)?;
+    let user = user_id(&app, &caller, &user).await?;
+    let revoked = app
+        .node
+        .revoke_member_tokens(&caller.by, user, Some(which))
+        .await?;
+    Ok(Json(RevokedView { revoked }))
 }
 
-/// Revoke all member tokens of a user.
+/// Revoke all member tokens of a user, and cut the sessions they opened.
 #[utoipa::path(delete, operation_id = "tokens_revoke_all", path = "/api/v1/users/{user}/tokens", tag = "users", params(super::openapi::UserPath),
     responses((status = 200, body = RevokedView)))]
 pub(super) async fn revoke_all(
@@ -116,7 +131,7 @@ pub(super) async fn revoke_all(
     At(user): At<String>,
 ) -> Result<Json<RevokedView>, Problem> {
     let user = user_id(&app, &caller, &user).await?;
-    let revoked = app.node.revoke_member_tokens(&caller.by, user).await?;
+    let revoked = app.node.revoke_member_tokens(&caller.by, user, None).await?;
     Ok(Json(RevokedView { revoked }))
 }
 

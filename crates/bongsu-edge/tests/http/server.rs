@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use async_trait::async_trait;
 use bongsu_bus::LocalBus;
 use bongsu_edge::admission::Admission;
+use bongsu_edge::auth::MemberToken;
 use bongsu_edge::auth::api_key::ApiKeyForm;
 use bongsu_edge::auth::{ApiKeySetting, ApiKeys, Secret};
 use bongsu_edge::http::{self, Advertised, HttpParts, HttpService, SocketioOptions};
 use bongsu_edge::meters::Meters;
 use bongsu_model::media::IceServer;
-use bongsu_model::{Code, Limits, Locale, Refusal, Role, Timestamp, UserId, UserRef};
+use bongsu_model::{Code, Limits, Locale, Refusal, Role, Timestamp, TokenHash, UserId, UserRef};
 use bongsu_node::ports::Moderated;
 use bongsu_node::{Chance, Claims, Clock, Counters, IceServers, Node, Policy, Ports, Reviewer, Tokens};
 use bongsu_store::Memory;
@@ -63,6 +64,10 @@ impl Tokens for TestTokens {
             expires_at: now.plus_ms(3_600_000),
             refused_from: now.plus_ms(3_630_000),
         })
+    }
+
+    fn member_token(&self, token: &str) -> Option<TokenHash> {
+        MemberToken::parse(token).map(|token| token.hash())
     }
 }
 

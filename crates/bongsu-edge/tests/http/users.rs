@@ -1,6 +1,6 @@
 //! Users, their tokens and blocks, and the audit of it all.
 
-use bongsu_model::Timestamp;
+use bongsu_model::{Timestamp, TokenHash};
 use bongsu_store::Store as _;
 use serde_json::json;
 
@@ -130,7 +130,8 @@ async fn a_member_token_is_shown_once_and_kept_as_a_hash() {
     );
     assert_eq!(made["expires_at"], Timestamp(NOW + 60_000).to_string());
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
-    let hash: [u8; 32] = hash.as_ref().try_into().unwrap();
+    let hash = TokenHash(hash.as_ref().try_into().unwrap());
+    assert_eq!(made["token_id"], hash.id().to_string());
     let works = async |at: i64| {
         server
             .store

@@ -1,9 +1,10 @@
 //! Before, at and after CONNECT: who is let in, and who is told what.
 
-use bongsu_model::Limits;
+use bongsu_model::{Limits, UserId};
 use serde_json::json;
 
 use crate::server::Server;
+use crate::world::World;
 
 #[tokio::test]
 async fn a_session_is_told_who_it_is_and_where_its_rooms_are() {
@@ -70,6 +71,32 @@ async fn a_token_that_is_no_good_is_refused_and_closes() {
     );
     one.end().await;
     server.until_empty().await;
+}
+
+#[tokio::test]
+async fn a_member_token_is_a_token_here_too() {
+    let server = Server::start().await;
+    let token = server.member_token(1).await;
+    let mut one = server.connect().await;
+    one.connect(json!({ "jwt_token": token })).await;
+    assert_eq!(one.answer("CONNECT_SUCCESS", "connect").await["user_id"], 1);
+    one.send("REFRESH_TOKEN", "r", json!({ "jwt_token": token }))
+        .await;
+    one.answer("REFRESH_TOKEN_SUCCESS", "r").await;
+    one.post(1, "hello").await;
+    one.wait("NEW_MESSAGE").await;
+    let by = World::operator();
+    let revoked = server.node.revoke_member_tokens(&by, UserId(1), None).await;
+    assert_eq!(revoked, Ok(1));
+    one.closed("INVALID_TOKEN", "never").await;
+    let mut again = server.connect().await;
+    again.connect(json!({ "jwt_token": token })).await;
+    let told = again.answer("CONNECT_ERROR", "connect").await;
+    assert_eq!(
+        (&told["error_code"], &told["reason"]),
+        (&json!("INVALID_TOKEN"), &json!("unknown_token"))
+    );
+    again.end().await;
 }
 
 #[tokio::test]

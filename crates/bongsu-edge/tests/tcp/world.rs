@@ -9,11 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bongsu_bus::LocalBus;
 use bongsu_edge::admission::Admission;
+use bongsu_edge::auth::MemberToken;
 use bongsu_edge::clock::SystemClock;
 use bongsu_model::media::IceServer;
 use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
 use bongsu_model::{
-    Code, Limits, MessageId, MessageKind, Refusal, Role, RoomId, RoomRef, Timestamp, UserId, UserRef,
+    Code, Limits, MessageId, MessageKind, Refusal, Role, RoomId, RoomRef, Timestamp, TokenHash, UserId,
+    UserRef,
 };
 use bongsu_node::ports::Moderated;
 use bongsu_node::usecases::operate::Operator;
@@ -75,6 +77,10 @@ impl Tokens for PlainTokens {
             expires_at: end,
             refused_from: end,
         })
+    }
+
+    fn member_token(&self, token: &str) -> Option<TokenHash> {
+        MemberToken::parse(token).map(|token| token.hash())
     }
 }
 
@@ -209,6 +215,17 @@ impl World {
             };
             self.store.append(message).await.unwrap();
         }
+    }
+
+    /// A member token of a user.
+    pub(crate) async fn member_token(&self, user: i64) -> String {
+        let token = MemberToken::new([user.unsigned_abs() as u8; 24]);
+        let by = Self::operator();
+        self.node
+            .add_member_token(&by, UserId(user), token.hash(), None)
+            .await
+            .unwrap();
+        token.reveal()
     }
 
     /// Lets time pass.

@@ -1,10 +1,10 @@
 //! Who is let in: by the first frame, the address or a header; and who is told what.
 
-use bongsu_model::Limits;
+use bongsu_model::{Limits, UserId};
 use serde_json::json;
 
 use crate::client::{Client, upgrade};
-use crate::server::Server;
+use crate::server::{Server, World};
 
 #[tokio::test]
 async fn a_session_is_told_who_it_is_and_where_its_rooms_are() {
@@ -58,6 +58,27 @@ async fn a_token_may_come_with_the_handshake() {
         assert_eq!(told.get("ref_id"), None, "no request of its own is answered");
     }
     server.until_empty().await;
+}
+
+#[tokio::test]
+async fn a_member_token_is_a_token_here_too() {
+    let server = Server::start().await;
+    let token = server.member_token(2).await;
+    let mut by_auth = server.connect().await;
+    by_auth.auth(&token).await;
+    assert_eq!(by_auth.expect("auth.ok").await["data"]["user_id"], "2");
+    let mut by_address = Client::open(server.address).await;
+    by_address.upgrade(&format!("/ws?token={token}"), None).await;
+    assert_eq!(by_address.expect("auth.ok").await["data"]["user_id"], "2");
+    let by = World::operator();
+    let revoked = server.node.revoke_member_tokens(&by, UserId(2), None).await;
+    assert_eq!(revoked, Ok(1));
+    for mut cut in [by_auth, by_address] {
+        cut.closed("invalid_token", 4401, "never").await;
+    }
+    let mut again = server.connect().await;
+    again.auth(&token).await;
+    again.closed("invalid_token", 4401, "never").await;
 }
 
 #[tokio::test]

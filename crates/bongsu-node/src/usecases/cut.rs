@@ -19,6 +19,10 @@ pub(crate) fn cut(node: &Node, cut: &Cut) {
             node.registry.all(|session| session.has_token(jti)),
             CloseCause::TokenRevoked,
         ),
+        Cut::MemberTokens { user, tokens } => {
+            let opened = |session: &Session| session.user == *user && session.has_member_token(tokens);
+            (node.registry.all(opened), CloseCause::TokenRevoked)
+        }
     };
     for session in sessions {
         session.end(&node.ports, cause.clone());

@@ -6,13 +6,13 @@ use crate::node::Ask;
 use crate::usecases::{sign_in, vouch};
 
 pub(crate) async fn refresh(ask: &mut Ask<'_>, token: &str) -> Result<(), Refusal> {
-    let claims = vouch::claims(ask.node, token, ask.now).await?;
-    if !ask.session.person.is(&claims.subject) {
+    let vouched = vouch::claims(ask.node, token, ask.now).await?;
+    if !ask.session.person.is(&vouched.claims.subject) {
         return Err(Refusal::because(Code::PermissionDenied, "subject"));
     }
-    ask.session.renew(&claims);
+    ask.session.renew(&vouched);
     // Revoked just before the session could be cut for it.
-    vouch::stands(ask.node, &claims)?;
+    vouch::stands(ask.node, &vouched, ask.now).await?;
     let node = ask.node;
     let rooms = node.ports.store.my_rooms(ask.session.user).await;
     let rooms = rooms.map_err(|fault| node.fault(&fault))?;

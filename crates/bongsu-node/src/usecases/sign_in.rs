@@ -16,6 +16,7 @@ use bongsu_store::SignedIn as Found;
 use crate::node::{Answer, Node};
 use crate::ports::Claims;
 use crate::session::{Arrival, Place, Session, Who};
+use crate::usecases::vouch::Vouched;
 use crate::usecases::{block, recover, status, vouch};
 
 impl Node {
@@ -35,10 +36,10 @@ impl Node {
         if self.is_stopping() {
             return Err(Refusal::retry(Code::ShuttingDown, limits.drain_ms));
         }
-        let claims = vouch::claims(self, &connect.token, now).await?;
+        let vouched = vouch::claims(self, &connect.token, now).await?;
         let heard = self.memberships_heard.load(Ordering::Acquire);
         let blocks_heard = self.blocks_heard.load(Ordering::Acquire);
-        let signed = self.find_user(&claims, now).await?;
+        let signed = self.find_user(&vouched.claims, now).await?;
         let user = signed.user.id;
         let who = Who::of(&signed.user);
         if arrival
@@ -52,11 +53,8 @@ impl Node {
         // Nothing fails from here on, so that what has begun is ended by signing out.
         let came_online = self.begin(user, now)?;
         let places = recover::recall(self, &connect.recovery, user, earlier.as_deref(), now).await;
-        let session = self.open(arrival, &claims, who, &signed.blocked, now).await;
-        // A token that was revoked while its session was not yet there to be cut.
-        if vouch::stands(self, &claims).is_err() {
-            session.end(&self.ports, CloseCause::TokenRevoked);
-        }
+        let session = self.open(arrival, &vouched, who, &signed.blocked, now).await;
+        self.end_if_revoked(&session, &vouched, now).await;
         if self.blocks_heard.load(Ordering::Acquire) != blocks_heard {
             block::read_again(self, &session).await;
         }
@@ -93,6 +91,15 @@ impl Node {
         Ok(session)
     }
 
+    /// Ends a session whose token was revoked while it was not yet there to be cut.
+    async fn end_if_revoked(&self, session: &Session, vouched: &Vouched, now: Timestamp) {
+        match vouch::is_revoked(self, vouched, now).await {
+            Ok(false) => {}
+            Ok(true) => session.end(&self.ports, CloseCause::TokenRevoked),
+            Err(refusal) => session.end(&self.ports, CloseCause::Refused(refusal)),
+        }
+    }
+
     /// Counts one session more of a user, if it may have one; whether the user came online by it.
     fn begin(&self, user: UserId, now: Timestamp) -> Result<bool, Refusal> {
         let limits = &self.ports.limits;
@@ -127,7 +134,7 @@ impl Node {
     async fn open(
         self: &Arc<Self>,
         arrival: Arrival,
-        claims: &Claims,
+        vouched: &Vouched,
         who: Who,
         blocked: &[UserId],
         now: Timestamp,
@@ -143,7 +150,7 @@ impl Node {
             slot,
             inbox: handle.inbox.clone(),
         };
-        let session = Session::new(id, who, arrival, claims, place, now);
+        let session = Session::new(id, who, arrival, vouched, place, now);
         handle.fill_slot(slot, &session);
         let owner: Weak<Session> = Arc::downgrade(&session);
         session.mailbox.set_owner(owner);

@@ -4,6 +4,7 @@
 
 mod emitting;
 mod joining;
+mod member_tokens;
 mod plain;
 mod rates;
 mod recovering;

@@ -10,7 +10,7 @@ use bongsu_model::event::Lane;
 use bongsu_model::media::IceServer;
 use bongsu_model::{
     Asked, Code, Connect, Incoming, Limits, Locale, Recover, Recovery, Refusal, Reply, Request, ResumePoint,
-    Role, RoomId, RoomRef, Tag, Timestamp, UserId, UserRef, Verb,
+    Role, RoomId, RoomRef, Tag, Timestamp, TokenHash, UserId, UserRef, Verb,
 };
 use bongsu_node::ports::Moderated;
 use bongsu_node::{
@@ -58,10 +58,24 @@ pub(crate) fn world_by_hand() -> World {
     on(store, limits, Policy::default())
 }
 
+/// A world with these limits and this policy, and its chance.
+pub(crate) fn world_with(limits: Limits, policy: Policy) -> (World, Arc<Counted>) {
+    let store = Arc::new(Memory::with_limits(7, StoreLimits::from(&limits)));
+    let chance = Counted::of_start(0);
+    let world = World {
+        node: start(&store, &limits, &policy, &chance),
+        store,
+        limits,
+        policy,
+        starts: 1,
+    };
+    (world, chance)
+}
+
 fn on(store: Memory, limits: Limits, policy: Policy) -> World {
     let store = Arc::new(store);
     World {
-        node: start(&store, &limits, &policy, 0),
+        node: start(&store, &limits, &policy, &Counted::of_start(0)),
         store,
         limits,
         policy,
@@ -73,13 +87,13 @@ pub(crate) fn world() -> World {
     world_of(Limits::DEFAULT, Policy::default())
 }
 
-fn start(store: &Arc<Memory>, limits: &Limits, policy: &Policy, starts: u64) -> Arc<Node> {
+fn start(store: &Arc<Memory>, limits: &Limits, policy: &Policy, chance: &Arc<Counted>) -> Arc<Node> {
     let limits = Arc::new(limits.clone());
     let ports = Ports {
         store: Arc::clone(store) as Arc<dyn Store>,
         bus: Arc::new(LocalBus::new()),
         clock: Arc::new(PausedClock(Instant::now())),
-        chance: Arc::new(Counted(AtomicU64::new(starts << 32))),
+        chance: Arc::clone(chance) as Arc<dyn Chance>,
         tokens: Arc::new(PlainTokens),
         ice: Arc::new(NoIce),
         moderation: Moderated::plain(&limits),
@@ -93,7 +107,12 @@ fn start(store: &Arc<Memory>, limits: &Limits, policy: &Policy, starts: u64) -> 
 impl World {
     /// The node is gone, and what only it knew; another one starts on what was kept.
     pub(crate) fn restart(&mut self) {
-        self.node = start(&self.store, &self.limits, &self.policy, self.starts);
+        self.node = start(
+            &self.store,
+            &self.limits,
+            &self.policy,
+            &Counted::of_start(self.starts),
+        );
         self.starts += 1;
     }
 
@@ -401,12 +420,38 @@ impl Clock for PausedClock {
     }
 }
 
-/// Chance that no test depends on.
-struct Counted(AtomicU64);
+/// Chance whose numbers no test depends on.
+pub(crate) struct Counted {
+    drawn: AtomicU64,
+    before: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Counted {
+    /// Every start of a node has numbers of its own.
+    fn of_start(starts: u64) -> Arc<Self> {
+        Arc::new(Self {
+            drawn: AtomicU64::new(starts << 32),
+            before: Mutex::default(),
+        })
+    }
+
+    /// Does something before the next number is drawn: between whatever comes before and after that.
+    pub(crate) fn before_next(&self, work: impl FnOnce() + Send + 'static) {
+        *self.before.lock() = Some(Box::new(work));
+    }
+}
 
 impl Chance for Counted {
     fn bits(&self) -> u128 {
-        u128::from(self.0.fetch_add(1, SeqCst).wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 32
+        let work = self.before.lock().take();
+        if let Some(work) = work {
+            work();
+        }
+        u128::from(
+            self.drawn
+                .fetch_add(1, SeqCst)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        ) << 32
     }
 }
 
@@ -430,6 +475,12 @@ impl Tokens for PlainTokens {
             expires_at: now.plus_ms(86_400_000),
             refused_from: now.plus_ms(86_400_000),
         })
+    }
+
+    /// `member:` and a number, which is its hash.
+    fn member_token(&self, token: &str) -> Option<TokenHash> {
+        let number = token.strip_prefix("member:")?;
+        Some(TokenHash([number.parse().unwrap(); 32]))
     }
 }
 

@@ -47,7 +47,7 @@ macro_rules! conformance {
             // Users.
             users_are_made_and_found, users_get_free_numbers, what_is_taken_is_refused, users_are_paged, users_change, a_user_has_names_in_only_so_many_languages,
             sign_in_makes_users_only_if_told, sign_in_reads_all, bans_hold, blocks_hold, last_seen_never_goes_back,
-            member_tokens_open_and_end, revocations_hold,
+            member_tokens_open_and_end, one_member_token_is_revoked, a_user_has_only_so_many_member_tokens, revocations_hold,
             // Rooms.
             rooms_are_made_and_found, rooms_refuse_what_does_not_fit, rooms_are_paged, joining_twice_is_joining_once,
             leaving_twice_is_leaving_once, a_full_room_takes_nobody, a_closed_room_takes_whom_an_operator_adds,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bongsu_model::records::{Ban, Change, NewUser, Revocation, UserChange};
-use bongsu_model::{LocalizedNick, NickFault, RoomId, Seq, Timestamp, UserId, UserRef};
+use bongsu_model::{LocalizedNick, NickFault, RoomId, Seq, Timestamp, TokenHash, UserId, UserRef};
 
 use super::{NOW, Shared, fill, open_room, people, user};
-use crate::{CreateRefused, Existing, SignIn, StoreLimits, UpdateRefused};
+use crate::{CreateRefused, Existing, MemberToken, SignIn, StoreLimits, TokenAdded, UpdateRefused};
 
 fn nick(names: &[(&str, &str)]) -> LocalizedNick {
     let names = names
@@ -240,6 +240,14 @@ pub async fn a_user_has_names_in_only_so_many_languages(store: Shared) {
         let refused = set(refused).await;
         assert!(matches!(refused, Err(UpdateRefused::Nick(NickFault::TooMany(at))) if at == max));
     }
+    for twice in [Some("other".into()), None] {
+        let refused = set(vec![
+            (tag(0).into(), Some("name".into())),
+            (tag(0).to_uppercase().into(), twice),
+        ])
+        .await;
+        assert!(matches!(refused, Err(UpdateRefused::Nick(NickFault::Twice))));
+    }
     let refused = set(vec![("no tag".into(), Some("name".into()))]).await;
     assert!(matches!(refused, Err(UpdateRefused::Nick(NickFault::Language))));
     assert_eq!(store.user(UserRef::Id(mina)).await.unwrap(), before);
@@ -376,35 +384,86 @@ pub async fn last_seen_never_goes_back(store: Shared) {
 pub async fn member_tokens_open_and_end(store: Shared) {
     let [mina, jun] = people(&store).await;
     let end = NOW.plus_ms(1_000);
-    assert!(
-        store
-            .add_member_token(mina, [1; 32], Some(end), NOW)
-            .await
-            .unwrap()
-    );
-    assert!(store.add_member_token(mina, [2; 32], None, NOW).await.unwrap());
-    assert!(store.add_member_token(jun, [3; 32], None, NOW).await.unwrap());
-    assert!(
-        !store
-            .add_member_token(UserId(404), [4; 32], None, NOW)
-            .await
-            .unwrap()
-    );
-    let opens = async |hash, at| store.member_token(hash, at).await.unwrap().map(|user| user.id);
-    assert_eq!(opens([1; 32], Timestamp(end.0 - 1)).await, Some(mina));
-    assert_eq!(opens([1; 32], end).await, None, "ended");
+    let hash = |byte| TokenHash([byte; 32]);
+    let add = async |user, byte, end| store.add_member_token(user, hash(byte), end, NOW).await.unwrap();
+    assert_eq!(add(mina, 1, Some(end)).await, TokenAdded::Yes);
+    assert_eq!(add(mina, 2, None).await, TokenAdded::Yes);
+    assert_eq!(add(jun, 3, None).await, TokenAdded::Yes);
+    assert_eq!(add(UserId(404), 4, None).await, TokenAdded::NoUser);
+    let opens = async |byte, at| store.member_token(hash(byte), at).await.unwrap();
+    let of = |user, expires_at| Some(MemberToken { user, expires_at });
+    assert_eq!(opens(1, Timestamp(end.0 - 1)).await, of(mina, Some(end)));
+    assert_eq!(opens(1, end).await, None, "ended");
+    assert_eq!(opens(2, Timestamp(i64::MAX)).await, of(mina, None), "has no end");
+    assert_eq!(opens(4, NOW).await, None);
     assert_eq!(
-        opens([2; 32], Timestamp(i64::MAX)).await,
-        Some(mina),
-        "has no end"
+        store.revoke_member_tokens(mina, None).await.unwrap(),
+        [hash(1), hash(2)]
     );
-    assert_eq!(opens([4; 32], NOW).await, None);
-    assert_eq!(store.revoke_member_tokens(mina).await.unwrap(), 2);
-    assert_eq!(store.revoke_member_tokens(mina).await.unwrap(), 0);
+    assert_eq!(store.revoke_member_tokens(mina, None).await.unwrap(), []);
+    assert_eq!((opens(2, NOW).await, opens(3, NOW).await), (None, of(jun, None)));
+}
+
+/// One member token can be revoked by its id, by which nothing else of the user and nobody else's is meant.
+pub async fn one_member_token_is_revoked(store: Shared) {
+    let [mina, jun] = people(&store).await;
+    let twin = |last| {
+        let mut hash = [7; 32];
+        hash[31] = last;
+        TokenHash(hash)
+    };
+    let (one, other, juns) = (TokenHash([1; 32]), TokenHash([2; 32]), twin(1));
+    for (user, hash) in [(mina, one), (mina, other), (jun, juns)] {
+        store.add_member_token(user, hash, None, NOW).await.unwrap();
+    }
+    let opens = async |hash| store.member_token(hash, NOW).await.unwrap().is_some();
     assert_eq!(
-        (opens([2; 32], NOW).await, opens([3; 32], NOW).await),
-        (None, Some(jun))
+        store.revoke_member_tokens(mina, Some(juns.id())).await.unwrap(),
+        []
     );
+    assert_eq!(
+        store.revoke_member_tokens(mina, Some(one.id())).await.unwrap(),
+        [one]
+    );
+    assert_eq!(
+        store.revoke_member_tokens(mina, Some(one.id())).await.unwrap(),
+        []
+    );
+    assert_eq!(
+        (opens(one).await, opens(other).await, opens(juns).await),
+        (false, true, true)
+    );
+}
+
+/// A user has no more member tokens than the limit says; what has ended or was revoked does not count.
+pub async fn a_user_has_only_so_many_member_tokens(store: Shared) {
+    let [mina, jun] = people(&store).await;
+    let max = StoreLimits::default().member_tokens_per_user_max;
+    let hash = |number: usize| {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        TokenHash(hash)
+    };
+    let end = NOW.plus_ms(1_000);
+    let add = async |number, end, at| store.add_member_token(mina, hash(number), end, at).await.unwrap();
+    assert_eq!(add(0, Some(end), NOW).await, TokenAdded::Yes);
+    for number in 1..max {
+        assert_eq!(add(number, None, NOW).await, TokenAdded::Yes, "{number}");
+    }
+    assert_eq!(add(max, None, Timestamp(end.0 - 1)).await, TokenAdded::TooMany);
+    assert_eq!(store.member_token(hash(max), NOW).await.unwrap(), None);
+    let others = store
+        .add_member_token(jun, hash(max + 1), None, NOW)
+        .await
+        .unwrap();
+    assert_eq!(others, TokenAdded::Yes);
+    assert_eq!(add(max, None, end).await, TokenAdded::Yes, "one has ended");
+    assert_eq!(add(max + 2, None, end).await, TokenAdded::TooMany);
+    store
+        .revoke_member_tokens(mina, Some(hash(1).id()))
+        .await
+        .unwrap();
+    assert_eq!(add(max + 2, None, end).await, TokenAdded::Yes, "one was revoked");
 }
 
 /// A revocation holds at least until the token would have ended.

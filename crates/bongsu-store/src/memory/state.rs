@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bongsu_model::records::{AuditEntry, MemberRole, Room, User};
-use bongsu_model::{Jti, Message, RoomId, RoomRef, RoomToken, Seq, Timestamp, UserId, UserRef};
+use bongsu_model::{Jti, Message, RoomId, RoomRef, RoomToken, Seq, Timestamp, TokenHash, UserId, UserRef};
 
 use crate::{KeptTrail, StoreLimits, StoredAnswer};
 
@@ -16,7 +16,7 @@ pub(super) struct State {
     pub(super) users: BTreeMap<UserId, User>,
     pub(super) handles: BTreeMap<Arc<str>, UserId>,
     pub(super) blocks: BTreeMap<UserId, BTreeSet<UserId>>,
-    pub(super) member_tokens: BTreeMap<[u8; 32], (UserId, Option<Timestamp>)>,
+    pub(super) member_tokens: BTreeMap<TokenHash, (UserId, Option<Timestamp>)>,
     pub(super) revocations: BTreeMap<Jti, Timestamp>,
     pub(super) rooms: BTreeMap<RoomId, Held>,
     pub(super) names: BTreeMap<Arc<str>, RoomId>,

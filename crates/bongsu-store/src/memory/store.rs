@@ -6,12 +6,15 @@ use async_trait::async_trait;
 use bongsu_model::records::{
     AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User, UserChange,
 };
-use bongsu_model::{CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
+use bongsu_model::{
+    CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Timestamp, TokenHash, TokenId, UserId, UserRef,
+};
 
 use super::{Kind, Memory};
 use crate::{
-    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, KeptTrail, Left, Mark, NewMessage,
-    RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, UpdateRefused,
+    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, KeptTrail, Left, Mark,
+    MemberToken, NewMessage, RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, TokenAdded,
+    UpdateRefused,
 };
 
 #[async_trait]
@@ -87,23 +90,29 @@ impl Store for Memory {
     async fn add_member_token(
         &self,
         user: UserId,
-        hash: [u8; 32],
+        hash: TokenHash,
         expires_at: Option<Timestamp>,
-        _at: Timestamp,
-    ) -> Result<bool, StoreFault> {
+        at: Timestamp,
+    ) -> Result<TokenAdded, StoreFault> {
         self.write(Kind::Other, move |state| {
-            Ok(state.add_member_token(user, hash, expires_at))
+            Ok(state.add_member_token(user, hash, (expires_at, at)))
         })
         .await
     }
 
-    async fn member_token(&self, hash: [u8; 32], at: Timestamp) -> Result<Option<User>, StoreFault> {
+    async fn member_token(&self, hash: TokenHash, at: Timestamp) -> Result<Option<MemberToken>, StoreFault> {
         self.read(|state| state.member_token(hash, at))
     }
 
-    async fn revoke_member_tokens(&self, user: UserId) -> Result<u64, StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.revoke_member_tokens(user)))
-            .await
+    async fn revoke_member_tokens(
+        &self,
+        user: UserId,
+        which: Option<TokenId>,
+    ) -> Result<Vec<TokenHash>, StoreFault> {
+        self.write(Kind::Other, move |state| {
+            Ok(state.revoke_member_tokens(user, which))
+        })
+        .await
     }
 
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFault> {

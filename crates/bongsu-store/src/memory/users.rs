@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bongsu_model::records::{Ban, NewUser, Revocation, User, UserChange};
-use bongsu_model::{Timestamp, UserId, UserRef};
+use bongsu_model::{Timestamp, TokenHash, TokenId, UserId, UserRef};
 
 use super::state::State;
-use crate::{CreateRefused, Existing, SignIn, SignedIn, UpdateRefused};
+use crate::{CreateRefused, Existing, MemberToken, SignIn, SignedIn, TokenAdded, UpdateRefused};
 
 impl State {
     pub(super) fn sign_in(&mut self, sign_in: SignIn) -> Option<SignedIn> {
@@ -132,28 +132,41 @@ impl State {
     pub(super) fn add_member_token(
         &mut self,
         user: UserId,
-        hash: [u8; 32],
-        expires_at: Option<Timestamp>,
-    ) -> bool {
-        let known = self.users.contains_key(&user);
-        if known {
-            self.member_tokens.insert(hash, (user, expires_at));
+        hash: TokenHash,
+        (expires_at, at): (Option<Timestamp>, Timestamp),
+    ) -> TokenAdded {
+        if !self.users.contains_key(&user) {
+            return TokenAdded::NoUser;
         }
-        known
+        let ended = |end: &Option<Timestamp>| end.is_some_and(|end| end <= at);
+        self.member_tokens
+            .retain(|_, (of, end)| *of != user || !ended(end));
+        let of_user = self.member_tokens.values().filter(|(of, _)| *of == user);
+        if of_user.count() >= self.limits.member_tokens_per_user_max {
+            return TokenAdded::TooMany;
+        }
+        self.member_tokens.insert(hash, (user, expires_at));
+        TokenAdded::Yes
     }
 
-    pub(super) fn member_token(&self, hash: [u8; 32], at: Timestamp) -> Option<User> {
-        let (user, expires_at) = self.member_tokens.get(&hash)?;
-        if expires_at.is_some_and(|end| end <= at) {
-            return None;
-        }
-        self.users.get(user).cloned()
+    pub(super) fn member_token(&self, hash: TokenHash, at: Timestamp) -> Option<MemberToken> {
+        let (user, expires_at) = *self.member_tokens.get(&hash)?;
+        let opens = expires_at.is_none_or(|end| end > at);
+        opens.then_some(MemberToken { user, expires_at })
     }
 
-    pub(super) fn revoke_member_tokens(&mut self, user: UserId) -> u64 {
-        let before = self.member_tokens.len();
-        self.member_tokens.retain(|_, (of, _)| *of != user);
-        (before - self.member_tokens.len()) as u64
+    pub(super) fn revoke_member_tokens(&mut self, user: UserId, which: Option<TokenId>) -> Vec<TokenHash> {
+        let meant = |hash: &TokenHash| which.is_none_or(|which| hash.id() == which);
+        let gone: Vec<_> = self
+            .member_tokens
+            .iter()
+            .filter(|(hash, (of, _))| *of == user && meant(hash))
+            .map(|(hash, _)| *hash)
+            .collect();
+        for hash in &gone {
+            self.member_tokens.remove(hash);
+        }
+        gone
     }
 
     pub(super) fn revocations_at(&self, at: Timestamp) -> Vec<Revocation> {

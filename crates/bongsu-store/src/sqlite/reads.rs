@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use bongsu_model::records::{AuditEntry, Member, MyRoom, Revocation, Room, RoomHead, User};
-use bongsu_model::{MembersVersion, RoomId, RoomRef, RoomToken, Timestamp, UserId, UserRef};
+use bongsu_model::{MembersVersion, RoomId, RoomRef, RoomToken, Timestamp, TokenHash, UserId, UserRef};
 use rusqlite::{Connection, params};
 
 use super::rows::{self, Columns, RoomRow, all, execute, head_seq, named, one, room_columns, user_columns};
-use crate::{RoomMembers, SignedIn, StoreFault, StoredAnswer};
+use crate::{MemberToken, RoomMembers, SignedIn, StoreFault, StoredAnswer};
 
 /// Runs a read of several statements at one moment.
 pub(super) fn snapshot<T>(
@@ -88,16 +88,18 @@ pub(super) fn has_blocked(conn: &Connection, user: UserId, other: UserId) -> Res
 
 pub(super) fn member_token(
     conn: &Connection,
-    hash: &[u8],
+    hash: &TokenHash,
     at: Timestamp,
-) -> Result<Option<User>, StoreFault> {
-    const SQL: &str = concat!(
-        "SELECT ",
-        user_columns!(),
-        " FROM member_tokens LEFT JOIN users ON users.id = member_tokens.user_id",
-        " WHERE hash = ?1 AND (expires_at IS NULL OR expires_at > ?2)"
-    );
-    one(conn, SQL, params![hash, at.0], rows::user)
+) -> Result<Option<MemberToken>, StoreFault> {
+    const SQL: &str = "SELECT user_id, expires_at FROM member_tokens \
+                       WHERE hash = ?1 AND (expires_at IS NULL OR expires_at > ?2)";
+    one(conn, SQL, params![&hash.0[..], at.0], |row| {
+        let columns = Columns::of("member_tokens", row);
+        Ok(MemberToken {
+            user: UserId(columns.int(0, "user_id")?),
+            expires_at: columns.time_if(1, "expires_at")?,
+        })
+    })
 }
 
 pub(super) fn revocations(conn: &Connection, at: Timestamp) -> Result<Vec<Revocation>, StoreFault> {

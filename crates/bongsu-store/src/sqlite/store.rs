@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use bongsu_model::records::{
     AuditEntry, Ban, Member, MyRoom, NewRoom, NewUser, Revocation, Room, RoomHead, User, UserChange,
 };
-use bongsu_model::{CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
+use bongsu_model::{
+    CallId, HistoryPage, Jti, PageFrom, RoomId, RoomRef, Seq, Timestamp, TokenHash, TokenId, UserId, UserRef,
+};
 use tokio::sync::oneshot;
 
 use super::history::{self, Retained};
@@ -14,8 +16,9 @@ use super::rows::SqliteFault;
 use super::writer::{Job, Shape};
 use super::{Sqlite, reads};
 use crate::{
-    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, KeptTrail, Left, Mark, NewMessage,
-    RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, UpdateRefused,
+    AppendRefused, Appended, CreateRefused, Existing, JoinRefused, Joined, KeptTrail, Left, Mark,
+    MemberToken, NewMessage, RoomMembers, SignIn, SignedIn, Store, StoreFault, StoredAnswer, TokenAdded,
+    UpdateRefused,
 };
 
 #[async_trait]
@@ -79,23 +82,29 @@ impl Store for Sqlite {
     async fn add_member_token(
         &self,
         user: UserId,
-        hash: [u8; 32],
+        hash: TokenHash,
         expires_at: Option<Timestamp>,
         at: Timestamp,
-    ) -> Result<bool, StoreFault> {
+    ) -> Result<TokenAdded, StoreFault> {
         self.write(Shape::Several, move |tables| {
             tables.add_member_token(user, &hash, expires_at, at)
         })
         .await
     }
 
-    async fn member_token(&self, hash: [u8; 32], at: Timestamp) -> Result<Option<User>, StoreFault> {
+    async fn member_token(&self, hash: TokenHash, at: Timestamp) -> Result<Option<MemberToken>, StoreFault> {
         self.read(move |conn| reads::member_token(conn, &hash, at)).await
     }
 
-    async fn revoke_member_tokens(&self, user: UserId) -> Result<u64, StoreFault> {
-        self.write(Shape::Single, move |tables| tables.revoke_member_tokens(user))
-            .await
+    async fn revoke_member_tokens(
+        &self,
+        user: UserId,
+        which: Option<TokenId>,
+    ) -> Result<Vec<TokenHash>, StoreFault> {
+        self.write(Shape::Single, move |tables| {
+            tables.revoke_member_tokens(user, which)
+        })
+        .await
     }
 
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreFault> {

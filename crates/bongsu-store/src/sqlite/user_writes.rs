@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bongsu_model::records::{AuditEntry, Ban, NewUser, Revocation, User, UserChange};
-use bongsu_model::{CallId, Timestamp, UserId, UserRef};
-use rusqlite::params;
+use bongsu_model::{CallId, Timestamp, TokenHash, TokenId, UserId, UserRef};
+use rusqlite::{Row, params};
 
 use super::reads;
-use super::rows::{Columns, execute, nick_json, one};
+use super::rows::{Columns, all, execute, nick_json, one};
 use super::tables::{Tables, random_token};
-use crate::{CreateRefused, Existing, SignIn, SignedIn, StoreFault, StoredAnswer, UpdateRefused};
+use crate::{CreateRefused, Existing, SignIn, SignedIn, StoreFault, StoredAnswer, TokenAdded, UpdateRefused};
 
 impl Tables<'_> {
     pub(super) fn sign_in(&mut self, sign_in: &SignIn) -> Result<Option<SignedIn>, StoreFault> {
@@ -173,30 +173,52 @@ impl Tables<'_> {
     pub(super) fn add_member_token(
         &self,
         user: UserId,
-        hash: &[u8; 32],
+        hash: &TokenHash,
         expires_at: Option<Timestamp>,
         at: Timestamp,
-    ) -> Result<bool, StoreFault> {
+    ) -> Result<TokenAdded, StoreFault> {
         const SQL: &str = "INSERT INTO member_tokens (hash, user_id, expires_at, created_at) VALUES (?1, ?2, ?3, ?4) \
                            ON CONFLICT (hash) DO UPDATE SET user_id = ?2, expires_at = ?3, created_at = ?4";
         if !self.user_exists(user)? {
-            return Ok(false);
+            return Ok(TokenAdded::NoUser);
+        }
+        execute(
+            self.conn,
+            "DELETE FROM member_tokens WHERE user_id = ?1 AND expires_at <= ?2",
+            [user.0, at.0],
+        )?;
+        let count = one(
+            self.conn,
+            "SELECT count(*) FROM member_tokens WHERE user_id = ?1",
+            [user.0],
+            |row| Columns::of("member_tokens", row).count(0, "count"),
+        )?;
+        if count.unwrap_or(0) >= self.limits.member_tokens_per_user_max as u64 {
+            return Ok(TokenAdded::TooMany);
         }
         execute(
             self.conn,
             SQL,
-            params![&hash[..], user.0, expires_at.map(|end| end.0), at.0],
+            params![&hash.0[..], user.0, expires_at.map(|end| end.0), at.0],
         )?;
-        Ok(true)
+        Ok(TokenAdded::Yes)
     }
 
-    pub(super) fn revoke_member_tokens(&self, user: UserId) -> Result<u64, StoreFault> {
-        execute(
-            self.conn,
-            "DELETE FROM member_tokens WHERE user_id = ?1",
-            [user.0],
-        )
-        .map(|count| count as u64)
+    pub(super) fn revoke_member_tokens(
+        &self,
+        user: UserId,
+        which: Option<TokenId>,
+    ) -> Result<Vec<TokenHash>, StoreFault> {
+        const ALL: &str = "DELETE FROM member_tokens WHERE user_id = ?1 RETURNING hash";
+        const ONE: &str =
+            "DELETE FROM member_tokens WHERE user_id = ?1 AND substr(hash, 1, 8) = ?2 RETURNING hash";
+        let hash = |row: &Row<'_>| Columns::of("member_tokens", row).bytes(0, "hash").map(TokenHash);
+        let mut gone = match which {
+            None => all(self.conn, ALL, [user.0], hash)?,
+            Some(TokenId(id)) => all(self.conn, ONE, params![user.0, &id[..]], hash)?,
+        };
+        gone.sort_unstable();
+        Ok(gone)
     }
 
     pub(super) fn revoke(&self, revocation: &Revocation) -> Result<(), StoreFault> {

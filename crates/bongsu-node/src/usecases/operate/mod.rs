@@ -51,7 +51,7 @@ impl Node {
     /// `INVALID_TOKEN` with a reason.
     pub async fn operator(self: &Arc<Self>, token: &str) -> Result<Operator, Refusal> {
         let now = self.now();
-        let claims = vouch::claims(self, token, now).await?;
+        let claims = vouch::claims(self, token, now).await?.claims;
         let name: Arc<str> = match &claims.subject {
             UserRef::Id(user) => user.to_string().into(),
             UserRef::Handle(handle) => Arc::clone(handle),

@@ -7,8 +7,10 @@ use bongsu_core::call::CallInput;
 use bongsu_core::moderation::clean_name;
 use bongsu_core::policy;
 use bongsu_model::records::{Ban, Change, NewUser, Revocation, User, UserChange};
-use bongsu_model::{Code, LocalizedNick, NickFault, Refusal, Timestamp, UserId, UserRef, Want};
-use bongsu_store::{Existing, UpdateRefused};
+use bongsu_model::{
+    Code, LocalizedNick, NickFault, Refusal, Timestamp, TokenHash, TokenId, UserId, UserRef, Want,
+};
+use bongsu_store::{Existing, TokenAdded, UpdateRefused};
 
 use super::Operator;
 use crate::node::Node;
@@ -175,47 +177,56 @@ impl Node {
     /// Keeps a member token by its hash.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED`, `USER_NOT_FOUND`.
+    /// `PERMISSION_DENIED`, `USER_NOT_FOUND`, `RATE_LIMITED` for a user that has as many as one may have.
     pub async fn add_member_token(
         self: &Arc<Self>,
         by: &Operator,
         user: UserId,
-        hash: [u8; 32],
+        hash: TokenHash,
         expires_at: Option<Timestamp>,
     ) -> Result<(), Refusal> {
         policy::may_operate(&by.principal)?;
-        let added = self
-            .ports
-            .store
-            .add_member_token(user, hash, expires_at, self.now())
-            .await;
-        if !added.map_err(|fault| self.fault(&fault))? {
-            return Err(Refusal::new(Code::UserNotFound));
+        let store = &self.ports.store;
+        let added = store.add_member_token(user, hash, expires_at, self.now()).await;
+        match added.map_err(|fault| self.fault(&fault))? {
+            TokenAdded::Yes => {}
+            TokenAdded::NoUser => return Err(Refusal::new(Code::UserNotFound)),
+            TokenAdded::TooMany => return Err(Refusal::because(Code::RateLimited, "tokens")),
         }
-        self.note(by, "user.token_created", format!("user:{user}"), None)
-            .await;
+        self.note(
+            by,
+            "user.token_created",
+            format!("user:{user}"),
+            Some(hash.id().to_string()),
+        )
+        .await;
         Ok(())
     }
 
-    /// Forgets all member tokens of a user; how many.
+    /// Forgets one member token of a user, or (`None`) all, and cuts the live sessions that they opened, on every node;
+    /// how many there were.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`.
-    pub async fn revoke_member_tokens(self: &Arc<Self>, by: &Operator, user: UserId) -> Result<u64, Refusal> {
+    pub async fn revoke_member_tokens(
+        self: &Arc<Self>,
+        by: &Operator,
+        user: UserId,
+        which: Option<TokenId>,
+    ) -> Result<u64, Refusal> {
         policy::may_operate(&by.principal)?;
-        let count = self
-            .ports
-            .store
-            .revoke_member_tokens(user)
-            .await
-            .map_err(|fault| self.fault(&fault))?;
-        self.note(
-            by,
-            "user.tokens_revoked",
-            format!("user:{user}"),
-            Some(count.to_string()),
-        )
-        .await;
+        let revoked = self.ports.store.revoke_member_tokens(user, which).await;
+        let tokens = revoked.map_err(|fault| self.fault(&fault))?;
+        let count = tokens.len() as u64;
+        let (action, detail) = match which {
+            Some(id) => ("user.token_revoked", id.to_string()),
+            None => ("user.tokens_revoked", count.to_string()),
+        };
+        self.note(by, action, format!("user:{user}"), Some(detail)).await;
+        if count > 0 {
+            let tokens = tokens.into();
+            self.publish(Heard::Cut(Cut::MemberTokens { user, tokens })).await;
+        }
         Ok(count)
     }
 
