@@ -168,3 +168,30 @@ async fn bytes_are_counted_with_those_that_came_with_the_handshake() {
     assert_eq!(client.said().await, Said::Pong(b"x".to_vec()));
     assert_eq!(server.metric("bongsu_read_bytes_total"), ping.len() as u64 + 7);
 }
+
+/// Waits until so many clients are counted for whoever chooses a node.
+async fn counted(server: &Server, clients: u64) {
+    let counting = async {
+        while server.status().await["num_connection"] != clients {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, counting).await;
+    in_time.unwrap_or_else(|_| panic!("{clients} clients are never counted"));
+}
+
+#[tokio::test]
+async fn who_stays_is_counted_for_the_choice_of_a_node_and_who_asks_is_not() {
+    let server = Server::start().await;
+    counted(&server, 0).await;
+    let stays = server.connect().await;
+    counted(&server, 1).await;
+    // Between polls nothing is connected, and the session stays all the same.
+    let opened = server
+        .ask("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    assert_eq!(opened.status, 200, "{opened:?}");
+    counted(&server, 2).await;
+    drop(stays);
+    counted(&server, 1).await;
+}
