@@ -11,6 +11,9 @@ use bongsu_model::{
 };
 use bongsu_wire::action::{ActionCodec, ActionEvents, ActionFrames, Frames};
 use bongsu_wire::incoming::Rules;
+use bongsu_wire::socketio::chat::{Chat, ChatEvents, Manner, Style};
+use bongsu_wire::socketio::connection::Connection;
+use bongsu_wire::socketio::engine::{Heard, Version};
 use bongsu_wire::typed::{self, TypeEvents};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -55,7 +58,7 @@ fn new_message(content: &str) -> Event {
         user: UserId(123),
         handle: "hana".into(),
         nickname: "하나".into(),
-        profile: Arc::new(Profile::bare("")),
+        profile: Arc::new(Profile::bare(&"5a".repeat(24))),
     };
     let message = Message {
         id: MessageId(0x0190_0000_0000_7000_8000_0000_0000_0001),
@@ -138,6 +141,43 @@ fn decode_typed(c: &mut Criterion) {
     }
 }
 
+/// The same message in both styles of Socket.IO.
+fn decode_socketio(c: &mut Criterion) {
+    let rules = Rules {
+        limits: &Limits::DEFAULT,
+        application_domains: &["game".into()],
+    };
+    let mut connection = Connection::new(Version::V4, 1, None, Chat::new());
+    let mut out = Vec::new();
+    let connect = Heard::Text("0");
+    connection.hear(connect, &rules, &mut out).expect("well formed");
+    let text = "안녕하세요, 오늘 회의는 세 시입니다. ".repeat(5);
+    let token = "26".repeat(24);
+    for (name, packet) in [
+        (
+            "decode_socketio_message",
+            format!(
+                r#"27["message",{{"to":{{"type":"ROOM","token":"{token}"}},"type":"TEXT","content":"{text}","client_message_id":"c-000001"}}]"#
+            ),
+        ),
+        (
+            "decode_socketio_chat_message",
+            format!(
+                r#"2["chat.message",{{"room":"general","text":"{text}","client_message_id":"c-000001","id":"msg_000001"}}]"#
+            ),
+        ),
+    ] {
+        c.bench_function(name, |b| {
+            b.iter(|| {
+                connection
+                    .hear(Heard::Text(black_box(&packet)), &rules, &mut out)
+                    .expect("well formed");
+                out.clear();
+            });
+        });
+    }
+}
+
 /// One message in the words of each protocol; the same texts, so that they can be compared.
 fn encode(c: &mut Criterion) {
     for (kind, content) in [
@@ -146,10 +186,19 @@ fn encode(c: &mut Criterion) {
         ("_escapes_300", "line\n\"quoted\"\t".repeat(23)),
     ] {
         let event = new_message(&content);
-        let encoders: [(&str, &dyn Encode); 3] = [
+        let manner = |style| Manner {
+            style,
+            ..Manner::FIRST
+        };
+        let encoders: [(&str, &dyn Encode); 5] = [
             ("encode_new_message", &ActionEvents::plain()),
             ("encode_new_message_frame", &ActionFrames::plain()),
             ("encode_chat_message", &TypeEvents::plain()),
+            ("encode_socketio_message", &ChatEvents::new(manner(Style::Chat))),
+            (
+                "encode_socketio_chat_message",
+                &ChatEvents::new(manner(Style::Type)),
+            ),
         ];
         for (name, encoder) in encoders {
             c.bench_function(&format!("{name}{kind}"), |b| {
@@ -181,5 +230,5 @@ fn scan(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, decode, decode_typed, encode, scan);
+criterion_group!(benches, decode, decode_typed, decode_socketio, encode, scan);
 criterion_main!(benches);

@@ -127,6 +127,12 @@ fn the_token_of_the_handshake_is_of_use_once() {
             version == Version::V4,
             "only who knows names is given one"
         );
+        if version == Version::V3 {
+            // Nobody has asked for `/`; who asks for another namespace is told there from then on.
+            assert_eq!(client.slot(), Slot::SocketioChat);
+            assert_eq!(&*client.signs_in("0/chat,").token, "t");
+            assert_eq!(client.slot(), Slot::SocketioChatNs);
+        }
         assert!(
             echoed(client.says("0/chat,")).starts_with("40/chat,"),
             "{version:?}"

@@ -161,9 +161,14 @@ fn a_client_of_protocol_3_is_in_the_main_namespace_without_asking() {
     assert_eq!(client.heard(), ["connect / nothing secret"]);
     assert_eq!(client.told(), ["40"]);
     client.text("0/custom?token=a%20b,").unwrap();
-    assert_eq!(client.heard(), ["connect /custom token=a%20b none"]);
+    assert_eq!(
+        client.heard(),
+        ["connect /custom token=a%20b secret"],
+        "nobody has asked before"
+    );
     assert_eq!(client.told(), ["40/custom,"]);
     client.text("0").unwrap();
+    assert_eq!(client.heard(), ["connect / nothing none"]);
     assert_eq!(client.told(), ["40"], "who asks again is told again");
     client.text("0/random").unwrap();
     assert_eq!(client.told(), [r#"44/random,"Invalid namespace""#]);

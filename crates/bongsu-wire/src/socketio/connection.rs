@@ -64,6 +64,8 @@ pub struct Connecting<'a> {
     pub auth: Auth<'a>,
     /// The access token that came with the handshake, for the first who asks.
     pub token: Option<Arc<str>>,
+    /// Whether nobody has asked: clients of protocol 3 are in `/` whether they use it or not.
+    pub automatic: bool,
 }
 
 /// What a client says to be let into a namespace.
@@ -190,7 +192,9 @@ impl<A: Application> Connection<A> {
     /// To be called once, when the transport is open: clients of protocol 3 are in `/` without asking.
     pub fn opened(&mut self, rules: &Rules<'_>, out: &mut Vec<Incoming>) {
         if self.version == Version::V3 {
-            self.connect(0, Auth::No, rules, out);
+            // Who uses another namespace only is still the first to ask there.
+            let token = self.handshake_token.clone();
+            self.connect(0, Auth::No, token, true, rules, out);
         }
     }
 
@@ -350,16 +354,26 @@ impl<A: Application> Connection<A> {
         if self.version == Version::V4 && self.connected & bit(at) != 0 {
             return Err(wrong(Malformed::Packet));
         }
-        self.connect(at, auth, rules, out);
+        let token = self.handshake_token.take();
+        self.connect(at, auth, token, false, rules, out);
         Ok(())
     }
 
-    fn connect(&mut self, at: usize, auth: Auth<'_>, rules: &Rules<'_>, out: &mut Vec<Incoming>) {
+    fn connect(
+        &mut self,
+        at: usize,
+        auth: Auth<'_>,
+        token: Option<Arc<str>>,
+        automatic: bool,
+        rules: &Rules<'_>,
+        out: &mut Vec<Incoming>,
+    ) {
         let asked = Connecting {
             namespace: A::NAMESPACES[at],
             sid: (self.version == Version::V4).then_some(self.public_id.wrapping_add(at as u128)),
             auth,
-            token: self.handshake_token.take(),
+            token,
+            automatic,
         };
         self.asked &= !bit(at);
         match self.application.connect(asked, rules, out) {

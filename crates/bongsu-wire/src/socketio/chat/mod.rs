@@ -37,8 +37,17 @@ pub struct Chat {
     manner: Manner,
     /// Whether the style stays whatever comes.
     chosen: bool,
-    /// Whether a sign-in was granted, or is on its way.
-    claimed: bool,
+    claim: Claim,
+}
+
+/// Whether a sign-in was granted, or is on its way, and with it a namespace chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Claim {
+    No,
+    /// One is, in a namespace that the client has not asked for and may not even use.
+    Automatic,
+    /// One is, where the client has asked for it.
+    Asked,
 }
 
 impl Chat {
@@ -48,7 +57,7 @@ impl Chat {
         Self {
             manner: Manner::FIRST,
             chosen: false,
-            claimed: false,
+            claim: Claim::No,
         }
     }
 
@@ -61,7 +70,11 @@ impl Chat {
     /// Whether there is a session, now that all that was heard is carried out. To be called before the next is heard:
     /// where the next sign-in is tried is where a client is told what happens only if there is none yet.
     pub const fn settled(&mut self, signed_in: bool) {
-        self.claimed = signed_in;
+        self.claim = match (signed_in, self.claim) {
+            (false, _) => Claim::No,
+            (true, Claim::No | Claim::Asked) => Claim::Asked,
+            (true, Claim::Automatic) => Claim::Automatic,
+        };
     }
 
     fn choose(&mut self, style: Style) {
@@ -72,12 +85,12 @@ impl Chat {
     }
 
     /// A sign-in is tried here.
-    fn claim(&mut self, namespace: &str, request: &Request) {
+    fn claim(&mut self, namespace: &str, request: &Request, automatic: bool) {
         let Request::Connect(connect) = request else {
             return;
         };
-        if !self.claimed {
-            self.claimed = true;
+        if self.claim != Claim::Asked {
+            self.claim = if automatic { Claim::Automatic } else { Claim::Asked };
             self.manner.namespace = Namespace::parse(namespace).unwrap_or(Namespace::Main);
             self.manner.offset = connect.recovery != Recover::No;
         }
@@ -150,7 +163,7 @@ impl Application for Chat {
             return Welcome::Connected;
         };
         let request = Request::Connect(connect);
-        self.claim(asked.namespace, &request);
+        self.claim(asked.namespace, &request, asked.automatic);
         out.push(said(tag, request));
         Welcome::Asked
     }
@@ -169,7 +182,7 @@ impl Application for Chat {
         let meant = self.meant(&event, data, rules);
         out.push(match (meant, bad_reference) {
             (Ok(meant), None) => {
-                self.claim(event.namespace, &meant.request);
+                self.claim(event.namespace, &meant.request, false);
                 Incoming::Request(Asked {
                     tag,
                     claimed_user: meant.claimed_user,
@@ -184,8 +197,8 @@ impl Application for Chat {
     fn acknowledged(&mut self, _: Acknowledged<'_>, _: &Rules<'_>, _: &mut Vec<Incoming>) {}
 
     fn disconnect(&mut self, namespace: &'static str, out: &mut Vec<Incoming>) {
-        if self.claimed && namespace == self.manner.namespace.name() {
-            self.claimed = false;
+        if self.claim != Claim::No && namespace == self.manner.namespace.name() {
+            self.claim = Claim::No;
             out.push(Incoming::SignOut);
         }
     }
