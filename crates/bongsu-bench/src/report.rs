@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
+use crate::dialect::Carrier;
 use crate::options::{Options, Scenario};
 use crate::scenario::Trial;
 
@@ -168,6 +169,8 @@ impl Round {
 /// Puts the rounds together.
 pub(crate) fn assemble(options: &Options, rounds: &[Round], extras: Vec<Extra>) -> Report {
     let mut rows = Vec::new();
+    // The goals are for what is written to a socket of one's own; the floor of polling shows what polling adds.
+    let aims = options.protocol.carrier() != Carrier::Polls;
     let steps = rounds.first().map_or(&[][..], |round| &round.server.steps);
     for (at, step) in steps.iter().enumerate() {
         let generator_bound = rounds
@@ -180,6 +183,7 @@ pub(crate) fn assemble(options: &Options, rounds: &[Round], extras: Vec<Extra>) 
             let theirs: Vec<Vec<f64>> = rounds.iter().map(|round| round.of_peers(value)).collect();
             let (ours, floor) = (median(&figures), median(&floors));
             let ratio = (floor > 0.0).then(|| ours / floor);
+            let goal = figure.goal.filter(|_| aims);
             rows.push(Row {
                 step: step.name.clone(),
                 what: figure.what.to_owned(),
@@ -187,8 +191,8 @@ pub(crate) fn assemble(options: &Options, rounds: &[Round], extras: Vec<Extra>) 
                 figure: Some(ours),
                 floor: Some(floor),
                 ratio,
-                goal: figure.goal,
-                met: figure.goal.and_then(|goal| goal.met(ours, ratio)),
+                goal,
+                met: goal.and_then(|goal| goal.met(ours, ratio)),
                 generator_bound,
                 figures,
                 floors,

@@ -255,6 +255,7 @@ fn users_who_poll_are_answered_and_answer_heartbeats() {
             .any(|note| note.contains("the floor speaks socketio")),
         "{report}"
     );
+    assert!(report.rows.iter().all(|row| row.goal.is_none()), "{report}");
     let (pings, pongs) = sessions.heartbeats();
     let users = (options.connections() * options.rounds) as u64;
     assert!(pongs > 0 && pongs <= pings, "{pongs} of {pings}");

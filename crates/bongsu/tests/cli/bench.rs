@@ -22,9 +22,25 @@ fn a_short_run_gives_figures_beside_their_floor() {
         let report: serde_json::Value = serde_json::from_str(&said).unwrap();
         report
     };
-    for protocol in ["action", "type", "websocket-action"] {
+    for protocol in [
+        "action",
+        "type",
+        "websocket-action",
+        "socketio",
+        "socketio-chat",
+        "socketio-polling",
+    ] {
         let report = measure(&format!("echo --in-flight 2 --messages 50 --protocol {protocol}"));
         assert_eq!(report["protocol"], protocol, "{report}");
+    }
+    for protocol in ["socketio", "socketio-chat", "socketio-polling"] {
+        for rest in [
+            "fanout --members 5 --in-flight 1,2 --messages 20",
+            "idle --members 2 --sessions 10 --messages 1",
+        ] {
+            let report = measure(&format!("{rest} --protocol {protocol}"));
+            assert!(report["rows"][0]["figure"].is_f64(), "{report}");
+        }
     }
     let fanout = "fanout --members 5 --in-flight 1,2 --messages 20 --protocol type";
     let report = measure(fanout);
