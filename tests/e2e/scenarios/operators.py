@@ -112,6 +112,10 @@ def the_api_refuses_whom_it_must(server):
 def probes_and_metrics_answer(server):
     for path in ("/healthz", "/readyz", "/version", "/status", "/openapi.json"):
         server.call("GET", path, want=200)
+    # A client joins them with a colon, and connects there.
+    node = server.call("GET", "/status?policy=least", want=200)[1]
+    assert (node["host"], node["port"]) == ("http://127.0.0.1", server.http), node
+    assert isinstance(node["num_connection"], int), node
     client = server.client(151)
     status, text = server.call("GET", "/metrics", want=200)
     lines = [line for line in text.decode().splitlines() if line and not line.startswith("#")]
