@@ -181,3 +181,42 @@ impl Codec for EngineCodec {
         self.ear.partner.slot()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bongsu_node::Mailbox;
+    use bongsu_wire::socketio::chat::Chat;
+    use bongsu_wire::socketio::connection::Connection;
+
+    use super::super::line::EngineLine;
+    use super::*;
+    use crate::conn::Conn;
+
+    /// The size of the future that a function returns.
+    fn returned<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[allow(
+        clippy::manual_async_fn,
+        reason = "an async function would hold its argument twice"
+    )]
+    fn task(mut conn: Conn<EngineCodec>) -> impl Future<Output = ()> {
+        async move { conn.run().await }
+    }
+
+    /// There are very many of each: whoever makes one larger changes this table, and says what for.
+    #[test]
+    fn what_every_idle_connection_costs_stays_small() {
+        for (what, bytes, most) in [
+            ("a WebSocket", size_of::<Conn<EngineCodec>>(), 128),
+            ("its task's future", returned(task), 344),
+            ("its partner", size_of::<Connection<Chat>>(), 64),
+            ("its mailbox", size_of::<Mailbox>(), 112),
+            // What is left of the polls of one that began with them.
+            ("its line", size_of::<EngineLine>(), 32),
+        ] {
+            assert!(bytes <= most, "{what} takes {bytes} bytes, not {most}");
+        }
+    }
+}

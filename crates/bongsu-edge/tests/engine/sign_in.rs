@@ -1,0 +1,85 @@
+//! Tries to sign in, and the time for them.
+
+use bongsu_model::Limits;
+
+use crate::client::{Version, event, sign_in};
+use crate::server::Server;
+
+fn limits() -> Limits {
+    Limits {
+        sign_in_ms: 10_000,
+        sign_in_tries_max: 3,
+        ..Limits::DEFAULT
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_may_try_again_so_often() {
+    let server = Server::limited(limits()).await;
+    let mut lucky = server.polled(Version::V4).await;
+    lucky
+        .say(&["40", &sign_in("bad"), &sign_in("bad"), &sign_in("1")])
+        .await;
+    for _ in 0..2 {
+        let error = lucky.wait("server_error").await;
+        assert_eq!(error["code"], "INVALID_PARAM", "{error}");
+        assert_eq!(error["message"], "invalid member_token");
+    }
+    lucky.wait("postinit_res").await;
+    let mut unlucky = server.polled(Version::V4).await;
+    unlucky
+        .say(&[
+            "40",
+            &sign_in("bad"),
+            &sign_in("bad"),
+            &sign_in("bad"),
+            &sign_in("1"),
+        ])
+        .await;
+    let told = unlucky.poll().await;
+    let errors = told
+        .iter()
+        .filter(|packet| event(packet, "server_error").is_some());
+    assert!(errors.count() >= 3, "{told:?}");
+    assert_eq!(told.last().unwrap(), "1", "{told:?}");
+    unlucky.gone().await;
+    assert_eq!(server.node.sessions_count(), 1);
+}
+
+#[tokio::test]
+async fn nobody_stays_without_signing_in() {
+    let server = Server::limited(limits()).await;
+    server.stop_clock();
+    let mut polled = server.polled(Version::V4).await;
+    polled.say(&["40"]).await;
+    assert!(polled.next().await.starts_with("40{"));
+    polled.begin_poll().await;
+    server.pass_ms(10_000);
+    let told = polled.polled().await;
+    assert!(event(&told[0], "server_error").is_some(), "{told:?}");
+    assert_eq!(told.last().unwrap(), "1", "{told:?}");
+    polled.gone().await;
+    let timeouts = r#"bongsu_connections_closed_total{cause="sign_in_timeout"}"#;
+    drop(polled);
+    server.until_empty().await;
+    assert_eq!(server.metric(timeouts), 1);
+}
+
+#[tokio::test]
+async fn who_signs_out_has_the_time_again() {
+    let server = Server::limited(limits()).await;
+    server.stop_clock();
+    let mut polled = server.session(Version::V4, 1).await;
+    server.pass_ms(15_000);
+    polled.say(&["41"]).await;
+    assert_eq!(server.node.sessions_count(), 0);
+    server.pass_ms(9_999);
+    polled.say(&["40", &sign_in("2")]).await;
+    polled.wait("postinit_res").await;
+    polled.say(&["41"]).await;
+    polled.begin_poll().await;
+    server.pass_ms(10_000);
+    let told = polled.polled().await;
+    assert_eq!(told.last().unwrap(), "1", "{told:?}");
+    polled.gone().await;
+}
