@@ -22,6 +22,7 @@ use bongsu_wire::socketio::client::{Heard as Told, Names};
 use bongsu_wire::socketio::connection::Connection;
 use bongsu_wire::socketio::engine::{Heard, Version};
 use common::{CLOSE, TEXT, frames, rules, text_frame};
+use proptest::prelude::*;
 use serde_json::Value;
 
 struct Client {
@@ -549,4 +550,71 @@ fn a_connection_is_small() {
         "{}",
         size_of::<Connection<Chat>>()
     );
+}
+
+/// What clients may say, right or wrong, after a connect.
+fn spoken() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        Just("message"),
+        Just("postinit_req"),
+        Just("chat.message"),
+        Just("auth"),
+        Just("game.move"),
+        Just("fly.away"),
+    ];
+    let value = prop_oneof![
+        Just("{}".to_owned()),
+        Just(r#"{"token":"t","recovery":true,"id":"x"}"#.to_owned()),
+        Just(r#"{"room":"a","text":"hi","id":7}"#.to_owned()),
+        Just(r#"{"to":{"type":"ROOM","room":"a"},"content":"hi"}"#.to_owned()),
+        any::<String>().prop_map(|it| Value::from(it).to_string()),
+        "[0-9]{1,3}",
+    ];
+    let place = prop_oneof![Just(""), Just("/chat,")];
+    let event =
+        (place.clone(), proptest::option::of(0..9_u64), name, value).prop_map(|(at, ack, name, value)| {
+            let ack = ack.map_or(String::new(), |it| it.to_string());
+            format!(r#"2{at}{ack}["{name}",{value}]"#)
+        });
+    let other = (
+        prop_oneof![Just("0"), Just("1"), Just("3"), Just("4")],
+        place,
+        ".{0,20}",
+    )
+        .prop_map(|(kind, at, rest)| format!("{kind}{at}{rest}"));
+    prop_oneof![
+        6 => event,
+        1 => other,
+        1 => Just(r#"0{"token":"t"}"#.to_owned()),
+        1 => Just("0/chat,".to_owned()),
+        1 => any::<String>(),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_event_is_asked_or_refused_once(version in prop_oneof![Just(Version::V3), Just(Version::V4)], said in proptest::collection::vec(spoken(), 1..20)) {
+        let mut client = client(version, None);
+        if version == Version::V4 {
+            client.says("0");
+        }
+        client.out.clear();
+        let limits = Limits::DEFAULT;
+        for packet in said {
+            let heard = client.connection.hear(Heard::Text(&packet), &rules(&limits), &mut client.out);
+            let out = std::mem::take(&mut client.out);
+            if heard.is_err() {
+                prop_assert!(out.is_empty(), "{packet}: {out:?}");
+                break;
+            }
+            let once = match out.as_slice() {
+                [Incoming::Request(_) | Incoming::Refused { .. }] => packet.starts_with(['0', '2', '5']),
+                [Incoming::Echo(_)] => packet.starts_with('0'),
+                [] => packet.starts_with(['1', '3', '5', '6']),
+                [Incoming::SignOut | Incoming::Goodbye(_)] | [Incoming::SignOut, Incoming::Goodbye(_)] => packet.starts_with('1'),
+                _ => false,
+            };
+            prop_assert!(once, "{packet}: {out:?}");
+        }
+    }
 }
