@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::again::Memory;
 use crate::history::{Entered, Mark, Record, Saw};
 use crate::line::Pipe;
 use crate::random::Random;
@@ -55,6 +56,10 @@ pub(crate) struct Client {
     /// An operator keeps it out.
     pub(crate) banned: bool,
     pub(crate) sent: Vec<Sent>,
+    /// What it remembers of its session, to take it up again.
+    pub(crate) memory: Memory,
+    /// Whether the session under way is an earlier one.
+    recovered: bool,
     ear: Ear,
     /// Answers to pings that came, over all connections.
     pongs: u64,
@@ -80,6 +85,8 @@ impl Client {
             link: None,
             banned: false,
             sent: Vec::new(),
+            memory: Memory::default(),
+            recovered: false,
             ear: Ear::new(tongue),
             pongs: 0,
             random,
@@ -113,11 +120,12 @@ impl Client {
     }
 
     /// Takes up a connection and signs in, resuming where it is or from nothing.
-    pub(crate) fn connect(&mut self, link: Link, resume: bool) {
+    pub(crate) fn connect(&mut self, link: Link, resume: bool, again: bool) {
         self.session += 1;
         self.pongs += self.ear.pongs;
         self.ear = Ear::new(self.tongue);
         self.joins.clear();
+        self.recovered = false;
         if !resume {
             self.places.clear();
         }
@@ -126,11 +134,14 @@ impl Client {
             .iter()
             .map(|(room, place)| (*room, place.seq))
             .collect();
-        let points: Vec<Point> = self
-            .places
-            .iter()
-            .map(|(room, place)| (*room, place.seq, place.epoch.clone()))
-            .collect();
+        let points = |it: &Self| -> Vec<Point> {
+            let points = it.places.iter();
+            points
+                .map(|(room, place)| (*room, place.seq, place.epoch.clone()))
+                .collect()
+        };
+        // One that takes its session up again leaves it to the server how far it was.
+        let points = if again { Vec::new() } else { points(self) };
         let ask = Ask::SignIn {
             user: self.user,
             resume: &points,
@@ -306,6 +317,13 @@ impl Client {
     fn heard(&mut self, said: Said) -> Vec<Saw> {
         let Said { heard, reference } = said;
         match heard {
+            Heard::Recovery { pid, recovered } => {
+                self.memory.pid = Some(pid);
+                self.recovered = recovered;
+                // What it asked for by name it has either of all rooms or of none.
+                self.resumes.retain(|_, _| recovered);
+                Vec::new()
+            }
             Heard::SignedIn(rooms) => vec![self.connected(rooms)],
             Heard::Joined { stands } => vec![self.joined(stands, &reference)],
             Heard::Left { room } => vec![self.left(room)],
@@ -352,6 +370,10 @@ impl Client {
         } in rooms
         {
             let asked = self.resumes.get(&room);
+            if self.recovered && asked.is_none() {
+                // It did not know that it was a member; where the room goes on is seen when it does.
+                continue;
+            }
             let has = asked.filter(|_| recovered == Some(true)).copied().unwrap_or(seq);
             entered.push(Entered {
                 room,
@@ -362,7 +384,11 @@ impl Client {
             });
             self.places.insert(room, Place { seq: has, epoch });
         }
-        Saw::Connected { rooms: entered }
+        let again = self.recovered;
+        Saw::Connected {
+            rooms: entered,
+            again,
+        }
     }
 
     fn joined(&mut self, stands: Stands, reference: &str) -> Saw {
@@ -393,8 +419,13 @@ impl Client {
         content: String,
         reference: &str,
     ) -> Vec<Saw> {
+        self.memory.saw(room, seq);
         if let Some(place) = self.places.get_mut(&room) {
             place.seq = place.seq.max(seq);
+        } else if self.memory.pid.is_some() {
+            // A membership that it was not told of; when it comes back it has been given this much.
+            let epoch = String::new();
+            self.places.insert(room, Place { seq, epoch });
         }
         let own = |sent: &Sent| sent.reference == reference || sent.content == content;
         let answers = self.tongue.answers_by_events();

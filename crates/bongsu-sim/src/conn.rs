@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use bongsu_model::{Fatal, Incoming, Locale, Refusal, Verb};
+use bongsu_model::{Fatal, Incoming, Locale, Recover, Refusal, Verb};
 use bongsu_node::{Conversation, Dialect, Mailbox, Node, Speaking, Witness};
 use bongsu_wire::action::{self, ActionCodec};
 use bongsu_wire::incoming::Rules;
@@ -14,6 +14,7 @@ use bongsu_wire::websocket::{Decoder, Heard, MessageLimits, Opcode, Role, close_
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use crate::again;
 use crate::line::{Pipe, SimLine};
 use crate::ports::SimClock;
 use crate::tongue::Tongue;
@@ -82,6 +83,7 @@ pub(crate) struct Guest {
     pub(crate) user: i64,
     pub(crate) tongue: Tongue,
     pub(crate) dialect: &'static dyn Dialect,
+    pub(crate) recover: Recover,
     pub(crate) truth: Arc<Mutex<Truth>>,
     pub(crate) clock: SimClock,
 }
@@ -119,7 +121,8 @@ pub(crate) async fn serve(
             limits: &ports.limits,
             application_domains: &ports.policy.application_domains,
         };
-        let (incoming, fatal) = codec.handle_bytes(read, &rules);
+        let (mut incoming, fatal) = codec.handle_bytes(read, &rules);
+        again::ask(&mut incoming, &guest.recover);
         for one in &incoming {
             if let Incoming::Refused { refusal, .. } = one {
                 panic!("simulated clients ask what can be understood: {refusal:?}")

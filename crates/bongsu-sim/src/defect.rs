@@ -15,6 +15,10 @@ pub enum Defect {
     AcknowledgedAnyway,
     /// Memberships of sessions do not end.
     MembershipsStay,
+    /// Trails lack what was pushed last.
+    PushForgotten,
+    /// A session is said to be taken up again whatever became of it.
+    RecoveredAnyway,
     /// Memberships of sessions end at once, without time to come back.
     NoGrace,
 }

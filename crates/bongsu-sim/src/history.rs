@@ -99,8 +99,10 @@ pub enum Saw {
     },
     /// It signed in.
     Connected {
-        /// Where it is a member.
+        /// Where it is a member, as far as it knows from where it goes on.
         rooms: Vec<Entered>,
+        /// Whether it took up an earlier session as it was.
+        again: bool,
     },
     /// It joined a room.
     Joined {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the same seed gives the same log, byte for byte. What must hold is in [`checks`]; `tests` run the seeds.
 
+mod again;
 mod bus;
 pub mod checks;
 mod client;

@@ -70,6 +70,10 @@ pub(crate) enum Op {
     Crash {
         node: usize,
     },
+    /// It is told to stop, and does.
+    Stop {
+        node: usize,
+    },
     Start {
         node: usize,
     },
@@ -121,6 +125,7 @@ impl Op {
             Self::Read { .. } => "read",
             Self::Wait { .. } => "wait",
             Self::Crash { .. } => "crash",
+            Self::Stop { .. } => "stop",
             Self::Start { .. } => "start",
             Self::Bus(_) => "bus",
             Self::FailAppends { .. } => "fail appends",
@@ -221,6 +226,8 @@ fn of_client(world: &World) -> Op {
         62..70 => {
             let after = random.often(300).then(|| random.within(0..30));
             let known = it.rooms().contains(&any) || (world.retains && world.cast == Cast::Plain);
+            // What is pushed once more makes it unclear what was seen.
+            let known = known || world.cast == Cast::Again;
             Op::Join {
                 client,
                 room: any,
@@ -300,6 +307,7 @@ fn of_node(world: &World) -> Op {
     let random = &world.random;
     let node = small(random.within(0..world.nodes.len() as u64));
     match world.nodes[node].node {
+        Some(_) if world.cast == Cast::Again && random.often(500) => Op::Stop { node },
         Some(_) if random.often(400) => Op::Crash { node },
         Some(_) => Op::Nothing,
         None => Op::Start { node },

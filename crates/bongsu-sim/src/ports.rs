@@ -88,6 +88,15 @@ pub(crate) fn mixed_limits(defect: Option<Defect>) -> Limits {
     }
 }
 
+/// The limits of a world in which sessions are taken up again: some are too far behind for that.
+pub(crate) fn again_limits() -> Limits {
+    Limits {
+        recovery_ms: 20_000,
+        recovery_trail_max: 24,
+        ..limits()
+    }
+}
+
 /// Limits so low that everything that can be full gets full, and rates so high that they refuse nothing.
 pub(crate) fn limits() -> Limits {
     Limits {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bongsu_bus::Faults;
 use bongsu_model::records::{MemberRole, Membership, NewRoom, NewUser, Visibility};
-use bongsu_model::{Limits, PageFrom, Role, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
+use bongsu_model::{Limits, PageFrom, Recover, Role, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
 use bongsu_node::usecases::operate::Operator;
 use bongsu_node::{Counters, Node};
 use bongsu_store::memory::Injected;
@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::again;
 use crate::bus::Backplane;
 use crate::client::{Client, Fate, Link};
 use crate::conn::{self, Guest};
@@ -43,6 +44,8 @@ const SESSION_ROOM: i64 = 4;
 const SHARDS: usize = 2;
 /// Requests that a client may have sent and the server not read.
 const UNREAD_MAX: usize = 64;
+/// How long a node that is told to stop lets the others finish what is under way, in milliseconds.
+const STOP_MS: u64 = 50;
 /// Until nobody who was banned is connected any more, in milliseconds.
 const BANNED_MS: u64 = 5_000;
 /// Until everything must be well again after the last fault, in milliseconds.
@@ -63,6 +66,8 @@ pub enum Cast {
     Plain,
     /// Clients of both protocols, all rooms, application events, blocks.
     Mixed,
+    /// Clients that take their sessions up again, on servers that are also stopped and started as they should be.
+    Again,
 }
 
 /// Everything that there is.
@@ -121,7 +126,7 @@ fn clients(seed: u64, cast: Cast) -> Vec<Client> {
     let client = |index: u64| {
         let user = (index % USERS).cast_signed() + 1;
         let tongue = match (cast, random.within(0..10)) {
-            (Cast::Plain, _) | (Cast::Mixed, 0..4) => Tongue::Lines,
+            (Cast::Plain | Cast::Again, _) | (Cast::Mixed, 0..4) => Tongue::Lines,
             (Cast::Mixed, 4..6) => Tongue::ActionFrames,
             (Cast::Mixed, _) => Tongue::TypeFrames,
         };
@@ -136,6 +141,7 @@ impl World {
         let limits = Arc::new(match cast {
             Cast::Plain => ports::limits(),
             Cast::Mixed => ports::mixed_limits(defect),
+            Cast::Again => ports::again_limits(),
         });
         let store = Memory::manual(random.next(), StoreLimits::from(&*limits));
         let count = usize::try_from(random.within(1..4)).unwrap_or(1);
@@ -298,6 +304,20 @@ impl World {
         }
     }
 
+    /// A node is told to stop, and goes when everybody has gone, or after a while.
+    async fn stop(&mut self, node: usize) {
+        self.count(node);
+        let Some(stops) = self.nodes[node].node.take() else {
+            return;
+        };
+        let stopping = tokio::spawn(async move { stops.stop(STOP_MS).await });
+        while !stopping.is_finished() {
+            self.pass(20).await;
+        }
+        // Whoever did not read that it is over finds out now.
+        self.crash(node);
+    }
+
     /// Adds up what a node counted, at its end.
     fn count(&mut self, node: usize) {
         let Some(node) = &self.nodes[node].node else {
@@ -332,11 +352,18 @@ impl World {
         let pipe = Pipe::new(self.random.fork(), Arc::clone(&self.truth));
         let (bytes, read) = mpsc::channel(UNREAD_MAX);
         let it = &self.clients[client];
+        let again = self.cast == Cast::Again;
+        let (dialect, recover) = if again {
+            (again::dialect(self.defect), it.memory.ask(resume, self.defect))
+        } else {
+            (dialect::of(it.tongue, self.defect), Recover::No)
+        };
         let guest = Guest {
             node,
             user: it.user,
             tongue: it.tongue,
-            dialect: dialect::of(it.tongue, self.defect),
+            dialect,
+            recover,
             truth: Arc::clone(&self.truth),
             clock: self.clock,
         };
@@ -350,6 +377,7 @@ impl World {
                 signed_in: false,
             },
             resume,
+            again,
         );
         self.saw(client, Saw::Dialled { node });
     }
@@ -385,6 +413,7 @@ impl World {
             }
             Op::Wait { ms } => self.pass(ms).await,
             Op::Crash { node } => self.crash(node),
+            Op::Stop { node } => self.stop(node).await,
             Op::Start { node } => self.start(node),
             Op::Bus(faults) => self.backplane.set_faults(faults),
             Op::FailAppends { .. } | Op::FailWrites { .. } | Op::Retain { .. } => self.strain(op),
@@ -456,6 +485,7 @@ impl World {
             | Op::Read { .. }
             | Op::Wait { .. }
             | Op::Crash { .. }
+            | Op::Stop { .. }
             | Op::Start { .. }
             | Op::Bus(_)
             | Op::FailAppends { .. }
@@ -630,6 +660,16 @@ impl World {
             }
         }
         (0..self.nodes.len()).for_each(|node| self.count(node));
+        if self.cast == Cast::Again {
+            let taken_up = |wanted| {
+                let is = |saw: &Saw| matches!(saw, Saw::Connected { again, .. } if *again == wanted);
+                let all = self.history.records.iter().filter(|record| is(&record.saw));
+                all.count() as u64
+            };
+            let (up, not_up) = (taken_up(true), taken_up(false));
+            self.history.counted.insert("sessions taken up", up);
+            self.history.counted.insert("sessions begun anew", not_up);
+        }
         if self.cast == Cast::Mixed {
             let pongs = self.clients.iter().map(Client::pongs).sum();
             self.history.counted.insert("pings between fragments", pongs);

@@ -210,7 +210,7 @@ fn a_resume_that_was_promised_and_not_kept() {
     let mut history = clean();
     let records = &history.records;
     let resumed = records.iter().enumerate().rev().find_map(|(index, record)| {
-        let Saw::Connected { rooms } = &record.saw else {
+        let Saw::Connected { rooms, .. } = &record.saw else {
             return None;
         };
         let behind = rooms.iter().find(|it| it.has < it.seq)?;
@@ -387,8 +387,12 @@ fn a_departure_that_was_told_twice_or_never() {
 
 /// Among the seeds that are always run there is one in which a defect shows as it should.
 fn shows(defect: Defect, is: impl Fn(&Violation) -> bool) {
+    shows_in(Cast::Mixed, defect, is);
+}
+
+fn shows_in(cast: Cast, defect: Defect, is: impl Fn(&Violation) -> bool) {
     let shown = (1..=WORLD_SEEDS).any(|seed| {
-        let (history, _) = run_with(seed, WORLD_OPS, Cast::Mixed, Some(defect));
+        let (history, _) = run_with(seed, WORLD_OPS, cast, Some(defect));
         judge(&history).is_err_and(|violation| is(&violation))
     });
     assert!(shown, "no seed shows it: {defect:?}");
@@ -437,4 +441,18 @@ fn memberships_of_sessions_that_stay() {
 #[test]
 fn memberships_of_sessions_that_end_though_their_user_comes_back() {
     shows(Defect::NoGrace, |it| matches!(it, Violation::Early { .. }));
+}
+
+#[test]
+fn a_push_that_a_trail_forgets() {
+    shows_in(Cast::Again, Defect::PushForgotten, |it| {
+        matches!(it, Violation::Order { .. })
+    });
+}
+
+#[test]
+fn a_session_that_is_said_to_be_taken_up_and_is_not() {
+    shows_in(Cast::Again, Defect::RecoveredAnyway, |it| {
+        matches!(it, Violation::Order { .. } | Violation::Level { .. })
+    });
 }

@@ -9,7 +9,7 @@ mod memberships;
 
 pub(crate) use memberships::count;
 
-use crate::history::{History, Mark, Record, Saw};
+use crate::history::{Entered, History, Mark, Record, Saw};
 use crate::truth::{Commit, Stay, Truth};
 
 /// What went wrong.
@@ -292,25 +292,15 @@ fn walk(history: &History) -> Result<Places, Violation> {
     let facts = Facts::of(&history.truth);
     let mut places = Places::new();
     let mut spared = Spared::new();
+    let mut taken_up = BTreeSet::new();
     for record in &history.records {
         let key = |room| (record.client, record.session, room);
         match &record.saw {
-            Saw::Connected { rooms } => {
-                for it in rooms {
-                    if it.asked && it.recovered != Some(true) && !history.stage.retains {
-                        let (client, session, room) = key(it.room);
-                        return Err(Violation::Unrecovered {
-                            client,
-                            session,
-                            room,
-                        });
-                    }
-                    let place = Place {
-                        next: it.has + 1,
-                        rewind: None,
-                    };
-                    places.insert(key(it.room), place);
+            Saw::Connected { rooms, again } => {
+                if *again {
+                    taken_up.insert((record.client, record.session));
                 }
+                enter(history, record, rooms, &mut places)?;
             }
             Saw::Joined { room, seq, after } => {
                 let place = places.entry(key(*room)).or_default();
@@ -330,7 +320,16 @@ fn walk(history: &History) -> Result<Places, Violation> {
             } => {
                 durable(&facts, record, (*room, *seq, content), *sender)?;
                 private(&facts, record, *room, *seq)?;
-                let place = places.entry(key(*room)).or_default();
+                // A session that goes on may do so in a room that its client did not know of.
+                let unknown = Place {
+                    next: if taken_up.contains(&(record.client, record.session)) {
+                        *seq
+                    } else {
+                        0
+                    },
+                    rewind: None,
+                };
+                let place = places.entry(key(*room)).or_insert(unknown);
                 ordered(&facts, &spared, record, place, (*room, *seq))?;
             }
             Saw::Acknowledged { room, seq, content } => {
@@ -351,6 +350,32 @@ fn walk(history: &History) -> Result<Places, Violation> {
         }
     }
     Ok(places)
+}
+
+/// Where a session is in its rooms when it has signed in.
+fn enter(
+    history: &History,
+    record: &Record,
+    rooms: &[Entered],
+    places: &mut Places,
+) -> Result<(), Violation> {
+    let Record { client, session, .. } = *record;
+    for it in rooms {
+        let room = it.room;
+        if it.asked && it.recovered != Some(true) && !history.stage.retains {
+            return Err(Violation::Unrecovered {
+                client,
+                session,
+                room,
+            });
+        }
+        let place = Place {
+            next: it.has + 1,
+            rewind: None,
+        };
+        places.insert((client, session, room), place);
+    }
+    Ok(())
 }
 
 /// The next one; or the first of what was asked for; or the first after the user became a member (again).

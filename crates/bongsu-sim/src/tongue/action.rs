@@ -64,6 +64,10 @@ pub(super) fn understand(line: &[u8]) -> Vec<Said> {
     let mut reference = line.seq_id.as_deref().unwrap_or_default().to_owned();
     let room = || integer(&object, "chatroom_id");
     let heard = match &*line.action {
+        "RECOVERY" => vec![Heard::Recovery {
+            pid: text(&object, "pid"),
+            recovered: object["recovered"] == true,
+        }],
         "CONNECT_SUCCESS" => {
             let rooms = object["rooms"].as_array().into_iter().flatten();
             vec![Heard::SignedIn(rooms.map(stands).collect())]
@@ -101,7 +105,12 @@ pub(super) fn understand(line: &[u8]) -> Vec<Said> {
         "SESSION_CLOSED" => vec![Heard::Over {
             why: text(&object, "error_code"),
         }],
-        "USER_JOINED" | "TYPING" | "MESSAGE_READ" | "MARK_READ_SUCCESS" | "USER_STATUS_CHANGED" => Vec::new(),
+        "USER_JOINED"
+        | "TYPING"
+        | "MESSAGE_READ"
+        | "MARK_READ_SUCCESS"
+        | "USER_STATUS_CHANGED"
+        | "SERVER_SHUTDOWN" => Vec::new(),
         other => panic!("{other} was not expected"),
     };
     let said = |heard| Said {

@@ -75,6 +75,11 @@ pub(crate) struct Stands {
 
 /// What a client hears.
 pub(crate) enum Heard {
+    /// What became of the earlier session; the greeting follows.
+    Recovery {
+        pid: String,
+        recovered: bool,
+    },
     SignedIn(Vec<Stands>),
     Joined {
         stands: Stands,
