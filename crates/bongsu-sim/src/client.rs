@@ -128,6 +128,7 @@ impl Client {
         self.recovered = false;
         if !resume {
             self.places.clear();
+            self.memory.pid = None;
         }
         self.resumes = self
             .places
