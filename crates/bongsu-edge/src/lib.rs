@@ -18,6 +18,8 @@ mod websocket;
 
 /// The other end of the action protocol, for those who may not depend on the wire themselves.
 pub use bongsu_wire::action::client as action_client;
+/// The other end of Socket.IO, likewise.
+pub use bongsu_wire::socketio::client as socketio_client;
 /// The other end of the type protocol, likewise.
 pub use bongsu_wire::typed::client as type_client;
 /// What carries it: frames, messages, and the handshake's arithmetic, for both ends.

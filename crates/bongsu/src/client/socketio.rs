@@ -1,17 +1,17 @@
-//! Socket.IO over a WebSocket: packets of Engine.IO 4 and of Socket.IO, with the type protocol in their events.
+//! Socket.IO over a WebSocket, with the type protocol in its events.
 //!
 //! Invariant: whatever comes is given on as a message of the type protocol, or as what ends a session; what is neither
 //! (binary events, acknowledgements) is never asked for.
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use serde_json::value::RawValue;
+use anyhow::Context;
+use bongsu_edge::socketio_client::{self, Heard as Packet};
 use serde_json::{Value, json};
 
 use super::websocket::{Came, Farewell, NotOpened, WebSocket};
 
-/// What the type protocol's names stand for, and no polling first.
+/// A WebSocket at once, without polling first.
 const PATH: &str = "/socket.io/?EIO=4&transport=websocket";
 /// A server that speaks it says so sooner.
 const GREETING_WITHIN: Duration = Duration::from_secs(10);
@@ -63,14 +63,15 @@ impl SocketIo {
     /// Enters the namespace `/` with a token; the rest of `data` is as the type protocol's `auth` has it.
     pub(crate) async fn connect(&mut self, mut data: Value) -> anyhow::Result<()> {
         data["protocol"] = "type".into();
-        self.send(&format!("40{data}")).await
+        self.send(&socketio_client::connect("/", Some(&data))).await
     }
 
     /// Sends a request of the type protocol as an event.
     pub(crate) async fn request(&mut self, kind: &str, data: &Value, reference: &str) -> anyhow::Result<()> {
         let mut data = data.clone();
         data["id"] = reference.into();
-        self.send(&format!("42{}", json!([kind, data]))).await
+        let event = socketio_client::event("/", None, kind, &data.to_string());
+        self.send(&event).await
     }
 
     /// What comes next. May be given up while it waits.
@@ -79,10 +80,7 @@ impl SocketIo {
             Came::Text(text) => {
                 let heard = hear(&text).context("what answers there does not speak Socket.IO")?;
                 if text == "2" {
-                    self.0.say("3");
-                }
-                if text.starts_with(r#"42["ping","#) {
-                    self.0.say(r#"42["pong",{}]"#);
+                    self.0.say(socketio_client::PONG);
                 }
                 heard
             }
@@ -93,7 +91,7 @@ impl SocketIo {
 
     /// Leaves the namespace, and closes.
     pub(crate) async fn close(mut self) {
-        self.0.say("41");
+        self.0.say(&socketio_client::disconnect("/"));
         self.0.close().await;
     }
 
@@ -105,48 +103,43 @@ impl SocketIo {
 
 /// Whether a server opens with its terms, as Engine.IO has it.
 fn is_opening(text: &str) -> bool {
-    text.strip_prefix('0')
-        .and_then(|json| serde_json::from_str::<Value>(json).ok())
-        .is_some_and(|terms| terms["sid"].is_string() && terms["pingInterval"].is_u64())
+    let Ok(Packet::Open(terms)) = Packet::parse(text) else {
+        return false;
+    };
+    serde_json::from_str::<Value>(terms)
+        .is_ok_and(|terms| terms["sid"].is_string() && terms["pingInterval"].is_u64())
 }
 
 /// Reads one packet.
 fn hear(text: &str) -> anyhow::Result<Heard> {
-    let packet = match text.split_at_checked(1) {
-        Some(("4", packet)) => packet,
-        // An opening that repeats itself, pings, pongs, no-ops.
-        Some(("0" | "2" | "3" | "6", _)) => return Ok(Heard::Nothing),
-        Some(("1", _)) => return Ok(Heard::Disconnected),
-        Some(_) | None => bail!("{text:?} is no packet"),
-    };
-    let Some((kind, rest)) = packet.split_at_checked(1) else {
-        bail!("a packet has no kind");
-    };
-    // What belongs to another namespace is not for us: none was entered.
-    if rest.starts_with('/') {
-        return Ok(Heard::Nothing);
-    }
-    Ok(match kind {
-        "0" | "3" | "5" | "6" => Heard::Nothing,
-        "1" => Heard::Disconnected,
-        "2" => event(rest)?,
-        "4" => {
-            let refused: Value = serde_json::from_str(rest)?;
+    Ok(match Packet::parse(text)? {
+        Packet::Event {
+            namespace: "/",
+            name,
+            data,
+            offset: _,
+        } => event(name, data)?,
+        Packet::NotConnected { namespace: "/", why } => {
+            let refused: Value = serde_json::from_str(why)?;
             let data = &refused["data"];
             // Whoever refuses without a code has at least words.
             Heard::NotConnected(if data.is_object() { data.clone() } else { refused })
         }
-        kind => bail!("{kind} is no kind of a packet"),
+        Packet::Disconnected { namespace: "/" } | Packet::Closed => Heard::Disconnected,
+        // What belongs to another namespace is not for us: none was entered. Answers by number were never asked for.
+        Packet::Event { .. }
+        | Packet::NotConnected { .. }
+        | Packet::Disconnected { .. }
+        | Packet::Connected { .. }
+        | Packet::Ack { .. }
+        | Packet::Open(_)
+        | Packet::Ping
+        | Packet::Nothing => Heard::Nothing,
     })
 }
 
 /// An event, as the message of the type protocol that it stands for.
-fn event(packet: &str) -> anyhow::Result<Heard> {
-    // An event that wants an acknowledgement has its number first; nobody here has one to give.
-    let array = packet.trim_start_matches(|first: char| first.is_ascii_digit());
-    let parts: Vec<&RawValue> = serde_json::from_str(array)?;
-    let name: String = serde_json::from_str(parts.first().context("an event has no name")?.get())?;
-    let data = parts.get(1).map_or("{}", |data| data.get());
+fn event(name: String, data: &str) -> anyhow::Result<Heard> {
     let object: Value = serde_json::from_str(data)?;
     if name == "server_error" {
         return Ok(Heard::Refused(object));
