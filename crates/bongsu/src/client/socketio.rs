@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bongsu_edge::socketio_client::{self, Heard as Packet};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::websocket::{Came, Farewell, NotOpened, WebSocket};
 
@@ -156,6 +156,8 @@ fn event(name: String, data: &str) -> anyhow::Result<Heard> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn message(packet: &str) -> Value {
