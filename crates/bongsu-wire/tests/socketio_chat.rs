@@ -565,6 +565,7 @@ fn spoken() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just("{}".to_owned()),
         Just(r#"{"token":"t","recovery":true,"id":"x"}"#.to_owned()),
+        "#{0,3}[0-9a-z]{0,3}".prop_map(|id| format!(r#"{{"token":7,"id":"{id}"}}"#)),
         Just(r#"{"room":"a","text":"hi","id":7}"#.to_owned()),
         Just(r#"{"to":{"type":"ROOM","room":"a"},"content":"hi"}"#.to_owned()),
         any::<String>().prop_map(|it| Value::from(it).to_string()),
@@ -615,6 +616,49 @@ proptest! {
                 _ => false,
             };
             prop_assert!(once, "{packet}: {out:?}");
+            if let [Incoming::Refused { tag, refusal }] = out.as_slice() {
+                refused_where_it_was_asked(&packet, tag, refusal)?;
+            }
         }
     }
+}
+
+/// A refusal goes to the acknowledgement if one is awaited, else it says the request's own reference.
+fn refused_where_it_was_asked(packet: &str, tag: &Tag, refusal: &Refusal) -> Result<(), TestCaseError> {
+    let voice = ChatVoice::new(manner(Namespace::Chat, Style::Type, true));
+    let said = String::from_utf8(text_frame(&voice.refusal(tag, refusal, Locale::Ko))).unwrap();
+    let limits = Limits::DEFAULT;
+    let asked = bongsu_wire::socketio::packet::decode(packet, &limits).unwrap();
+    let own = (|| {
+        let data: Value = serde_json::from_str(asked.event.as_ref()?.argument?).ok()?;
+        Some(data.get("id")?.as_str()?.to_owned())
+    })();
+    match Told::parse(&said).unwrap() {
+        Told::Ack { namespace, id, data } => {
+            prop_assert_eq!((namespace, Some(id)), (asked.namespace, asked.id));
+            let error: Value = serde_json::from_str(data).unwrap();
+            prop_assert_eq!(&error["ref"], &Value::from(id.to_string()));
+        }
+        Told::Event {
+            namespace,
+            name,
+            data,
+            offset,
+        } => {
+            prop_assert_eq!(
+                (namespace, &*name, asked.id, offset),
+                (asked.namespace, "server_error", None, None)
+            );
+            let error: Value = serde_json::from_str(data).unwrap();
+            prop_assert_eq!(error["ref"].as_str(), own.as_deref());
+        }
+        Told::NotConnected { namespace, .. } => prop_assert_eq!(namespace, asked.namespace),
+        other @ (Told::Open(_)
+        | Told::Ping
+        | Told::Connected { .. }
+        | Told::Disconnected { .. }
+        | Told::Closed
+        | Told::Nothing) => panic!("{other:?}"),
+    }
+    Ok(())
 }
