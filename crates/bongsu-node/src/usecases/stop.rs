@@ -39,7 +39,20 @@ impl Node {
             session.end(&self.ports, CloseCause::ShuttingDown);
         }
         self.wait_until_gone(grace_ms.max(1_000)).await;
+        self.keep_the_rest().await;
         self.ports.store.stop().await;
+    }
+
+    /// Whoever has not taken the end of its session by now can take the session up again all the same.
+    async fn keep_the_rest(self: &Arc<Self>) {
+        let rest = self.registry.all(|session| session.kept().is_some());
+        for some in rest.chunks(self.ports.limits.store_batch_max) {
+            let ends = some.iter().map(|session| {
+                session.displaced();
+                self.sign_out(session)
+            });
+            futures_util::future::join_all(ends).await;
+        }
     }
 
     async fn wait_until_gone(&self, patience_ms: u64) {

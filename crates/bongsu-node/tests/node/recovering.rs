@@ -151,6 +151,20 @@ async fn it_survives_a_server_that_is_stopped_and_started() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_does_not_read_that_the_server_stops_comes_back_too() {
+    let mut world = world();
+    let (mina, jun) = furnished(&world).await;
+    mina.room_for(0);
+    say(&jun, &["lobby"]).await;
+    world.node.stop(0).await;
+    world.store.restart();
+    world.restart();
+    let seen = offset(&world, "attic", 1).await;
+    let (_, heard) = again(&world, &mina, seen).await;
+    assert_eq!(heard, ["missed #2 lobby"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_crashed_says_that_it_does_not_know() {
     let mut world = world();
     let (mina, _jun) = furnished(&world).await;
