@@ -32,7 +32,7 @@ pub(super) struct Serve {
     /// TCP: the action protocol [default: 127.0.0.1:12345].
     #[arg(long, value_name = "ADDR", env = "BONGSU_TCP")]
     tcp: Option<SocketAddr>,
-    /// Where clients are told to connect (/status), such as https://ws-1.example:8443 [default: as the HTTP listener is
+    /// Where clients are told to connect (/status), such as `https://ws-1.example:8443` [default: as the HTTP listener is
     /// reached].
     #[arg(long, value_name = "URL", env = "BONGSU_ADVERTISE", value_parser = Advertised::parse)]
     advertise: Option<Advertised>,
