@@ -146,6 +146,12 @@ impl EngineLine {
         true
     }
 
+    /// Whether a poll might still come, and wait.
+    pub(super) fn is_polled(&self) -> bool {
+        let polled = self.polled.lock();
+        polled.as_ref().is_some_and(|polled| polled.stage == Stage::Open)
+    }
+
     /// Whether a WebSocket was probed that may carry the session soon.
     pub(super) fn is_probed(&self) -> bool {
         let polled = self.polled.lock();

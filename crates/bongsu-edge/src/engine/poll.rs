@@ -17,7 +17,7 @@ use crate::pulse::EndedBy;
 
 /// A client that has probed a WebSocket is about to change to it: a poll that must not wait waits for so long, so that it
 /// need not come again and again, and may find that the client has changed.
-const CHANGE: Duration = Duration::from_millis(50);
+const CHANGE: Duration = Duration::from_millis(100);
 
 /// Answers a poll.
 pub(super) async fn poll(engine: &Engine, session: &Session, mut form: Form) -> Response {

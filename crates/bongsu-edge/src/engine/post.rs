@@ -22,6 +22,10 @@ use super::service::Engine;
 use super::session::{Holds, Session};
 use crate::pulse::EndedBy;
 
+/// A client that closes may have sent a poll before, which is on its way on another connection: it is answered if it comes
+/// so soon.
+const LAST_POLL: Duration = Duration::from_millis(100);
+
 /// Takes a body.
 pub(super) async fn post(engine: &Engine, session: &Arc<Session>, form: &Form, request: Request) -> Response {
     if session.posting.swap(true, Ordering::AcqRel) {
@@ -123,6 +127,13 @@ async fn carry_out(session: Arc<Session>, posted: Posted) -> Result<(), Refused>
     let over = Box::pin(session.carry_out(carried, incoming, fatal)).await;
     if over && !closes {
         return Err(Refused::BadRequest);
+    }
+    if closes {
+        let session = Arc::clone(&session);
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_POLL).await;
+            session.mailbox.abort();
+        });
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ impl Session {
         self.pulse.signed_in(session.is_some(), now);
         self.pulse.speaks(ear.partner.slot());
         self.pulse.reads_on(now, ear.partner.in_frame(), completed);
-        if ends {
+        if ends && !(goodbye && self.line.is_polled()) {
             // Whoever polls has been told; nobody else will.
             self.mailbox.abort();
         }

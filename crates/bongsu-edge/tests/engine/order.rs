@@ -117,6 +117,10 @@ async fn what_is_carried_out_is_done_though_its_client_has_gone() {
     let early = tokio::time::timeout(Duration::from_millis(200), session.posts.answer()).await;
     assert!(early.is_err(), "{early:?}");
     drop(session);
+    // Each has a place of its own, and the witness two connections.
+    server
+        .until("its connections are gone", |it| it.admission.counts().0 == 4)
+        .await;
     server.held.add_permits(1);
     assert_eq!(witness.wait("message").await["content"], "slow");
     witness.say(&["1"]).await;

@@ -83,3 +83,19 @@ async fn who_signs_out_has_the_time_again() {
     assert_eq!(told.last().unwrap(), "1", "{told:?}");
     polled.gone().await;
 }
+
+#[tokio::test]
+async fn a_member_token_signs_in_by_polling_and_after_the_change() {
+    let server = Server::limited(limits()).await;
+    let (first, second) = (server.member_token(1).await, server.member_token(2).await);
+    let mut polled = server.polled(Version::V3).await;
+    polled.say(&[sign_in(&first)]).await;
+    assert_eq!(polled.wait("postinit_res").await["user"]["user_id"], 1);
+    let polled = server.polled(Version::V4).await;
+    let mut socket = polled.probe().await;
+    socket.say("5").await;
+    socket.say("40").await;
+    assert!(socket.next().await.starts_with("40{"));
+    socket.say(&sign_in(&second)).await;
+    assert_eq!(socket.wait("postinit_res").await["user"]["user_id"], 2);
+}
