@@ -180,6 +180,10 @@ impl Conversation {
         let Some(session) = self.session.clone() else {
             return;
         };
+        if self.unheard == Some(Unheard::Rooms) {
+            // What is announced where nobody listens yet is only found when heads are exchanged.
+            self.settle().await;
+        }
         self.relief().await;
         let node = Arc::clone(&self.node);
         let this = &*self;
@@ -265,7 +269,10 @@ impl Conversation {
             .await;
         speaking.witness.served(verb, signed_in.is_ok());
         match signed_in {
-            Ok(session) => self.session = Some(session),
+            Ok(session) => {
+                self.session = Some(session);
+                self.unheard = Some(Unheard::Rooms);
+            }
             Err(refusal) => self.refuse(&tag, &refusal, speaking),
         }
     }

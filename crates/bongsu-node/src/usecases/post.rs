@@ -26,6 +26,8 @@ pub enum Unheard {
     Message(RoomId, Seq),
     /// Any event that was announced by now.
     Events,
+    /// Any event of a room that it has found itself a member of just now, and may not be listening to yet.
+    Rooms,
 }
 
 impl Unheard {
@@ -33,7 +35,7 @@ impl Unheard {
     fn and(known: Option<Self>, room: RoomId, seq: Seq) -> Option<Self> {
         match known {
             Some(Self::Message(other, _)) if other != room => Some(Self::Events),
-            Some(Self::Events) => known,
+            Some(Self::Events | Self::Rooms) => known,
             Some(Self::Message(..)) | None => Some(Self::Message(room, seq)),
         }
     }
@@ -128,7 +130,7 @@ impl Node {
     pub async fn settle(&self, session: &Session, unheard: Unheard) {
         let upto = match unheard {
             Unheard::Message(room, seq) => Some((room, seq)),
-            Unheard::Events => None,
+            Unheard::Events | Unheard::Rooms => None,
         };
         self.barrier(session, upto).await;
     }

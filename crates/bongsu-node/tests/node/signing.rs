@@ -34,6 +34,28 @@ async fn who_is_refused_may_try_again_where_the_protocol_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_posted_in_the_breath_of_a_sign_in_is_heard_at_once() {
+    let world = world();
+    let mina = world.client("mina").await;
+    world.join("lobby", &[&mina]).await;
+    let jun = world.client("jun").await;
+    world.join("lobby", &[&jun]).await;
+    jun.leave_off().await;
+    for n in 2..20 {
+        let mut talk = world.talk(&Plain);
+        let heard = talk
+            .say(vec![
+                sign_in("jun"),
+                incoming(post("lobby", &format!("{n} hello"))),
+            ])
+            .await;
+        let said = heard.iter().filter(|line| line.ends_with(" hello")).count();
+        assert_eq!(said, 2, "{n}: posted, and heard within a millisecond: {heard:?}");
+        talk.conversation.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_signs_in_next_hears_nothing_of_the_one_before() {
     let world = world();
     let jun = world.client("jun").await;
