@@ -105,6 +105,10 @@ impl Tokens for Nobody {
     fn verify(&self, _: &str, _: Timestamp) -> Result<Claims, Refusal> {
         Err(Refusal::because(Code::InvalidToken, "malformed"))
     }
+
+    fn member_token(&self, _: &str) -> Option<TokenHash> {
+        None
+    }
 }
 
 impl IceServers for Nobody {

@@ -4,11 +4,21 @@
 
 use aws_lc_rs::digest;
 use bongsu_model::{RoomToken, TokenHash};
+use bongsu_node::Chance;
 
 /// A secret with which a member signs in: 24 random bytes.
 pub struct MemberToken([u8; 24]);
 
 impl MemberToken {
+    /// A token that nobody has or can guess.
+    #[must_use]
+    pub fn draw(chance: &dyn Chance) -> Self {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(&chance.bits().to_le_bytes());
+        bytes[16..].copy_from_slice(&chance.bits().to_le_bytes()[..8]);
+        Self(bytes)
+    }
+
     /// The token of these random bytes.
     #[must_use]
     pub const fn new(bytes: [u8; 24]) -> Self {

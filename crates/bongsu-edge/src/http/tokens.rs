@@ -78,7 +78,7 @@ pub(super) async fn create(
     let ttl_s = ttl(&body.fields_if_any()?)?;
     let user = user_id(&app, &caller, &user).await?;
     let expires_at = ttl_s.map(|ttl_s| app.node.now().plus_ms(ttl_s * 1_000));
-    let token = random_token(&app);
+    let token = MemberToken::draw(&*app.node.ports.chance);
     let hash = token.hash();
     app.node
         .add_member_token(&caller.by, user, hash, expires_at)
@@ -93,14 +93,6 @@ pub(super) async fn create(
 
 fn ttl(fields: &Fields<'_>) -> Result<Option<u64>, Refusal> {
     Ok(fields.between("ttl", 1, TTL_S_MAX)?.map(i64::unsigned_abs))
-}
-
-fn random_token(app: &App) -> MemberToken {
-    let chance = &app.node.ports.chance;
-    let mut bytes = [0; 24];
-    bytes[..16].copy_from_slice(&chance.bits().to_le_bytes());
-    bytes[16..].copy_from_slice(&chance.bits().to_le_bytes()[..8]);
-    MemberToken::new(bytes)
 }
 
 /// Revoke one member token, and cut the sessions it opened. One that is not there, or not any more, is no mistake.

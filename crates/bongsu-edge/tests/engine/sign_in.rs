@@ -1,9 +1,10 @@
 //! Tries to sign in, and the time for them.
 
-use bongsu_model::Limits;
+use bongsu_model::{Limits, UserId};
+use bongsu_store::Store as _;
 
 use crate::client::{Version, event, sign_in};
-use crate::server::Server;
+use crate::server::{Server, World};
 
 fn limits() -> Limits {
     Limits {
@@ -98,4 +99,36 @@ async fn a_member_token_signs_in_by_polling_and_after_the_change() {
     assert!(socket.next().await.starts_with("40{"));
     socket.say(&sign_in(&second)).await;
     assert_eq!(socket.wait("postinit_res").await["user"]["user_id"], 2);
+}
+
+#[tokio::test]
+async fn a_member_token_signs_in_until_it_is_revoked() {
+    let server = Server::start().await;
+    let token = server.member_token(1).await;
+    let public = server.store.users(None, 1).await.unwrap()[0]
+        .profile
+        .public_token
+        .to_string();
+    let mut polled = server.polled(Version::V4).await;
+    polled.say(&["40", &sign_in(&public), &sign_in(&token)]).await;
+    assert_eq!(
+        polled.wait("server_error").await["message"],
+        "invalid member_token"
+    );
+    let told = polled.wait("postinit_res").await;
+    assert_eq!(told["user"]["token"], *public);
+    polled.begin_poll().await;
+    let by = World::operator();
+    let revoked = server.node.revoke_member_tokens(&by, UserId(1), None).await;
+    assert_eq!(revoked, Ok(1));
+    let told = polled.polled().await;
+    assert!(event(&told[0], "server_error").is_some(), "{told:?}");
+    assert_eq!(told.last().unwrap(), "1", "{told:?}");
+    polled.gone().await;
+    let mut again = server.polled(Version::V4).await;
+    again.say(&["40", &sign_in(&token)]).await;
+    assert_eq!(
+        again.wait("server_error").await["message"],
+        "invalid member_token"
+    );
 }

@@ -135,7 +135,7 @@ impl Room {
 
 impl What {
     async fn carry_out(self, api: &Api) -> anyhow::Result<(Value, String)> {
-        const ROOM: [&str; 7] = [
+        const ROOM: [&str; 8] = [
             "room_id",
             "name",
             "kind",
@@ -143,6 +143,7 @@ impl What {
             "membership",
             "members_count",
             "seq",
+            "token",
         ];
         let path = |room: &str| format!("/rooms/{}", part(room));
         let member = |pair: &Pair| format!("{}/members/{}", path(&pair.room), part(&pair.user));

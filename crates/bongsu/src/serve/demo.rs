@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::bail;
-use bongsu_edge::auth::{MintRequest, Role, Signer};
+use bongsu_edge::auth::{MemberToken, MintRequest, Role, Signer};
 use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
 use bongsu_model::{LocalizedNick, Refusal, RoomId, RoomRef, UserId, UserRef};
 use bongsu_node::Node;
@@ -14,7 +14,13 @@ use bongsu_node::usecases::operate::{Operator, nick_refused};
 
 use crate::settings::{LogFormat, ServerSettings};
 
-const USERS: [(i64, &str, &str); 3] = [(1, "하나", "Hana"), (2, "두리", "Duri"), (3, "세나", "Sena")];
+/// Number, and names in Korean, English, Japanese and Chinese.
+const USERS: [(i64, [&str; 4]); 3] = [
+    (1, ["하나", "Hana", "ハナ", "哈娜"]),
+    (2, ["두리", "Duri", "ドゥリ", "杜利"]),
+    (3, ["세나", "Sena", "セナ", "世娜"]),
+];
+const LANGUAGES: [&str; 4] = ["ko", "en", "ja", "zh-TW"];
 const ROOMS: [(i64, &str); 2] = [(1, "general"), (2, "lounge")];
 /// How long the shown token is good for.
 const TOKEN_MS: u64 = 12 * 3_600_000;
@@ -41,7 +47,7 @@ pub(super) async fn furnish(
     let room_token = make(node)
         .await
         .map_err(|refusal| anyhow::anyhow!("demo data cannot be made: {refusal:?}"))?;
-    let tokens = ["1", "2", "3"].map(|sub| {
+    let [first, second] = ["1", "2"].map(|sub| {
         let request = MintRequest {
             sub: sub.to_owned(),
             role: Role::User,
@@ -50,6 +56,10 @@ pub(super) async fn furnish(
         };
         signer.mint(&request, node.now())
     });
+    let third = member_token(node, UserId(3))
+        .await
+        .map_err(|refusal| anyhow::anyhow!("no demo token can be made: {refusal:?}"))?;
+    let tokens = [first, second, third];
     match server.log_format {
         LogFormat::Text => eprintln!("{}", words(&tokens, &room_token, (tcp, http), server)),
         LogFormat::Json => {
@@ -59,20 +69,42 @@ pub(super) async fn furnish(
     Ok(())
 }
 
+/// An opaque token of a demo user: what the Socket.IO chat is signed in to with.
+async fn member_token(node: &Arc<Node>, user: UserId) -> Result<String, Refusal> {
+    let token = MemberToken::draw(&*node.ports.chance);
+    let by = Operator::api_key("demo".into(), Role::Admin);
+    let end = node.now().plus_ms(TOKEN_MS);
+    node.add_member_token(&by, user, token.hash(), Some(end)).await?;
+    Ok(token.reveal())
+}
+
 /// The token of the first room.
 async fn make(node: &Arc<Node>) -> Result<String, Refusal> {
     let by = Operator::api_key("demo".into(), Role::Admin);
     let nick_languages_max = node.ports.limits.nick_languages_max;
-    for (id, ko, en) in USERS {
+    for (id, names) in USERS {
         let id = UserId(id);
         if node.user(&by, UserRef::Id(id)).await.is_ok() {
             continue;
         }
-        let nick = [("en", en), ("ko", ko)].map(|(language, name)| (language.into(), name.into()));
+        let [ko, en, ..] = names;
+        let nick = LANGUAGES
+            .into_iter()
+            .zip(names)
+            .map(|(language, name)| (language.into(), name.into()));
+        let picture =
+            |kind: &str| Some(format!("https://cdn.example/{kind}{}.png", en.to_lowercase()).into());
         let user = NewUser {
             id: Some(id),
             nickname: Some(ko.into()),
-            nick: LocalizedNick::new(nick, nick_languages_max).map_err(nick_refused)?,
+            // Fewer of them where the configuration allows no more.
+            nick: LocalizedNick::new(nick.take(nick_languages_max), nick_languages_max)
+                .map_err(nick_refused)?,
+            profile_img: picture(""),
+            profile_thumb: picture("thumb_"),
+            region: Some("KR".into()),
+            language: Some("ko".into()),
+            gender: Some("F".into()),
             ..NewUser::default()
         };
         node.create_user(&by, user).await?;

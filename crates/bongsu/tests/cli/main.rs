@@ -7,6 +7,7 @@ mod check;
 mod commands;
 mod files;
 mod first_start;
+mod members;
 mod reload;
 mod review;
 mod serve;
