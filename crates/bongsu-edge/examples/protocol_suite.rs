@@ -17,7 +17,7 @@ use bongsu_edge::engine::{Meet, Partner, Says};
 use bongsu_edge::http::{self, HttpParts, HttpService, SocketioOptions};
 use bongsu_edge::meters::Meters;
 use bongsu_model::media::IceServer;
-use bongsu_model::{Code, Fatal, Incoming, Limits, Locale, Refusal, Slot, Timestamp, UserId};
+use bongsu_model::{Code, Fatal, Incoming, Limits, Locale, Refusal, Slot, Timestamp, TokenHash, UserId};
 use bongsu_node::ports::Moderated;
 use bongsu_node::{Claims, Clock, Counters, IceServers, Node, Policy, Ports, Tokens};
 use bongsu_store::Memory;
@@ -98,6 +98,10 @@ fn service() -> HttpService {
 struct Nobody;
 
 impl Tokens for Nobody {
+    fn member_token(&self, _: &str) -> Option<TokenHash> {
+        None
+    }
+
     fn verify(&self, _: &str, _: Timestamp) -> Result<Claims, Refusal> {
         Err(Refusal::because(Code::InvalidToken, "malformed"))
     }
