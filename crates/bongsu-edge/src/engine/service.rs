@@ -111,12 +111,17 @@ impl Engine {
         match (asked.transport, known) {
             (Transport::WebSocket, known) => handshake::websocket(self, request, asked, known, peer),
             (Transport::Polling, None) if request.method() == Method::GET => {
-                Ok(handshake::polling(self, asked, peer).await)
+                Ok(Box::pin(handshake::polling(self, asked, peer)).await)
             }
             (Transport::Polling, None) => Err(Refused::Method),
             (Transport::Polling, Some((_, session))) => match *request.method() {
-                Method::GET => Ok(poll::poll(self, &session, asked.form).await),
-                Method::POST => Ok(post::post(self, &session, &asked.form, request).await),
+                Method::GET => {
+                    // Perf: what was asked keeps the buffer alive into which it was read, and a poll waits for long
+                    // (`bongsu bench idle --protocol socketio-polling`).
+                    drop((request, peer));
+                    Ok(poll::poll(self, &session, asked.form).await)
+                }
+                Method::POST => Ok(Box::pin(post::post(self, &session, &asked.form, request)).await),
                 _ => Err(Refused::Method),
             },
         }
