@@ -259,8 +259,9 @@ impl Meters {
         reasons.get_or_create(&[("reason", reason)]).inc();
     }
 
-    /// An HTTP request was answered. `route` is the pattern that matched, never the path; `None` if none did.
-    pub fn http(&self, route: Option<&str>, method: &str, status: u16, took: Duration) {
+    /// An HTTP request was answered. `route` is the pattern that matched, never the path; `None` if none did. `took` is
+    /// `None` where it waited on purpose.
+    pub fn http(&self, route: Option<&str>, method: &str, status: u16, took: Option<Duration>) {
         let method = METHODS
             .iter()
             .find(|known| **known == method)
@@ -271,7 +272,9 @@ impl Meters {
             ("status", status.to_string()),
         ];
         self.http.get_or_create(&labels).inc();
-        self.http_seconds.observe(took.as_secs_f64());
+        if let Some(took) = took {
+            self.http_seconds.observe(took.as_secs_f64());
+        }
     }
 
     /// Adds something that others count: it is read whenever somebody asks.

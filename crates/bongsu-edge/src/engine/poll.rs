@@ -43,7 +43,7 @@ pub(super) async fn poll(engine: &Engine, session: &Session, mut form: Form) -> 
     let frames = take(session, &waiting);
     let answer = if !frames.is_empty() {
         form.answer(&frames)
-    } else if session.line.is_over() {
+    } else if session.line.is_over() && !session.line.is_on_socket() {
         form.answer(&engine::close())
     } else {
         nothing(session, &form).await

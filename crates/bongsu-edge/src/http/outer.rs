@@ -35,6 +35,9 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
     let api = request.uri().path().starts_with("/api/");
+    // A poll waits for as long as its own time lasts, which says nothing of how fast the server is.
+    let path = request.uri().path();
+    let waits = app.engines.iter().any(|engine| engine.serves(path));
     let preflight = allowed
         .is_some()
         .then(|| cors::preflight(&method, request.headers()))
@@ -42,7 +45,7 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
 
     let mut response = match preflight {
         Some(answer) => answer,
-        None => bounded(&app, request, next, api).await,
+        None => bounded(&app, request, next, api, waits).await,
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         app.node.counters.refused(problem.refusal.code);
@@ -70,13 +73,15 @@ pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) 
         headers.insert(REQUEST_ID, value);
     }
     let (status, took) = (response.status().as_u16(), began.elapsed());
-    app.meters.http(route.as_deref(), method.as_str(), status, took);
+    let measured = (!waits).then_some(took);
+    app.meters
+        .http(route.as_deref(), method.as_str(), status, measured);
     tracing::debug!(%request_id, %method, route, status, took_ms = took.as_millis(), "answered");
     response
 }
 
 /// Within the bounds of headers, number and time.
-async fn bounded(app: &App, request: Request, next: Next, api: bool) -> Response {
+async fn bounded(app: &App, request: Request, next: Next, api: bool, waits: bool) -> Response {
     let limits = app.limits();
     if header_bytes(request.headers()) > limits.http_header_bytes_max {
         return Problem::headers_too_large(limits.http_header_bytes_max).into_response();
@@ -95,9 +100,7 @@ async fn bounded(app: &App, request: Request, next: Next, api: bool) -> Response
     } else {
         None
     };
-    // A poll waits for as long as its own time lasts.
-    let path = request.uri().path();
-    if app.engines.iter().any(|engine| engine.serves(path)) {
+    if waits {
         return next.run(request).await;
     }
     let answer = tokio::time::timeout(Duration::from_millis(limits.http_request_ms), next.run(request)).await;

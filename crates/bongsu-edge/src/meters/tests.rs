@@ -33,8 +33,13 @@ fn what_was_counted_is_shown() {
     meters.refused(&Refusal::because(Code::MessageRejected, "flood"));
     meters.refused(&Refusal::retry(Code::RateLimited, 5));
     meters.refused(&Refusal::new(Code::RoomFull));
-    meters.http(Some("/api/v1/rooms/{room}"), "GET", 200, Duration::from_millis(3));
-    meters.http(None, "BREW", 404, Duration::from_millis(3));
+    meters.http(
+        Some("/api/v1/rooms/{room}"),
+        "GET",
+        200,
+        Some(Duration::from_millis(3)),
+    );
+    meters.http(None, "BREW", 404, Some(Duration::from_millis(3)));
     let text = meters.render();
     for (series, expected) in [
         ("bongsu_connections_opened_total{protocol=\"action\"}", 2.0),

@@ -75,6 +75,24 @@ async fn one_websocket_at_a_time_may_carry_a_session() {
 }
 
 #[tokio::test]
+async fn a_poll_that_waits_when_its_client_has_changed_is_refused() {
+    let server = Server::start().await;
+    for version in Version::BOTH {
+        let mut session = server.session(version, 1).await;
+        session.begin_poll().await;
+        let mut socket = Socket::open(server.address, &session.target("websocket")).await;
+        let mut both = text("2probe");
+        both.extend(text("5"));
+        socket.raw(both).await;
+        assert_eq!(socket.next().await, "3probe");
+        session.polls.answer().await.refused(400, 1);
+        session.gone().await;
+        socket.say(&message("x")).await;
+        assert_eq!(socket.wait("message").await["content"], "x");
+    }
+}
+
+#[tokio::test]
 async fn a_websocket_that_is_lost_gives_the_session_back() {
     let server = Server::start().await;
     let mut session = server.session(Version::V4, 1).await;
