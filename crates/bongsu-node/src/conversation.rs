@@ -306,7 +306,7 @@ impl Conversation {
         speaking.witness.refused(refusal);
         let (dialect, with) = (speaking.dialect, self.numbered());
         if self.session.is_none() {
-            if dialect.forgives() && self.tries < self.node.ports.limits.sign_in_tries_max {
+            if dialect.forgives(tag, refusal) && self.tries < self.node.ports.limits.sign_in_tries_max {
                 self.push(Lane::Control, &dialect.refusal(tag, refusal, with));
             } else {
                 self.mailbox.close(Some(&dialect.turned_away(tag, refusal, with)));

@@ -35,8 +35,8 @@ pub trait Dialect: Send + Sync {
         self.refusal(tag, refusal, with)
     }
 
-    /// Whether who is refused before it has signed in may go on trying, so often and so long as the limits say.
-    fn forgives(&self) -> bool {
+    /// Whether who is so refused before it has signed in may go on trying, so often and so long as the limits say.
+    fn forgives(&self, _tag: &Tag, _refusal: &Refusal) -> bool {
         false
     }
 

@@ -501,13 +501,28 @@ fn what_was_awaited_is_answered_before_the_end() {
     assert!(said[1].starts_with(r#"42["server_error",{"code":"NOT_AUTHENTICATED""#));
     assert!(said[1].contains(r#""reconnect":"never""#) && !said[1].contains("ref\""));
     assert_eq!(said[2..], ["41", "close"]);
-    let said = packets(&voice.last_words(&tag("/ CONNECT", Some("0abc")), &refusal, None, Locale::En));
-    assert!(
-        said[0].starts_with("44{") && said[1].starts_with(r#"42["server_error""#),
-        "{said:?}"
-    );
     let said = packets(&voice.last_words(&tag("/ ping", Some("p")), &refusal, None, Locale::En));
     assert!(said[0].contains(r#""ref":"p""#) && said.len() == 3, "{said:?}");
+}
+
+#[test]
+fn who_connects_at_a_bad_time_is_closed_so_that_it_comes_back_by_itself() {
+    let voice = ChatVoice::new(Manner::FIRST);
+    let connect = tag("/ CONNECT", Some("0abc"));
+    let busy = Refusal::retry(Code::Overloaded, 500);
+    assert!(!voice.forgives(&connect, &busy));
+    assert_eq!(
+        packets(&voice.last_words(&connect, &busy, None, Locale::En)),
+        ["close"]
+    );
+    assert!(
+        voice.forgives(&tag("/ postinit_req", None), &busy),
+        "it tries again as it likes"
+    );
+    let wrong = Refusal::because(Code::InvalidToken, "expired");
+    assert!(voice.forgives(&connect, &wrong));
+    let said = packets(&voice.last_words(&connect, &wrong, None, Locale::En));
+    assert!(said[0].starts_with("44{") && said[1..] == ["close"], "{said:?}");
 }
 
 #[test]

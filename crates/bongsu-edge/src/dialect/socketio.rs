@@ -70,8 +70,8 @@ impl Dialect for Chat {
         self.voice.last_words(tag, refusal, None, with.locale)
     }
 
-    fn forgives(&self) -> bool {
-        true
+    fn forgives(&self, tag: &Tag, refusal: &Refusal) -> bool {
+        self.voice.forgives(tag, refusal)
     }
 
     fn notice(&self, notice: &Notice, with: Setting<'_>) -> Bytes {

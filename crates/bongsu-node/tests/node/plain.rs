@@ -79,7 +79,7 @@ impl Dialect for Forgiving {
         Plain.refusal(tag, refusal, with)
     }
 
-    fn forgives(&self) -> bool {
+    fn forgives(&self, _: &Tag, _: &Refusal) -> bool {
         true
     }
 

@@ -34,8 +34,16 @@ impl ChatVoice {
         encode::refusal(self.manner, tag, refusal, locale)
     }
 
+    /// Whether who is so refused before it has signed in stays connected for another try. Clients that are refused when they
+    /// connect do not try again by themselves, but those whose connection ends do: where time heals it ends.
+    #[must_use]
+    pub fn forgives(self, tag: &Tag, refusal: &Refusal) -> bool {
+        encode::forgives(tag, refusal)
+    }
+
     /// The answer to a request with which the connection ends: what was awaited, the last `server_error` with its advice,
-    /// and the close frame; where the advice is not to come back, the disconnect packet before it. `close_code` is the
+    /// and the close frame; where the advice is not to come back, the disconnect packet before it. Who wants to connect is told by a connect
+    /// error if it is not to come back, and else nothing but the close. `close_code` is the
     /// transport's own where it has one; else the cause's.
     #[must_use]
     pub fn last_words(self, tag: &Tag, refusal: &Refusal, close_code: Option<u16>, locale: Locale) -> Bytes {

@@ -1,6 +1,7 @@
 //! What is refused, and the end: `server_error`, or the acknowledgement or the connect error in its place.
 
-use bongsu_model::{Code, Locale, Reconnect, Refusal, Tag, Why};
+use bongsu_model::refusal::CloseCause;
+use bongsu_model::{Closing, Code, Locale, Reconnect, Refusal, Tag, Why};
 use bytes::Bytes;
 
 use super::super::Manner;
@@ -49,6 +50,13 @@ pub(in crate::socketio::chat) fn last_words(
     locale: Locale,
 ) -> Bytes {
     let asked = asked::asked(tag);
+    if asked.name == CONNECT {
+        let close = close::closing_frame(close_code, reconnect);
+        return match reconnect {
+            Reconnect::Never => parts::joined(&[refusal(manner, tag, refused, locale), close]),
+            Reconnect::Now | Reconnect::Later => close,
+        };
+    }
     let last = parted(
         manner,
         asked,
@@ -56,10 +64,16 @@ pub(in crate::socketio::chat) fn last_words(
         close_code,
         reconnect,
     );
-    if asked.name == CONNECT || matches!(asked.back, Back::Ack(_)) {
+    if matches!(asked.back, Back::Ack(_)) {
         return parts::joined(&[refusal(manner, tag, refused, locale), last]);
     }
     last
+}
+
+/// Whether who is so refused stays for another try: a connect error is what clients do not try again after by themselves.
+pub(in crate::socketio::chat) fn forgives(tag: &Tag, refusal: &Refusal) -> bool {
+    let heals = Closing::new(CloseCause::Refused(refusal.clone())).reconnect != Reconnect::Never;
+    asked::asked(tag).name != CONNECT || !heals
 }
 
 /// An end that no refusal brings.
@@ -90,9 +104,9 @@ pub(super) fn closed(
 fn parted(manner: Manner, asked: Asked<'_>, said: &Said, close_code: u16, reconnect: Reconnect) -> Bytes {
     let asked = Asked {
         back: match asked.back {
+            // That is answered already.
             Back::Ack(_) => Back::Event(None),
-            back @ Back::Event(_) if asked.name != CONNECT => back,
-            Back::Event(_) => Back::Event(None),
+            back @ Back::Event(_) => back,
         },
         ..asked
     };

@@ -10,7 +10,7 @@ mod parts;
 mod replies;
 
 pub(crate) use errors::name as code_name;
-pub(super) use errors::{last_words, refusal};
+pub(super) use errors::{forgives, last_words, refusal};
 pub use events::ChatEvents;
 pub(super) use notices::notice;
 pub(super) use replies::reply;
