@@ -83,7 +83,10 @@ impl Sweeper {
         let open = self.open.lock();
         let watched = open.watched.iter().flatten();
         watched
-            .filter_map(|it| Some((it.clone(), it.lives.pulse().ran_out(now, limits)?)))
+            .filter_map(|it| {
+                let ran_out = it.lives.pulse().ran_out(now, limits)?;
+                Some((it.clone(), ran_out))
+            })
             .collect()
     }
 }
