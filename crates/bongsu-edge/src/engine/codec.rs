@@ -209,9 +209,9 @@ mod tests {
     #[test]
     fn what_every_idle_connection_costs_stays_small() {
         for (what, bytes, most) in [
-            ("a WebSocket", size_of::<Conn<EngineCodec>>(), 128),
-            ("its task's future", returned(task), 344),
-            ("its partner", size_of::<Connection<Chat>>(), 64),
+            ("a WebSocket", size_of::<Conn<EngineCodec>>(), 112),
+            ("its task's future", returned(task), 320),
+            ("its partner", size_of::<Connection<Chat>>(), 48),
             ("its mailbox", size_of::<Mailbox>(), 112),
             // What is left of the polls of one that began with them.
             ("its line", size_of::<EngineLine>(), 32),

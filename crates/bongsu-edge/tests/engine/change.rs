@@ -1,5 +1,7 @@
 //! From polling to a WebSocket, and what may go wrong on the way.
 
+use std::time::Duration;
+
 use bongsu_model::Limits;
 
 use crate::client::{Polled, Socket, Version, event, message, text, upgrade};
@@ -72,6 +74,26 @@ async fn one_websocket_at_a_time_may_carry_a_session() {
     refused(session.target("websocket")).await.refused(400, 1);
     session.gone().await;
     session.post(&["3"]).await.refused(400, 1);
+}
+
+#[tokio::test]
+async fn what_is_said_behind_the_change_waits_for_the_body_before_it() {
+    let server = Server::start().await;
+    let mut session = server.session(Version::V4, 1).await;
+    session.begin_post(&[message("slow"), message("after")]).await;
+    let early = tokio::time::timeout(Duration::from_millis(200), session.posts.answer()).await;
+    assert!(early.is_err(), "{early:?}");
+    let mut socket = session.probe().await;
+    let mut behind = text("5");
+    behind.extend(text(&message("behind")));
+    socket.raw(behind).await;
+    let other = server.session(Version::V4, 2).await;
+    server.held.add_permits(1);
+    for content in ["slow", "after", "behind"] {
+        assert_eq!(socket.wait("message").await["content"], content);
+    }
+    assert_eq!(session.posts.answer().await.body, "ok");
+    drop(other);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::client::{Http, Polled, Version, upgrade};
+use crate::client::{Http, Polled, Version, sign_in, upgrade};
 use crate::server::{Server, Wanted};
 
 #[tokio::test]
@@ -173,4 +173,29 @@ async fn a_token_in_the_address_signs_in() {
     http.ask("GET", "/socket.io/?EIO=3&transport=polling", &lines, "")
         .await;
     assert!(http.answer().await.body.contains("postinit_res"));
+}
+
+#[tokio::test]
+async fn a_page_that_polls_by_scripts_is_served_as_well() {
+    let server = Server::start().await;
+    let mut session = Polled::open(server.address, Version::V3, "").await;
+    let payload = Version::V3.payload(&[sign_in("1")]);
+    let form: String = payload.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let target = format!("{}&j=1", session.target("polling"));
+    let media = ["Content-Type: application/x-www-form-urlencoded"];
+    session
+        .posts
+        .ask("POST", &target, &media, &format!("d={form}"))
+        .await;
+    assert_eq!(session.posts.answer().await.body, "ok");
+    let target = format!("{}&j=2", session.target("polling"));
+    let answer = session.polls.get(&target).await;
+    let script = answer.body.strip_prefix("___eio[2](").unwrap();
+    let payload: String = serde_json::from_str(script.strip_suffix(");").unwrap()).unwrap();
+    assert!(payload.contains("postinit_res"), "{payload}");
+    // As text it is no payload at all.
+    let target = session.target("polling");
+    session.posts.ask("POST", &target, &media, "d=1:2").await;
+    session.posts.answer().await.refused(400, 3);
+    session.gone().await;
 }
