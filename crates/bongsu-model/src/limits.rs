@@ -79,6 +79,8 @@ limits! {
     websocket_fragments_max: usize = 10_000;
     /// Packets of one Engine.IO polling payload: each costs a look, also one that says nothing.
     payload_packets_max: usize = 10_000;
+    /// Packets of one answer to a poll, beside the opening packet: clients in Python take no more than 16 at a time.
+    poll_packets_max: usize = 15;
     /// Nesting of inbound JSON.
     json_depth_max: usize = 32;
     /// Inbound `data` after decompression.

@@ -233,6 +233,7 @@ impl Mailbox {
             return;
         }
         state.end(Ending::Closing);
+        let last = last.filter(|last| !last.is_empty());
         if let Some(backlog) = &mut state.backlog {
             let before = backlog.bytes();
             if drop_waiting {

@@ -511,9 +511,9 @@ fn who_connects_at_a_bad_time_is_closed_so_that_it_comes_back_by_itself() {
     let connect = tag("/ CONNECT", Some("0abc"));
     let busy = Refusal::retry(Code::Overloaded, 500);
     assert!(!voice.forgives(&connect, &busy));
-    assert_eq!(
-        packets(&voice.last_words(&connect, &busy, None, Locale::En)),
-        ["close"]
+    assert!(
+        voice.last_words(&connect, &busy, None, Locale::En).is_empty(),
+        "clients in Java do not hear a close frame, those in Python stay away after the packet"
     );
     assert!(
         voice.forgives(&tag("/ postinit_req", None), &busy),
@@ -534,7 +534,11 @@ fn who_may_come_back_is_not_disconnected_by_name() {
         said[0].starts_with(r#"42/chat,["server_error",{"code":"SHUTTING_DOWN""#),
         "{said:?}"
     );
-    assert_eq!(said[1..], ["close"]);
+    assert_eq!(
+        said.len(),
+        1,
+        "neither a close frame nor a packet that closes: {said:?}"
+    );
     assert_eq!(closed(CloseCause::Banned)[1..], ["41/chat,", "close"]);
 }
 

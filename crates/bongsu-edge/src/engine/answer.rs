@@ -28,6 +28,8 @@ pub(super) enum Refused {
     TooLarge,
     /// No place is left on this node, or for this address.
     Full,
+    /// This node takes nobody any more.
+    Stopping,
 }
 
 impl Refused {
@@ -59,6 +61,10 @@ impl Refused {
                 StatusCode::SERVICE_UNAVAILABLE,
                 r#"{"code":3,"message":"Too many connections"}"#,
             ),
+            Self::Stopping => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                r#"{"code":3,"message":"Shutting down"}"#,
+            ),
         }
     }
 }
@@ -68,7 +74,7 @@ impl IntoResponse for Refused {
         let (status, body) = self.parts();
         let mut response = said(status, "application/json", Body::from(body));
         let headers = response.headers_mut();
-        if self == Self::Full {
+        if matches!(self, Self::Full | Self::Stopping) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if let Self::Elsewhere(tag) = self

@@ -75,7 +75,7 @@ fn open(engine: &Arc<Engine>, asked: Asked, peer: &Peer, permit: Permit) -> (Sid
     let (node, meters) = (&engine.websockets.node, &engine.websockets.meters);
     let ports = &node.ports;
     let sid = Sid::new(ports.chance.bits());
-    let (line, end) = EngineLine::new();
+    let (line, end) = EngineLine::new(ports.limits.poll_packets_max);
     let locale = locale(engine, &asked);
     let (ear, says) = Ear::new(engine, &asked);
     let way_out: Arc<EngineLine> = Arc::clone(&line);

@@ -6,6 +6,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bongsu_node::{Line, Wrote};
+use bongsu_wire::socketio::engine;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -23,6 +24,8 @@ pub(super) struct EngineLine {
 }
 
 struct Polled {
+    /// What every client reads in one answer.
+    packets_max: usize,
     stage: Stage,
     /// The poll that waits.
     waits: Option<Arc<Waiting>>,
@@ -43,9 +46,16 @@ enum Stage {
 /// A poll that waits.
 #[derive(Default)]
 pub(super) struct Waiting {
-    frames: Mutex<Vec<u8>>,
+    frames: Mutex<Frames>,
     /// Told when it need not wait any longer.
     told: Notify,
+}
+
+/// Whole frames.
+#[derive(Default)]
+struct Frames {
+    bytes: Vec<u8>,
+    count: usize,
 }
 
 impl Waiting {
@@ -68,12 +78,14 @@ pub(super) enum Poll {
 }
 
 impl EngineLine {
-    /// A line for which nobody has polled yet, and what completes when nobody will any more.
-    pub(super) fn new() -> (Arc<Self>, oneshot::Receiver<()>) {
+    /// A line for which nobody has polled yet, of which one answer takes so many packets, at least one; and what completes
+    /// when nobody will poll any more.
+    pub(super) fn new(packets_max: usize) -> (Arc<Self>, oneshot::Receiver<()>) {
         let (ended, end) = oneshot::channel();
         let line = Self {
             socket: OnceLock::new(),
             polled: Mutex::new(Some(Box::new(Polled {
+                packets_max: packets_max.max(1),
                 stage: Stage::Open,
                 waits: None,
                 writable: Arc::default(),
@@ -107,7 +119,7 @@ impl EngineLine {
         if let Some(polled) = &mut *self.polled.lock() {
             polled.waits.take_if(|it| Arc::ptr_eq(it, waiting));
         }
-        std::mem::take(&mut waiting.frames.lock())
+        std::mem::take(&mut waiting.frames.lock().bytes)
     }
 
     /// A WebSocket was probed: false if the session is over.
@@ -212,17 +224,23 @@ impl Polled {
             return Wrote::Full;
         };
         let mut frames = waiting.frames.lock();
-        if frames.len() >= ANSWER_BYTES {
+        if !self.has_room(&frames) {
             return Wrote::Full;
         }
-        frames.extend_from_slice(bytes);
+        let (bytes, count) = engine::first(self.packets_max - frames.count, bytes);
+        frames.bytes.extend_from_slice(bytes);
+        frames.count += count;
         waiting.told.notify_one();
         Wrote::Bytes(bytes.len())
     }
 
+    const fn has_room(&self, frames: &Frames) -> bool {
+        frames.bytes.len() < ANSWER_BYTES && frames.count < self.packets_max
+    }
+
     /// Whether a poll waits that has room.
     fn takes(&self) -> bool {
-        let room = |waiting: &Arc<Waiting>| waiting.frames.lock().len() < ANSWER_BYTES;
+        let room = |waiting: &Arc<Waiting>| self.has_room(&waiting.frames.lock());
         self.stage == Stage::Open && self.waits.as_ref().is_some_and(room)
     }
 }

@@ -44,7 +44,8 @@ pub(super) async fn poll(engine: &Engine, session: &Session, mut form: Form) -> 
     let answer = if !frames.is_empty() {
         form.answer(&frames)
     } else if session.line.is_over() && !session.line.is_on_socket() {
-        form.answer(&engine::close())
+        // As its next poll would be: told by a packet that it is closed, clients in Python do not come back.
+        Refused::UnknownSid.into_response()
     } else {
         nothing(session, &form).await
     };

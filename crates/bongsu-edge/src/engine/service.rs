@@ -108,6 +108,10 @@ impl Engine {
             Some(sid) => Some(self.find(sid, asked.version)?),
             None => None,
         };
+        // Here clients try again, which they would not if they were refused a namespace.
+        if known.is_none() && self.websockets.node.is_stopping() {
+            return Err(Refused::Stopping);
+        }
         match (asked.transport, known) {
             (Transport::WebSocket, known) => handshake::websocket(self, request, asked, known, peer),
             (Transport::Polling, None) if request.method() == Method::GET => {

@@ -199,6 +199,11 @@ impl Polled {
         self.version.packets(&answer.body)
     }
 
+    /// The poll that was begun is told that there is no such session: its client connects again by itself.
+    pub(crate) async fn poll_is_over(&mut self) {
+        self.polls.answer().await.refused(400, 1);
+    }
+
     pub(crate) async fn poll(&mut self) -> Vec<String> {
         self.begin_poll().await;
         self.polled().await

@@ -71,7 +71,7 @@ fn version_3_has_a_form_in_bytes() {
 
 #[test]
 fn a_close_is_the_last_packet() {
-    for end in [close_frame(4409, "reconnect=now"), engine::close()] {
+    for end in [close_frame(4403, "reconnect=never"), engine::close()] {
         let frames = [message_text("a"), end, message_text("b")].concat();
         for (version, body) in [(Version::V3, &b"2:4a1:1"[..]), (Version::V4, b"4a\x1e1")] {
             let made = payload(version, true, &frames);
@@ -84,6 +84,21 @@ fn a_close_is_the_last_packet() {
             );
         }
     }
+}
+
+#[test]
+fn the_first_frames_are_whole() {
+    let all = frames(Version::V4);
+    let mut before = 0;
+    for most in 0..=4 {
+        let (first, count) = engine::first(most, &all);
+        assert_eq!(count, most);
+        assert_eq!(payload(Version::V4, true, first).packets, most);
+        assert!(all.starts_with(first) && (most == 0 || first.len() > before));
+        before = first.len();
+    }
+    assert_eq!(engine::first(5, &all), (&all[..], 4));
+    assert_eq!(engine::first(usize::MAX, b""), (&b""[..], 0));
 }
 
 #[test]

@@ -42,8 +42,8 @@ impl ChatVoice {
     }
 
     /// The answer to a request with which the connection ends: what was awaited, the last `server_error` with its advice,
-    /// and the close frame; where the advice is not to come back, the disconnect packet before it. Who wants to connect is told by a connect
-    /// error if it is not to come back, and else nothing but the close. `close_code` is the
+    /// and where that is not to come back the disconnect packet and the close frame. Who wants to connect is told by a
+    /// connect error if it is not to come back, and else nothing. `close_code` is the
     /// transport's own where it has one; else the cause's.
     #[must_use]
     pub fn last_words(self, tag: &Tag, refusal: &Refusal, close_code: Option<u16>, locale: Locale) -> Bytes {

@@ -116,6 +116,21 @@ pub(super) fn frames(bytes: &[u8]) -> impl Iterator<Item = (Opcode, &[u8])> {
     })
 }
 
+/// The first `most` frames of these, or all if they are fewer, and how many they are.
+///
+/// # Panics
+///
+/// If they are not whole, unmasked and uncompressed frames of ours.
+#[must_use]
+pub fn first(most: usize, bytes: &[u8]) -> (&[u8], usize) {
+    let (mut rest, mut count) = (bytes, 0);
+    while count < most && !rest.is_empty() {
+        (_, _, rest) = split(rest).expect("a mailbox holds whole frames of ours");
+        count += 1;
+    }
+    (&bytes[..bytes.len() - rest.len()], count)
+}
+
 /// The first frame, and what follows it.
 fn split(bytes: &[u8]) -> Option<(Opcode, &[u8], &[u8])> {
     let [first, short, rest @ ..] = bytes else {

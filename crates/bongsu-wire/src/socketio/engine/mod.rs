@@ -12,7 +12,7 @@ mod records;
 mod violation;
 
 pub use decode::{Kind, Payloads};
-pub use frames::{Opening, close, message_binary, message_text, noop, ping, pong};
+pub use frames::{Opening, close, first, message_binary, message_text, noop, ping, pong};
 pub use packets::{ECHO_BYTES_MAX, Heard, Version, binary, text};
 pub use payload::{Payload, payload, script};
 pub use violation::Violation;

@@ -51,10 +51,12 @@ pub(in crate::socketio::chat) fn last_words(
 ) -> Bytes {
     let asked = asked::asked(tag);
     if asked.name == CONNECT {
-        let close = close::closing_frame(close_code, reconnect);
         return match reconnect {
-            Reconnect::Never => parts::joined(&[refusal(manner, tag, refused, locale), close]),
-            Reconnect::Now | Reconnect::Later => close,
+            Reconnect::Never => parts::joined(&[
+                refusal(manner, tag, refused, locale),
+                close::closing_frame(close_code, reconnect),
+            ]),
+            Reconnect::Now | Reconnect::Later => Bytes::new(),
         };
     }
     let last = parted(
@@ -99,8 +101,9 @@ pub(super) fn closed(
     )
 }
 
-/// The last error, and the close. A client that is disconnected by name does not come back by itself, so only those are
-/// that are not to come back.
+/// The last error, and for clients that are not to come back the disconnect packet and the close: so told, they do not
+/// come back by themselves. For the others it simply ends: clients in Java do not hear a close frame, and those in Python
+/// stay away after a packet that closes.
 fn parted(manner: Manner, asked: Asked<'_>, said: &Said, close_code: u16, reconnect: Reconnect) -> Bytes {
     let asked = Asked {
         back: match asked.back {
@@ -111,10 +114,13 @@ fn parted(manner: Manner, asked: Asked<'_>, said: &Said, close_code: u16, reconn
         ..asked
     };
     let error = error(manner, asked, said, Some(reconnect));
-    let close = close::closing_frame(close_code, reconnect);
     match reconnect {
-        Reconnect::Never => parts::joined(&[error, packet::disconnect(manner.namespace.name()), close]),
-        Reconnect::Now | Reconnect::Later => parts::joined(&[error, close]),
+        Reconnect::Never => parts::joined(&[
+            error,
+            packet::disconnect(manner.namespace.name()),
+            close::closing_frame(close_code, reconnect),
+        ]),
+        Reconnect::Now | Reconnect::Later => error,
     }
 }
 
