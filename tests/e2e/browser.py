@@ -25,10 +25,10 @@ START_S = 60
 
 
 class Pages:
-    """An origin of its own: the files of one folder on a free port of the loopback."""
+    """An origin of its own: the files of one folder on a free port of the loopback, and single ones from elsewhere."""
 
-    def __init__(self, folder):
-        handler = functools.partial(Quiet, directory=str(folder))
+    def __init__(self, folder, **elsewhere):
+        handler = functools.partial(Quiet, directory=str(folder), elsewhere=elsewhere)
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.origin = f"http://127.0.0.1:{self.server.server_port}"
@@ -39,6 +39,14 @@ class Pages:
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *args, elsewhere, **options):
+        self.elsewhere = elsewhere
+        super().__init__(*args, **options)
+
+    def translate_path(self, path):
+        found = self.elsewhere.get(path.strip("/").removesuffix(".js"))
+        return str(found) if found else super().translate_path(path)
+
     def log_message(self, *_):
         pass
 

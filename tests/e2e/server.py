@@ -12,6 +12,7 @@ import threading
 import time
 
 from client import Client, WAIT_S
+from eio import PollLine, SocketioChat, SocketioType, WsLine
 from ws import ActionWsClient, TypeClient
 
 # Far above what a scenario does, so that only the scenarios about rates meet them.
@@ -134,6 +135,18 @@ class Server:
         """A WebSocket that speaks the action protocol; signed in when a user is given."""
         return self.signed_in(ActionWsClient(self.http, **(options or {})), user, nickname, data)
 
+    def socketio_client(self, user=None, nickname=None, *, line=WsLine, **data):
+        """Socket.IO that speaks the type protocol; signed in where it connects, its requests with ids."""
+        return self.signed_in(SocketioType(line(self.http), acks=False), user, nickname, data)
+
+    def socketio_polling_client(self, user=None, nickname=None, **data):
+        """The same over polling, in the older version; signed in by an event, its requests with acks."""
+        return self.signed_in(SocketioType(PollLine(self.http, engine=3), acks=True), user, nickname, data)
+
+    def socketio_chat(self, user=None, nickname=None, *, line=WsLine, **data):
+        """Socket.IO as the reference has it."""
+        return self.signed_in(SocketioChat(line(self.http)), user, nickname, data)
+
     def signed_in(self, client, user, nickname, data):
         if user is not None:
             client.connect(self.token(user, nickname or f"user{user}"), **data)
@@ -162,9 +175,9 @@ class Server:
         return answer.status, parsed
 
     def user(self, user_id, handle, nickname, **body):
-        """Makes a user whose handle is not its number."""
+        """Makes a user whose handle is not its number, and gives it."""
         user = {"user_id": user_id, "handle": handle, "nickname": nickname, **body}
-        self.call("POST", "/api/v1/users", user, want=201)
+        return self.call("POST", "/api/v1/users", user, want=201)[1]
 
     def room(self, **body):
         """Makes a room and gives its number."""

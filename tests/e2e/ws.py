@@ -247,22 +247,17 @@ class ActionWsClient(Link, Client):
         return None if text is None else self.unpack(json.loads(text))
 
 
-class TypeClient(Link):
-    """The type protocol, written from its document."""
+class TypeWords(Inbox):
+    """What one says in the type protocol, written from its document, whatever carries it: `tell` and `receive` do."""
 
     KIND = "type"
     numbers = itertools.count(1)
-
-    def __init__(self, port, **options):
-        super().__init__(port, **{"subprotocols": [TYPE], **options})
-        self.handle = None
-        self.rooms = {}
 
     # Out
 
     def tell(self, kind, data=None, **envelope):
         """Sends a message that wants no answer."""
-        self.send_text(json.dumps({"type": kind, "data": {} if data is None else data, **envelope}, ensure_ascii=False))
+        raise NotImplementedError
 
     def request(self, kind, data=None, **envelope):
         """Sends a request and gives its id."""
@@ -308,16 +303,6 @@ class TypeClient(Link):
         """Errors are flat; everything else says it in `data`."""
         return frame if frame["type"] == "error" else frame["data"]
 
-    def receive(self, deadline):
-        text = self.message(deadline)
-        if text is None:
-            return None
-        message = json.loads(text)
-        expected = {"type", "code", "message"} if message.get("type") == "error" else {"type", "data"}
-        if not expected <= message.keys():
-            raise Unexpected(f"no {expected - message.keys()} in {brief(message)}")
-        return message
-
     def messages(self, room, after):
         """Messages of a room, in order, from chat.message and room.messages, for ever."""
         while True:
@@ -337,3 +322,25 @@ class TypeClient(Link):
             messages += answer["messages"]
             if not answer["has_more"]:
                 return messages
+
+
+class TypeClient(TypeWords, Link):
+    """The type protocol, one object in each text frame."""
+
+    def __init__(self, port, **options):
+        Link.__init__(self, port, **{"subprotocols": [TYPE], **options})
+        self.handle = None
+        self.rooms = {}
+
+    def tell(self, kind, data=None, **envelope):
+        self.send_text(json.dumps({"type": kind, "data": {} if data is None else data, **envelope}, ensure_ascii=False))
+
+    def receive(self, deadline):
+        text = self.message(deadline)
+        if text is None:
+            return None
+        message = json.loads(text)
+        expected = {"type", "code", "message"} if message.get("type") == "error" else {"type", "data"}
+        if not expected <= message.keys():
+            raise Unexpected(f"no {expected - message.keys()} in {brief(message)}")
+        return message

@@ -117,8 +117,16 @@ def pages():
     return Pages(HERE / "page"), Pages(HERE / "page")
 
 
-def config():
-    friend, _ = pages()
+@functools.cache
+def socketio_pages():
+    """The same with the latest socket.io-client, as it ships for pages."""
+    _, modules = needs.socketio_node()
+    library = modules / "node_modules" / "socketio4" / "dist" / "socket.io.js"
+    return Pages(HERE / "page", socketio_library=library), Pages(HERE / "page", socketio_library=library)
+
+
+def config(of=pages):
+    friend, _ = of()
     return f'[server]\npermessage_deflate = true\ncors_origins = ["{friend.origin}"]\n'
 
 
@@ -168,6 +176,41 @@ def a_page_in_a_browser_chats_with_a_tcp_client(server):
         assert page.lines("error") == ["permission_denied"], page.lines("error")
         page.close()
         other.close()
+    tcp.close()
+
+
+def socketio_address(origin, server, token, **more):
+    given = {"url": f"http://127.0.0.1:{server.http}", "token": token, **more}
+    return f"{origin}/socketio.html#{urllib.parse.urlencode(given)}"
+
+
+@scenario(config=functools.partial(config, socketio_pages), fresh=True)
+def a_page_with_socketio_chats_with_a_tcp_client(server):
+    friend, stranger = socketio_pages()
+    server.user(9_031, "tcp", "봉수")
+    server.user(9_032, "page", "쪽")
+    room = server.room(members=[9_031, 9_032])
+    tcp, token = server.client(9_031, "봉수"), server.token(9_032, "쪽")
+    with Chromium() as chromium:
+        page = chromium.page(socketio_address(friend.origin, server, token))
+        page.until("document.getElementById('state').textContent === 'in 1 rooms as 쪽'", "the sign-in")
+        page.until("document.querySelectorAll('li.transport').length === 2", "the upgrade")
+        assert page.lines("transport") == ["polling", "websocket"], page.lines("transport")
+        page.say("안녕 from a page 😀 <b>")
+        assert tcp.expect("NEW_MESSAGE")["content"] == "안녕 from a page 😀 <b>"
+        tcp.post(room, "hello from TCP 日本")
+        page.until("document.querySelectorAll('li.message').length === 2", "two messages")
+        want = ["쪽: 안녕 from a page 😀 <b>", "봉수: hello from TCP 日本"]
+        assert page.lines("message") == want and page.lines("ack") == ["1"], page.lines("message")
+        assert not page.complaints and not page.lines("error"), page.complaints
+
+        # Another origin gets nowhere, whatever it begins with and good as its token is.
+        for transports in ("polling", "websocket"):
+            other = chromium.page(socketio_address(stranger.origin, server, token, transports=transports))
+            other.until("document.getElementById('state').textContent.startsWith('refused')", "the refusal")
+            assert not other.lines("transport") and not other.lines("message"), other.lines("message")
+            other.close()
+        page.close()
     tcp.close()
 
 

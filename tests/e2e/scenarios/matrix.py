@@ -28,6 +28,8 @@ class Names:
 
     def __init__(self):
         self.rooms, self.people = {}, {}
+        # As the reference's chat knows them: by tokens.
+        self.room_tokens, self.by_token = {}, {}
 
     def room_id(self, name):
         return next(number for number, known in self.rooms.items() if known == name)
@@ -174,6 +176,44 @@ def meant(data, meaning, names):
     return means
 
 
+# Only Socket.IO's own words for what is wrong.
+SOCKETIO_CODES = {"invalid_param": "invalid_data", "invalid_action": "unknown_type"}
+
+
+def socketio_meaning(frame, names):
+    """What an event of Socket.IO means that is named as the type protocol has it."""
+    if frame["type"] == "error":
+        code = frame["code"].lower()
+        return {"event": "error", "code": SOCKETIO_CODES.get(code, code)}
+    return type_meaning(frame, names)
+
+
+def chat_words(verb, fields, names):
+    """A request of the reference's chat, which has one."""
+    assert verb == "post" and not fields.keys() - {"room", "text", "kind", "client_message_id"}, (verb, fields)
+    said = {"to": {"type": "ROOM", "token": names.room_tokens[fields["room"]]}, "content": fields["text"]}
+    said |= {"type": fields["kind"].upper()} if "kind" in fields else {}
+    return "message", said | {name: fields[name] for name in ("client_message_id",) if name in fields}
+
+
+def chat_meaning(frame, names):
+    """What the reference's chat says of a message; of what else happens it says nothing."""
+    if frame["type"] == "(ack)":
+        said, = frame["data"]["said"]
+        return {"event": "error", "code": said["code"]} if "code" in said else {"event": "accepted", **said}
+    if frame["type"] != "message":
+        return None
+    message = frame["data"]
+    handle, nickname = names.people[names.by_token[message["from"]["token"]]]
+    assert set(message["from"]["nick"].values()) == {nickname}, message
+    room, = (name for name, token in names.room_tokens.items() if message["to"] == {"type": "ROOM", "token": token})
+    return {
+        "event": "message", "room": room, "user": handle, "username": nickname, "text": message["content"],
+        "kind": message["type"].lower(), "profile_img": message["from"]["avatar"]["profile_img"],
+        "ts": message["sent_time"], "seq": message["seq"], "message_id": message["message_id"],
+    }
+
+
 class Protocol:
     """A column: how to connect, how to ask, what is meant."""
 
@@ -193,7 +233,11 @@ PROTOCOLS = [
     Protocol("tcp-action", Server.client, action_words, action_meaning, action_resume),
     Protocol("ws-action", Server.action_ws_client, action_words, action_meaning, action_resume),
     Protocol("ws-type", Server.type_client, type_words, type_meaning, type_resume),
+    Protocol("socketio", Server.socketio_client, type_words, socketio_meaning, type_resume),
+    Protocol("socketio-polling", Server.socketio_polling_client, type_words, socketio_meaning, type_resume),
 ]
+# No column, for it has a word for messages and for nothing else.
+CHAT = Protocol("socketio-chat", Server.socketio_chat, chat_words, chat_meaning, type_resume)
 
 
 class Party:
@@ -204,7 +248,8 @@ class Party:
         self.handle, self.nickname = f"{role}-{protocol.name}-{user_id}", f"{role} 봉수 {user_id}"
         stage.names.people[user_id] = (self.handle, self.nickname)
         profile = {"profile_img": f"https://pictures.example/{user_id}.png"}
-        stage.server.user(user_id, self.handle, self.nickname, avatar=profile)
+        made = stage.server.user(user_id, self.handle, self.nickname, avatar=profile)
+        stage.names.by_token[made["public_token"]] = user_id
 
     def in_another(self, protocol):
         """The same user once more, in that protocol."""
@@ -460,6 +505,28 @@ def every_event_from_every_protocol_to_every_other(server):
             receiver.hears(stage.message(text="marker"))
             twice = receiver.rest("message", "typing", "read", "application", "joined", "left", "call created")
             assert not twice, f"{protocol.name} to {receiver.protocol.name}: heard once more: {twice}"
+        stage.close()
+
+
+@scenario()
+def a_message_of_and_to_the_chat_of_socketio(server):
+    for protocol in PROTOCOLS:
+        stage = Stage(server, protocol)
+        chat = Party(stage, CHAT, next(stage.user_ids), "chat")
+        _, room = server.call("GET", f"/api/v1/rooms/{stage.room}", want=200)
+        stage.names.room_tokens[stage.room] = room["token"]
+        server.call("PUT", f"/api/v1/rooms/{stage.room}/members/{chat.user_id}", want=204)
+        chat.connect()
+        stage.sender.done("post", room=stage.room, text=TEXT, kind="image", metadata=METADATA, reply_to=stage.first)
+        chat.hears(stage.message(text=TEXT, kind="image"))
+        stage.sender.tell("typing", room=stage.room, is_typing=True)
+        accepted = chat.done("post", room=stage.room, text=TEXT, kind="file")
+        picture = f"https://pictures.example/{chat.user_id}.png"
+        want = stage.message(text=TEXT, kind="file", **stage.by(chat, profile_img=picture))
+        want |= {name: accepted[name] for name in ("seq", "message_id")}
+        for party in (chat, *stage.receivers):
+            party.hears(want)
+        chat.client.close()
         stage.close()
 
 
