@@ -237,12 +237,12 @@ class Wire:
                     continue
                 try:
                     far = socket.create_connection(("127.0.0.1", self.to))
+                    self.lines |= {near, far}
+                    for line in (near, far):
+                        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 except OSError:
-                    reset(near)
+                    reset(near)  # Nobody is at the other end, or whoever came has gone again.
                     continue
-                for line in (near, far):
-                    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.lines |= {near, far}
             for here, there in ((near, far), (far, near)):
                 threading.Thread(target=self.carry, args=(here, there), daemon=True).start()
 
