@@ -204,14 +204,17 @@ impl Host<'_> {
         }
     }
 
-    /// Notes which rooms a session begins to hear.
+    /// Notes which rooms a session begins to hear besides those of its sign-in.
     fn attaches(&mut self, slot: SlotNo, rooms: &[Hear]) {
         let held = self.sessions.get_mut(slot as usize).and_then(Option::as_mut);
         let Some(held) = held else { return };
-        held.kept = held.session.kept().cloned();
-        if let Some(kept) = &held.kept {
-            let begin = rooms.iter().filter(|hear| !self.shard.hears(slot, hear.room));
-            kept.note().begin(begin);
+        match &held.kept {
+            // Those of its sign-in are noted by then: it may end before it is attached.
+            None => held.kept = held.session.kept().cloned(),
+            Some(kept) => {
+                let begin = rooms.iter().filter(|hear| !self.shard.hears(slot, hear.room));
+                kept.note().begin(begin);
+            }
         }
     }
 

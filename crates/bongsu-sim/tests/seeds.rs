@@ -61,7 +61,7 @@ fn seeds_that_once_failed_hold() {
     {
         let (seed, name) = line.split_once(' ').expect("a seed and its name");
         let seed = seed.parse().expect("a seed is a number");
-        for cast in [Cast::Plain, Cast::Mixed] {
+        for cast in [Cast::Plain, Cast::Mixed, Cast::Again] {
             if let Err(text) = judge(seed, cast) {
                 panic!("{name}, {cast:?}: {text}");
             }

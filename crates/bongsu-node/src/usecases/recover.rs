@@ -64,9 +64,10 @@ pub(super) fn stand_with(
     places: Option<&Places>,
 ) -> (Option<Recovery>, Vec<RoomStanding>, Vec<Hear>) {
     let recovered = places.and_then(|places| stand_all(rooms, places));
-    let recovery = remember(node, session, &connect.recovery, recovered.is_some());
+    let again = recovered.is_some();
     let (standings, hears) =
         recovered.unwrap_or_else(|| rooms.iter().map(|room| stand(room, &connect.resume)).unzip());
+    let recovery = remember(node, session, &connect.recovery, again, &hears);
     (recovery, standings, hears)
 }
 
@@ -94,7 +95,13 @@ fn stand_all(rooms: &[MyRoom], places: &Places) -> Option<(Vec<RoomStanding>, Ve
 
 /// Remembers from now on what is pushed to a session, if its client asked for that; under the earlier name if the earlier
 /// session was recovered.
-fn remember(node: &Node, session: &Arc<Session>, recover: &Recover, recovered: bool) -> Option<Recovery> {
+fn remember(
+    node: &Node,
+    session: &Arc<Session>,
+    recover: &Recover,
+    recovered: bool,
+    hears: &[Hear],
+) -> Option<Recovery> {
     let limits = &node.ports.limits;
     let pid = match recover {
         _ if limits.recovery_ms == 0 => return None,
@@ -103,7 +110,9 @@ fn remember(node: &Node, session: &Arc<Session>, recover: &Recover, recovered: b
         Recover::From { .. } | Recover::Fresh => format!("{:032x}", node.ports.chance.bits()).into(),
     };
     let hash = PidHash::of(&pid);
-    session.keep(Kept::new(hash, Trail::new(trail_limits(limits))));
+    let kept = Kept::new(hash, Trail::new(trail_limits(limits)));
+    kept.note().begin(hears.iter());
+    session.keep(kept);
     node.recoverable.add(hash, session);
     Some(Recovery { pid, recovered })
 }
