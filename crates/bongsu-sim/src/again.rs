@@ -16,6 +16,8 @@ use crate::tongue::Tongue;
 pub(crate) struct Memory {
     /// The name that it was given last.
     pub(crate) pid: Option<String>,
+    /// The name that its greeting is to confirm: who is gone before that knows nothing of a new session.
+    pub(crate) given: Option<String>,
     /// The last message that it has seen on any connection, and the one before.
     seen: [Option<(i64, u64)>; 2],
 }

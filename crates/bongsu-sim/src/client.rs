@@ -126,6 +126,7 @@ impl Client {
         self.ear = Ear::new(self.tongue);
         self.joins.clear();
         self.recovered = false;
+        self.memory.given = None;
         if !resume {
             self.places.clear();
             self.memory.pid = None;
@@ -319,7 +320,7 @@ impl Client {
         let Said { heard, reference } = said;
         match heard {
             Heard::Recovery { pid, recovered } => {
-                self.memory.pid = Some(pid);
+                self.memory.given = Some(pid);
                 self.recovered = recovered;
                 // What it asked for by name it has either of all rooms or of none.
                 self.resumes.retain(|_, _| recovered);
@@ -386,6 +387,7 @@ impl Client {
             self.places.insert(room, Place { seq: has, epoch });
         }
         let again = self.recovered;
+        self.memory.pid = self.memory.given.take().or(self.memory.pid.take());
         Saw::Connected {
             rooms: entered,
             again,
