@@ -154,10 +154,11 @@ impl Trail {
                     (Some((count, _)), None) => count,
                     // It was pushed twice, and there is no telling after which of them the client went away.
                     (Some(_), Some(_)) => return None,
-                    (None, _) if self.places(0).get(&room).is_some_and(|begun| seq > begun.seq) => {
-                        return None;
+                    // It was seen before the session, if it can have been.
+                    (None, _) => {
+                        let begun = self.places(0).get(&room).copied();
+                        begun.filter(|begun| seq <= begun.seq).map(|_| 0)?
                     }
-                    (None, _) => 0,
                 }
             }
         };
@@ -211,10 +212,10 @@ impl Trail {
     }
 
     fn step(&mut self, room: RoomId, kind: Kind) {
-        self.steps.push_back(Step { room, kind });
-        while self.steps.len() > self.limits.steps_max {
+        // First the oldest goes: one more than there may be would take twice the memory.
+        while self.steps.len() >= self.limits.steps_max.max(1) {
             let Some(oldest) = self.steps.pop_front() else {
-                return;
+                break;
             };
             apply(&mut self.base, oldest);
             self.folded |= match oldest.kind {
@@ -222,6 +223,7 @@ impl Trail {
                 Kind::Pushed(_) | Kind::Left => true,
             };
         }
+        self.steps.push_back(Step { room, kind });
     }
 }
 

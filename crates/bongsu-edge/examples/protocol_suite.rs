@@ -135,7 +135,7 @@ impl Partner for Messages {
         false
     }
 
-    fn settled(&mut self, _: bool) {}
+    fn settled(&mut self, _: bool, _: bool) {}
 
     fn slot(&self) -> Slot {
         Slot::SocketioChat
@@ -158,7 +158,7 @@ impl Partner for Events {
         self.0.in_frame()
     }
 
-    fn settled(&mut self, _: bool) {}
+    fn settled(&mut self, _: bool, _: bool) {}
 
     fn slot(&self) -> Slot {
         Slot::SocketioChat

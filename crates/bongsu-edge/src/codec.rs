@@ -22,8 +22,8 @@ pub(crate) trait Codec: Send {
     /// Whether something was begun and is not complete: the time for it runs.
     fn in_frame(&self) -> bool;
 
-    /// Whether there is a session, now that all that was heard is carried out.
-    fn settled(&mut self, _signed_in: bool) {}
+    /// Whether there is a session, now that all that was heard is carried out, and whether the last sign-in was refused.
+    fn settled(&mut self, _signed_in: bool, _declined: bool) {}
 
     /// In which wire format the client is answered.
     fn slot(&self) -> Slot;

@@ -224,7 +224,11 @@ impl<C: Codec> Conn<C> {
     }
 
     fn reads_on(&mut self, completed: bool) {
-        self.codec.settled(self.conversation.session().is_some());
+        let (signed_in, declined) = (
+            self.conversation.session().is_some(),
+            self.conversation.declined(),
+        );
+        self.codec.settled(signed_in, declined);
         self.socket.pulse.speaks(self.codec.slot());
         let now = self.conversation.node().ports.clock.now();
         let signed_in = self.conversation.session().is_some();

@@ -52,6 +52,8 @@ pub struct Conversation {
     locale: Locale,
     /// Requests without a session.
     tries: u32,
+    /// The last sign-in or renewal was refused.
+    declined: bool,
 }
 
 impl Conversation {
@@ -65,6 +67,7 @@ impl Conversation {
             unheard: None,
             locale,
             tries: 0,
+            declined: false,
         }
     }
 
@@ -78,6 +81,12 @@ impl Conversation {
     #[must_use]
     pub fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
+    }
+
+    /// Whether the last sign-in, or the last renewal by one, was refused.
+    #[must_use]
+    pub const fn declined(&self) -> bool {
+        self.declined
     }
 
     /// The session, once it has signed in.
@@ -98,7 +107,16 @@ impl Conversation {
 
     /// Carries out what came in, then ends the connection if what came after it makes no sense.
     pub async fn carry_out(&mut self, incoming: Vec<Incoming>, fatal: Option<Fatal>, speaking: Speaking<'_>) {
-        self.mailbox.speaks(speaking.dialect);
+        // Whoever is signed in is told things as before until what it asks for is done: it may be refused.
+        let changes = |one: &Incoming| match one {
+            Incoming::SignOut => true,
+            Incoming::Request(asked) => matches!(asked.request, Request::Connect(_)),
+            Incoming::Refused { .. } | Incoming::Echo(_) | Incoming::Goodbye(_) => false,
+        };
+        let waits = self.session.is_some() && incoming.iter().any(changes);
+        if !waits {
+            self.mailbox.speaks(speaking.dialect);
+        }
         let mut posts = Vec::new();
         for one in incoming {
             if self.mailbox.is_closed() {
@@ -136,6 +154,7 @@ impl Conversation {
                     self.post(&mut posts, speaking).await;
                     self.settle().await;
                     self.sign_out().await;
+                    self.mailbox.speaks(speaking.dialect);
                 }
                 Incoming::Goodbye(last) => {
                     self.post(&mut posts, speaking).await;
@@ -145,6 +164,9 @@ impl Conversation {
             }
         }
         self.post(&mut posts, speaking).await;
+        if waits && !self.declined {
+            self.mailbox.speaks(speaking.dialect);
+        }
         if let Some(fatal) = fatal {
             self.settle().await;
             self.broken_off(&fatal, speaking);
@@ -228,6 +250,7 @@ impl Conversation {
 
     async fn serve(&mut self, session: &Arc<Session>, asked: Asked, speaking: Speaking<'_>) {
         let (tag, verb) = (asked.tag.clone(), asked.request.verb());
+        let signs_in = matches!(asked.request, Request::Connect(_));
         let comes_back = comes_back(&asked.request);
         let node = Arc::clone(&self.node);
         let this = &*self;
@@ -235,6 +258,9 @@ impl Conversation {
             .handle(session, asked, &mut |reply| this.reply(&tag, &reply, speaking))
             .await;
         speaking.witness.served(verb, served.is_ok());
+        if signs_in {
+            self.declined = served.is_err();
+        }
         if let Err(refusal) = served {
             self.refuse(&tag, &refusal, speaking);
         } else if comes_back {
@@ -255,6 +281,13 @@ impl Conversation {
             self.refuse(&tag, &Refusal::new(Code::NotAuthenticated), speaking);
             return;
         };
+        if self.tries > self.node.ports.limits.sign_in_tries_max {
+            // Signing in and out again is work, too.
+            speaking.witness.served(verb, false);
+            let retry_ms = self.node.ports.limits.sign_in_ms;
+            self.refuse(&tag, &Refusal::retry(Code::RateLimited, retry_ms), speaking);
+            return;
+        }
         self.locale = connect.locale.unwrap_or(self.locale);
         let arrival = Arrival {
             mailbox: Arc::clone(&self.mailbox),
@@ -268,6 +301,7 @@ impl Conversation {
             .sign_in(arrival, connect, &mut |reply| this.reply(&tag, &reply, speaking))
             .await;
         speaking.witness.served(verb, signed_in.is_ok());
+        self.declined = signed_in.is_err();
         match signed_in {
             Ok(session) => {
                 self.session = Some(session);
@@ -305,16 +339,18 @@ impl Conversation {
         self.node.counters.refused(refusal.code);
         speaking.witness.refused(refusal);
         let (dialect, with) = (speaking.dialect, self.numbered());
-        if self.session.is_none() {
+        let Some(session) = &self.session else {
             if dialect.forgives(tag, refusal) && self.tries < self.node.ports.limits.sign_in_tries_max {
                 self.push(Lane::Control, &dialect.refusal(tag, refusal, with));
             } else {
                 self.mailbox.close(Some(&dialect.turned_away(tag, refusal, with)));
             }
             return;
-        }
+        };
         self.push(Lane::Message, &dialect.refusal(tag, refusal, with));
-        if refusal.code == Code::InvalidToken {
+        // Where another token may be tried, one that is no good takes nothing from a session whose own one is.
+        let stands = || dialect.forgives(tag, refusal) && session.stand(with.now).is_ok();
+        if refusal.code == Code::InvalidToken && !stands() {
             let notice = Notice::Closed(Closing::new(CloseCause::Refused(refusal.clone())));
             self.mailbox.close(Some(&dialect.notice(&notice, with)));
         }

@@ -108,7 +108,9 @@ fn english(refusal: &Refusal) -> Cow<'static, str> {
                 Malformed::TooManyFragments(max) => format!("A message has at most {max} fragments").into(),
                 Malformed::Binary => "Only text is spoken here; send JSON in text frames".into(),
                 Malformed::Framing => "This is no frame that RFC 6455 allows".into(),
-                Malformed::Packet => "This is no packet of Socket.IO, or none that may come now".into(),
+                Malformed::Packet => {
+                    "This is no packet of Engine.IO or Socket.IO, or none that may come now".into()
+                }
                 Malformed::NotConnected => "Connect to a namespace before you send to it".into(),
                 Malformed::Attachments => "There are no attachments here; send JSON alone".into(),
                 Malformed::TooManyAttachments(max) => {
@@ -192,7 +194,9 @@ fn korean(refusal: &Refusal) -> Cow<'static, str> {
                 Malformed::TooManyFragments(max) => format!("메시지 하나는 최대 {max}조각입니다").into(),
                 Malformed::Binary => "텍스트만 받습니다. JSON을 텍스트 프레임으로 보내세요".into(),
                 Malformed::Framing => "RFC 6455가 허용하는 프레임이 아닙니다".into(),
-                Malformed::Packet => "Socket.IO 패킷이 아니거나 지금 올 수 없는 패킷입니다".into(),
+                Malformed::Packet => {
+                    "Engine.IO나 Socket.IO의 패킷이 아니거나 지금 올 수 없는 패킷입니다".into()
+                }
                 Malformed::NotConnected => "네임스페이스에 먼저 연결한 뒤에 보내세요".into(),
                 Malformed::Attachments => "여기서는 첨부를 받지 않습니다. JSON만 보내세요".into(),
                 Malformed::TooManyAttachments(max) => format!("패킷 하나는 첨부가 최대 {max}개입니다").into(),

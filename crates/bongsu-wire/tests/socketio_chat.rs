@@ -234,7 +234,10 @@ fn what_is_told_goes_where_the_client_signed_in_first() {
     let both = |first_was_granted| {
         let mut client = client(Version::V4, None);
         client.signs_in(r#"0/chat,{"token":"t"}"#);
-        client.connection.application_mut().settled(first_was_granted);
+        client
+            .connection
+            .application_mut()
+            .settled(first_was_granted, !first_was_granted);
         client.signs_in(r#"0{"token":"t"}"#);
         client
     };
@@ -243,9 +246,24 @@ fn what_is_told_goes_where_the_client_signed_in_first() {
     let mut client = both(true);
     assert!(client.says("1").is_empty(), "it signed in elsewhere");
     assert!(matches!(client.says("1/chat")[..], [Incoming::SignOut]));
-    client.connection.application_mut().settled(false);
+    client.connection.application_mut().settled(false, false);
     client.signs_in(r#"0{"token":"t"}"#);
     assert_eq!(client.slot(), Slot::SocketioChat);
+}
+
+#[test]
+fn who_signs_in_without_asking_is_told_where_it_asks_to_be_if_that_is_granted() {
+    let asked = |declined| {
+        let mut client = client(Version::V3, Some("t"));
+        client.out.clear();
+        let application = client.connection.application_mut();
+        application.settled(true, false);
+        client.signs_in("0/chat?token=t");
+        client.connection.application_mut().settled(true, declined);
+        client.slot()
+    };
+    assert_eq!(asked(false), Slot::SocketioChatNs);
+    assert_eq!(asked(true), Slot::SocketioChat, "as before");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A check is a pure function from sources to findings, so that its own tests can show it failing.
 
 mod arrows;
+mod conflicts;
 mod contains;
 mod names;
 mod openings;
@@ -68,6 +69,7 @@ pub(crate) fn run() -> Result<Report> {
     findings.extend(openings::check(&rust));
     findings.extend(waits::check(&rust));
     findings.extend(places::check(&sources));
+    findings.extend(conflicts::check(&sources));
     findings.extend(sizes::check(&rust, &ratchet));
     findings.sort();
     let summary = format!("{} files, {}", sources.len(), sizes::summary(&rust));

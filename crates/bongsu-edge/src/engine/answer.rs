@@ -3,7 +3,7 @@
 //! Invariant: a refusal is one of those that clients know by their codes, and says nothing of what is here.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bongsu_wire::socketio::engine::{self, Payload, Version};
@@ -76,6 +76,10 @@ impl IntoResponse for Refused {
         let headers = response.headers_mut();
         if matches!(self, Self::Full | Self::Stopping) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if matches!(self, Self::TooLarge) {
+            // The rest of the body is not read, so nothing can come behind it.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if let Self::Elsewhere(tag) = self
             && let Ok(tag) = HeaderValue::try_from(tag.text())

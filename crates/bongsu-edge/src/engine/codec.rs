@@ -59,7 +59,7 @@ impl Ear {
             // What is left over of a change of the transport.
             Heard::Upgrade | Heard::Noop => Ok(()),
             // Only the other side says these.
-            Heard::Open | Heard::Ping(_) | Heard::Pong(_) => Err(violated(Malformed::Framing)),
+            Heard::Open | Heard::Ping(_) | Heard::Pong(_) => Err(violated(Malformed::Packet)),
         }
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn fatal(violation: engine::Violation, limits: &Limits) -> Fatal {
         }
         .into();
     }
-    violated(Malformed::Framing)
+    violated(Malformed::Packet)
 }
 
 fn violated(what: Malformed) -> Fatal {
@@ -173,8 +173,8 @@ impl Codec for EngineCodec {
         self.decoder.in_frame() || self.ear.partner.in_frame()
     }
 
-    fn settled(&mut self, signed_in: bool) {
-        self.ear.partner.settled(signed_in);
+    fn settled(&mut self, signed_in: bool, declined: bool) {
+        self.ear.partner.settled(signed_in, declined);
     }
 
     fn slot(&self) -> Slot {

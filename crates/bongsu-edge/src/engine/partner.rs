@@ -27,8 +27,8 @@ pub trait Partner: Send {
     /// Whether something was begun and is not complete: the time for it runs.
     fn in_frame(&self) -> bool;
 
-    /// Whether there is a session, now that all that was heard is carried out.
-    fn settled(&mut self, signed_in: bool);
+    /// Whether there is a session, now that all that was heard is carried out, and whether the last sign-in was refused.
+    fn settled(&mut self, signed_in: bool, declined: bool);
 
     /// In which wire format the client is answered.
     fn slot(&self) -> Slot;
@@ -104,8 +104,8 @@ impl Partner for Connection<Chat> {
         Self::in_frame(self)
     }
 
-    fn settled(&mut self, signed_in: bool) {
-        self.application_mut().settled(signed_in);
+    fn settled(&mut self, signed_in: bool, declined: bool) {
+        self.application_mut().settled(signed_in, declined);
     }
 
     fn slot(&self) -> Slot {

@@ -100,7 +100,7 @@ impl Session {
                 .ended_by(if cut { EndedBy::Node } else { EndedBy::Refusal });
         }
         let now = conversation.node().now();
-        ear.partner.settled(session.is_some());
+        ear.partner.settled(session.is_some(), conversation.declined());
         self.pulse.signed_in(session.is_some(), now);
         self.pulse.speaks(ear.partner.slot());
         self.pulse.reads_on(now, ear.partner.in_frame(), completed);

@@ -73,7 +73,9 @@ async fn a_giant_body_is_not_read_and_ends_the_session() {
                 .raw(format!("{chunk}{chunk}1\r\n4\r\n0\r\n\r\n"))
                 .await;
         }
-        session.posts.answer().await.refused(413, 3);
+        let answer = session.posts.answer().await;
+        assert_eq!(answer.header("connection"), Some("close"));
+        answer.refused(413, 3);
         session.gone().await;
         drop(session);
         server.until_empty().await;

@@ -77,10 +77,11 @@ fn stand_all(rooms: &[MyRoom], places: &Places) -> Option<(Vec<RoomStanding>, Ve
     let mut hears = Vec::with_capacity(rooms.len());
     for room in rooms {
         let place = places.get(&room.room);
-        // A room that was not heard was entered since; what came after that is lacked.
+        // A room that was not heard was entered since; what came after that is lacked. So it is with one that was left
+        // and entered again.
         let from = ResumePoint {
             room: RoomRef::Id(room.room),
-            seq: place.map_or(room.joined_seq, |place| place.seq),
+            seq: place.map_or(room.joined_seq, |place| place.seq.max(room.joined_seq)),
             epoch: place.and_then(|place| place.epoch).or(Some(room.epoch)),
         };
         let (standing, hear) = stand(room, &[from]);

@@ -81,7 +81,7 @@ async fn a_revoked_member_token_cuts_the_session_that_it_is_in_force_of() {
     let by = operator();
     let other = TokenHash([8; 32]);
     world.node.add_member_token(&by, user, other, None).await.unwrap();
-    let mut renewed = world.talk(&Forgiving);
+    let mut renewed = world.talk(&Forgiving { loud: false });
     renewed.say(vec![sign_in("member:7")]).await;
     renewed.say(vec![sign_in("member:8")]).await;
     let mut talk = world.talk(&Plain);

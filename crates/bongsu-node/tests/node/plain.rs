@@ -59,8 +59,22 @@ impl Dialect for Plain {
     }
 }
 
-/// As [`Plain`], but who is refused may try again.
-pub(crate) struct Forgiving;
+struct LoudEvents;
+
+impl Encode for LoudEvents {
+    fn slot(&self) -> Slot {
+        Slot::ActionFrame
+    }
+
+    fn encode(&self, event: &Event) -> Bytes {
+        line(&format!("! {}", self::event(&event.body)))
+    }
+}
+
+/// As [`Plain`], but who is refused may try again; and for the loud one of them events are marked.
+pub(crate) struct Forgiving {
+    pub(crate) loud: bool,
+}
 
 impl Dialect for Forgiving {
     fn protocol(&self) -> &'static str {
@@ -68,7 +82,7 @@ impl Dialect for Forgiving {
     }
 
     fn events(&self) -> &dyn Encode {
-        Plain.events()
+        if self.loud { &LoudEvents } else { &PlainEvents }
     }
 
     fn reply(&self, tag: &Tag, reply: &Reply, with: Setting<'_>) -> Option<Bytes> {

@@ -298,7 +298,7 @@ impl Client {
 /// A connection as the node's partner.
 pub(crate) struct Talk {
     pub(crate) conversation: Conversation,
-    dialect: &'static dyn Dialect,
+    pub(crate) dialect: &'static dyn Dialect,
     pipe: Arc<Pipe>,
 }
 

@@ -38,6 +38,8 @@ pub struct Chat {
     /// Whether the style stays whatever comes.
     chosen: bool,
     claim: Claim,
+    /// How the client was told what happens before a sign-in was tried elsewhere, which may be refused.
+    before: Option<Manner>,
 }
 
 /// Whether a sign-in was granted, or is on its way, and with it a namespace chosen.
@@ -58,6 +60,7 @@ impl Chat {
             manner: Manner::FIRST,
             chosen: false,
             claim: Claim::No,
+            before: None,
         }
     }
 
@@ -67,9 +70,19 @@ impl Chat {
         self.manner
     }
 
-    /// Whether there is a session, now that all that was heard is carried out. To be called before the next is heard:
-    /// where the next sign-in is tried is where a client is told what happens only if there is none yet.
-    pub const fn settled(&mut self, signed_in: bool) {
+    /// Whether there is a session, now that all that was heard is carried out, and whether the last sign-in was refused.
+    /// To be called before the next is heard: where the next sign-in is tried is where a client is told what happens only
+    /// if there is none yet.
+    pub const fn settled(&mut self, signed_in: bool, declined: bool) {
+        if let Some(before) = self.before.take()
+            && signed_in
+            && declined
+        {
+            self.manner.namespace = before.namespace;
+            self.manner.offset = before.offset;
+            self.claim = Claim::Automatic;
+            return;
+        }
         self.claim = match (signed_in, self.claim) {
             (false, _) => Claim::No,
             (true, Claim::No | Claim::Asked) => Claim::Asked,
@@ -90,6 +103,7 @@ impl Chat {
             return;
         };
         if self.claim != Claim::Asked {
+            self.before = (self.claim == Claim::Automatic).then_some(self.manner);
             self.claim = if automatic { Claim::Automatic } else { Claim::Asked };
             self.manner.namespace = Namespace::parse(namespace).unwrap_or(Namespace::Main);
             self.manner.offset = connect.recovery != Recover::No;
