@@ -50,6 +50,11 @@ pub(crate) struct Pulse {
 /// Whatever has a pulse.
 pub(crate) trait Lives: Send + Sync {
     fn pulse(&self) -> &Pulse;
+
+    /// What has run out by now, if anything. A ping that is due is told once.
+    fn ran_out(&self, now: Timestamp, limits: &Limits) -> Option<RanOut> {
+        self.pulse().ran_out(now, limits)
+    }
 }
 
 /// Who ended a connection, for the meters.

@@ -84,7 +84,7 @@ impl Sweeper {
         let watched = open.watched.iter().flatten();
         watched
             .filter_map(|it| {
-                let ran_out = it.lives.pulse().ran_out(now, limits)?;
+                let ran_out = it.lives.ran_out(now, limits)?;
                 Some((it.clone(), ran_out))
             })
             .collect()

@@ -101,6 +101,7 @@ fn open(engine: &Arc<Engine>, asked: Asked, peer: &Peer, permit: Permit) -> (Sid
         line,
         mailbox: Arc::clone(&mailbox),
         pulse,
+        polled_ms: ports.clock.now().0.into(),
         posting: false.into(),
         claimed: false.into(),
         carried: Arc::clone(&carried),

@@ -164,6 +164,14 @@ impl EngineLine {
         polled.as_ref().is_some_and(|polled| polled.stage == Stage::Open)
     }
 
+    /// Whether no poll waits where one might.
+    pub(super) fn lacks_a_poll(&self) -> bool {
+        let polled = self.polled.lock();
+        polled
+            .as_ref()
+            .is_some_and(|polled| polled.stage == Stage::Open && polled.waits.is_none())
+    }
+
     /// Whether a WebSocket was probed that may carry the session soon.
     pub(super) fn is_probed(&self) -> bool {
         let polled = self.polled.lock();

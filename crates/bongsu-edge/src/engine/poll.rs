@@ -4,6 +4,7 @@
 //! it was given.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::response::{IntoResponse as _, Response};
@@ -49,6 +50,9 @@ pub(super) async fn poll(engine: &Engine, session: &Session, mut form: Form) -> 
     } else {
         nothing(session, &form).await
     };
+    session
+        .polled_ms
+        .store(engine.websockets.node.now().0, Ordering::Relaxed);
     holds.done();
     answer
 }

@@ -4,9 +4,9 @@
 //! is served changes nothing of what is done.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use bongsu_model::{Fatal, Incoming};
+use bongsu_model::{Fatal, Incoming, Limits, Timestamp};
 use bongsu_node::{Conversation, Mailbox};
 use bongsu_wire::incoming::Rules;
 use bongsu_wire::socketio::engine::{Payloads, Version};
@@ -19,7 +19,7 @@ use super::sessions::Sid;
 use crate::admission::Permit;
 use crate::conn;
 use crate::meters::Meters;
-use crate::pulse::{EndedBy, Lives, Pulse};
+use crate::pulse::{EndedBy, Lives, Pulse, RanOut};
 use crate::tcp::Watch;
 
 /// A session that is polled for.
@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) line: Arc<EngineLine>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) pulse: Pulse,
+    /// When the last poll was answered; the beginning, if none was.
+    pub(super) polled_ms: AtomicI64,
     /// A body is on its way, or is being carried out.
     pub(super) posting: AtomicBool,
     /// A WebSocket wants to carry the session.
@@ -51,6 +53,13 @@ impl Lives for Session {
     fn pulse(&self) -> &Pulse {
         &self.pulse
     }
+
+    fn ran_out(&self, now: Timestamp, limits: &Limits) -> Option<RanOut> {
+        if self.is_away(now, limits) {
+            return Some(RanOut::Idle);
+        }
+        self.pulse.ran_out(now, limits)
+    }
 }
 
 impl Session {
@@ -66,12 +75,22 @@ impl Session {
             return true;
         }
         let node = &engine.websockets.node;
-        if self.pulse.is_idle(node.now(), &node.ports.limits) {
+        let (now, limits) = (node.now(), &node.ports.limits);
+        if self.pulse.is_idle(now, limits) || self.is_away(now, limits) {
             // The sweeper has not looked yet.
             self.abort(EndedBy::Idle);
             return true;
         }
         false
+    }
+
+    /// Whether nobody has come back to poll in the time of a heartbeat: who only posts is heard, but hears nothing.
+    fn is_away(&self, now: Timestamp, limits: &Limits) -> bool {
+        let allowed_ms = limits
+            .engine_ping_interval_ms
+            .saturating_add(limits.engine_ping_timeout_ms);
+        let away_ms = now.ms_since(Timestamp(self.polled_ms.load(Ordering::Relaxed)));
+        away_ms >= allowed_ms && self.line.lacks_a_poll()
     }
 
     /// Carries out what came in; whether the session is over with it.

@@ -84,6 +84,25 @@ async fn version_3_pings_by_itself_and_is_answered() {
 }
 
 #[tokio::test]
+async fn who_posts_and_never_polls_is_not_there() {
+    let server = Server::limited(limits()).await;
+    server.stop_clock();
+    for (version, beat) in [(Version::V4, "3"), (Version::V3, "2")] {
+        let mut polled = server.polled(version).await;
+        for _ in 0..6 {
+            server.pass_ms(10_000);
+            polled.say(&[beat]).await;
+        }
+        server.pass_ms(9_999);
+        polled.say(&[beat]).await;
+        server.pass_ms(1);
+        polled.gone().await;
+        drop(polled);
+        server.until_empty().await;
+    }
+}
+
+#[tokio::test]
 async fn a_heartbeat_goes_on_over_the_change_of_the_transport() {
     let server = Server::limited(limits()).await;
     server.stop_clock();
