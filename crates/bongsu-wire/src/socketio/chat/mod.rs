@@ -38,8 +38,6 @@ pub struct Chat {
     /// Whether the style stays whatever comes.
     chosen: bool,
     claim: Claim,
-    /// How the client was told what happens before a sign-in was tried elsewhere, which may be refused.
-    before: Option<Manner>,
 }
 
 /// Whether a sign-in was granted, or is on its way, and with it a namespace chosen.
@@ -48,6 +46,8 @@ enum Claim {
     No,
     /// One is, in a namespace that the client has not asked for and may not even use.
     Automatic,
+    /// One is so, and another is tried where the client has asked for it, which may be refused.
+    Moving,
     /// One is, where the client has asked for it.
     Asked,
 }
@@ -60,7 +60,6 @@ impl Chat {
             manner: Manner::FIRST,
             chosen: false,
             claim: Claim::No,
-            before: None,
         }
     }
 
@@ -74,18 +73,15 @@ impl Chat {
     /// To be called before the next is heard: where the next sign-in is tried is where a client is told what happens only
     /// if there is none yet.
     pub const fn settled(&mut self, signed_in: bool, declined: bool) {
-        if let Some(before) = self.before.take()
-            && signed_in
-            && declined
-        {
-            self.manner.namespace = before.namespace;
-            self.manner.offset = before.offset;
-            self.claim = Claim::Automatic;
-            return;
-        }
         self.claim = match (signed_in, self.claim) {
             (false, _) => Claim::No,
-            (true, Claim::No | Claim::Asked) => Claim::Asked,
+            (true, Claim::Moving) if declined => {
+                // As it was without asking.
+                self.manner.namespace = Manner::FIRST.namespace;
+                self.manner.offset = Manner::FIRST.offset;
+                Claim::Automatic
+            }
+            (true, Claim::No | Claim::Asked | Claim::Moving) => Claim::Asked,
             (true, Claim::Automatic) => Claim::Automatic,
         };
     }
@@ -103,8 +99,11 @@ impl Chat {
             return;
         };
         if self.claim != Claim::Asked {
-            self.before = (self.claim == Claim::Automatic).then_some(self.manner);
-            self.claim = if automatic { Claim::Automatic } else { Claim::Asked };
+            self.claim = match (automatic, self.claim) {
+                (true, _) => Claim::Automatic,
+                (false, Claim::Automatic | Claim::Moving) => Claim::Moving,
+                (false, Claim::No | Claim::Asked) => Claim::Asked,
+            };
             self.manner.namespace = Namespace::parse(namespace).unwrap_or(Namespace::Main);
             self.manner.offset = connect.recovery != Recover::No;
         }
