@@ -295,8 +295,6 @@ macro_rules! relations {
 relations! { |it|
     [ping_interval_ms, idle_ms] "three pings must fit into the idle time, so that a client may lose two":
         it.ping_interval_ms.saturating_mul(3) <= it.idle_ms;
-    [engine_ping_interval_ms, engine_ping_timeout_ms, idle_ms] "an Engine.IO client that answers pings must not be idle":
-        it.engine_ping_interval_ms.saturating_add(it.engine_ping_timeout_ms) <= it.idle_ms;
     [content_bytes_max, metadata_bytes_max, frame_bytes_max] "the largest message must fit into a frame":
         it.content_bytes_max.saturating_add(it.metadata_bytes_max) < it.frame_bytes_max;
     [application_event_bytes_max, frame_bytes_max] "the largest event of an application must fit into a frame":

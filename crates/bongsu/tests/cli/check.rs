@@ -31,11 +31,10 @@ fn every_mistake_is_told_at_once_with_its_line_and_serve_says_the_same() {
         ":3: server.lokale: ",
         "`server.locale` is near",
         ":6: limits.frame_bytes_max = \"large\": ",
-        ":7: limits.idle_ms = 1000: three pings must fit",
-        ":7: limits.idle_ms = 1000: an Engine.IO client",
+        ":7: limits.idle_ms = 1000: ",
         ":9: no_such_table: ",
         ":14: api_keys[0].key: ",
-        "7 mistakes in ",
+        "6 mistakes in ",
     ] {
         assert!(checked.contains(part), "{part:?}: {checked}");
     }
