@@ -9,6 +9,8 @@ use std::sync::Arc;
 use bongsu_model::Limits;
 use parking_lot::Mutex;
 
+use crate::meters::{Meters, TurnedAway};
+
 /// The connections of this node, counted.
 pub struct Admission {
     connections_max: usize,
@@ -56,6 +58,20 @@ impl Admission {
             admission: Arc::clone(self),
             address,
         })
+    }
+
+    /// As [`Self::admit`]; who is not let in is counted, with the reason.
+    pub(crate) fn admit_counted(self: &Arc<Self>, address: IpAddr, meters: &Meters) -> Option<Permit> {
+        let permit = self.admit(address);
+        if permit.is_none() {
+            let full = self.counts().0 >= self.connections_max;
+            meters.turned_away(if full {
+                TurnedAway::NodeFull
+            } else {
+                TurnedAway::AddressFull
+            });
+        }
+        permit
     }
 
     /// How many connections are open, and how many were refused so far.

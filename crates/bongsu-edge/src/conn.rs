@@ -96,7 +96,7 @@ impl<C: Codec> Conn<C> {
         decode: impl FnOnce(&mut C, &Rules<'_>, &mut Vec<Incoming>) -> Result<(), Fatal>,
     ) -> (Vec<Incoming>, Option<Fatal>) {
         let mut incoming = Vec::new();
-        let rules = rules(&self.conversation);
+        let rules = rules(self.conversation.node());
         let fatal = decode(&mut self.codec, &rules, &mut incoming).err();
         (incoming, fatal)
     }
@@ -177,7 +177,7 @@ impl<C: Codec> Conn<C> {
         if self.conversation.mailbox().is_closed() {
             return None;
         }
-        let rules = rules(&self.conversation);
+        let rules = rules(self.conversation.node());
         let ports = &self.conversation.node().ports;
         let mut incoming = Vec::new();
         let fatal = self.codec.handle_bytes(bytes, &rules, &mut incoming).err();
@@ -231,17 +231,16 @@ impl<C: Codec> Conn<C> {
         self.codec.settled(signed_in, declined);
         self.socket.pulse.speaks(self.codec.slot());
         let now = self.conversation.node().ports.clock.now();
-        let signed_in = self.conversation.session().is_some();
         self.socket.pulse.signed_in(signed_in, now);
         self.socket.pulse.reads_on(now, self.codec.in_frame(), completed);
     }
 }
 
-fn rules(conversation: &Conversation) -> Rules<'_> {
-    let ports = &conversation.node().ports;
+/// What is decoded by on this node.
+pub(crate) fn rules(node: &Node) -> Rules<'_> {
     Rules {
-        limits: &ports.limits,
-        application_domains: &ports.policy.application_domains,
+        limits: &node.ports.limits,
+        application_domains: &node.ports.policy.application_domains,
     }
 }
 

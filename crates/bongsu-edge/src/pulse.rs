@@ -236,12 +236,7 @@ impl Pulse {
                 let pinged = self.pinged_ms.load(Relaxed);
                 pinged != 0 && since_short(pinged, now).is_some_and(|ms| ms >= limits.engine_ping_timeout_ms)
             }
-            Heartbeat::Theirs => {
-                let allowed_ms = limits
-                    .engine_ping_interval_ms
-                    .saturating_add(limits.engine_ping_timeout_ms);
-                since(self.heard_ms.load(Relaxed)) >= allowed_ms
-            }
+            Heartbeat::Theirs => since(self.heard_ms.load(Relaxed)) >= beat_ms(limits),
         }
     }
 
@@ -279,6 +274,13 @@ impl Pulse {
             .compare_exchange(0, short(at).max(1), Relaxed, Relaxed)
             .is_ok()
     }
+}
+
+/// How long a client of Engine.IO may be away: until its next heartbeat, and the time for that.
+pub(crate) const fn beat_ms(limits: &Limits) -> u64 {
+    limits
+        .engine_ping_interval_ms
+        .saturating_add(limits.engine_ping_timeout_ms)
 }
 
 /// A clock that goes round in seven weeks: enough for what is looked at several times a minute.

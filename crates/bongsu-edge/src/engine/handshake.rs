@@ -27,7 +27,7 @@ use super::session::{Carried, Holds, Session, attend};
 use super::sessions::Sid;
 use crate::admission::Permit;
 use crate::dialect;
-use crate::meters::{Protocol, Transport, TurnedAway};
+use crate::meters::{Protocol, Transport};
 use crate::pulse::{Heartbeat, Pulse};
 use crate::tcp::{Opened, Watch, Watched};
 use crate::websocket::{self, Peer};
@@ -42,13 +42,8 @@ const fn heartbeat(version: Version) -> Heartbeat {
 
 /// Opens a session that is polled for.
 pub(super) async fn polling(engine: &Arc<Engine>, asked: Asked, peer: Peer) -> Response {
-    let Some(permit) = engine.admission.admit(peer.address) else {
-        let full = engine.admission.counts().0 >= engine.websockets.node.ports.limits.connections_max;
-        engine.websockets.meters.turned_away(if full {
-            TurnedAway::NodeFull
-        } else {
-            TurnedAway::AddressFull
-        });
+    let meters = &engine.websockets.meters;
+    let Some(permit) = engine.admission.admit_counted(peer.address, meters) else {
         return Refused::Full.into_response();
     };
     let (version, form) = (asked.version, asked.form.clone());

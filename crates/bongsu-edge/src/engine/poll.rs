@@ -14,7 +14,7 @@ use super::answer::{Form, Refused};
 use super::line::{Poll, Waiting};
 use super::service::Engine;
 use super::session::{Holds, Session};
-use crate::pulse::EndedBy;
+use crate::pulse::{EndedBy, beat_ms};
 
 /// A client that has probed a WebSocket is about to change to it: a poll that must not wait waits for so long, so that it
 /// need not come again and again, and may find that the client has changed.
@@ -36,11 +36,8 @@ pub(super) async fn poll(engine: &Engine, session: &Session, mut form: Form) -> 
     };
     let holds = Holds::new(session, None);
     let limits = &engine.websockets.node.ports.limits;
-    let most = limits
-        .engine_ping_interval_ms
-        .saturating_add(limits.engine_ping_timeout_ms);
     // Told or not, it is answered with what there is.
-    let _ = tokio::time::timeout(Duration::from_millis(most), waiting.told()).await;
+    let _ = tokio::time::timeout(Duration::from_millis(beat_ms(limits)), waiting.told()).await;
     let frames = take(session, &waiting);
     let answer = if !frames.is_empty() {
         form.answer(&frames)

@@ -19,7 +19,7 @@ use super::sessions::Sid;
 use crate::admission::Permit;
 use crate::conn;
 use crate::meters::Meters;
-use crate::pulse::{EndedBy, Lives, Pulse, RanOut};
+use crate::pulse::{EndedBy, Lives, Pulse, RanOut, beat_ms};
 use crate::tcp::Watch;
 
 /// A session that is polled for.
@@ -86,11 +86,8 @@ impl Session {
 
     /// Whether nobody has come back to poll in the time of a heartbeat: who only posts is heard, but hears nothing.
     fn is_away(&self, now: Timestamp, limits: &Limits) -> bool {
-        let allowed_ms = limits
-            .engine_ping_interval_ms
-            .saturating_add(limits.engine_ping_timeout_ms);
         let away_ms = now.ms_since(Timestamp(self.polled_ms.load(Ordering::Relaxed)));
-        away_ms >= allowed_ms && self.line.lacks_a_poll()
+        away_ms >= beat_ms(limits) && self.line.lacks_a_poll()
     }
 
     /// Carries out what came in; whether the session is over with it.
@@ -138,10 +135,7 @@ impl Carried {
         decode: impl FnOnce(&mut Self, &Rules<'_>, &mut Vec<Incoming>) -> Result<(), Fatal>,
     ) -> (Vec<Incoming>, Option<Fatal>) {
         let node = Arc::clone(self.conversation.node());
-        let rules = Rules {
-            limits: &node.ports.limits,
-            application_domains: &node.ports.policy.application_domains,
-        };
+        let rules = conn::rules(&node);
         let mut incoming = Vec::new();
         let fatal = decode(self, &rules, &mut incoming).err();
         (incoming, fatal)

@@ -90,15 +90,9 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
 }
 
 fn admit(service: &HttpService, stream: &TcpStream, peer: SocketAddr) -> Option<Permit> {
-    let permit = service.app.admission.admit(peer.ip());
+    let app = &service.app;
+    let permit = app.admission.admit_counted(peer.ip(), &app.meters);
     if permit.is_none() {
-        let limits = service.app.limits();
-        let full = service.app.admission.counts().0 >= limits.connections_max;
-        service.app.meters.turned_away(if full {
-            TurnedAway::NodeFull
-        } else {
-            TurnedAway::AddressFull
-        });
         // A courtesy: who is not let in is not waited for.
         let _ = stream.try_write(FULL);
     }

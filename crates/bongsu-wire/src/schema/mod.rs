@@ -4,6 +4,7 @@
 
 mod json;
 mod protocol;
+mod topics;
 
 pub use json::Spelling;
 pub use protocol::{Direction, Envelope, Message, Protocol, Topic};

@@ -25,31 +25,11 @@ pub const PROTOCOL: Protocol = Protocol {
     names_in: Some("action"),
     envelope,
     topics: &[
-        Topic {
-            name: "session",
-            doc: "Signing in, staying signed in, and the end.",
-            messages: SESSION,
-        },
-        Topic {
-            name: "rooms",
-            doc: "Membership in rooms, and who is in them.",
-            messages: ROOMS,
-        },
-        Topic {
-            name: "messages",
-            doc: "What members write, and how far they have read.",
-            messages: MESSAGES,
-        },
-        Topic {
-            name: "calls",
-            doc: "Video rooms: making, joining and leaving them, and signalling between their participants.",
-            messages: CALLS,
-        },
-        Topic {
-            name: "people",
-            doc: "Presence, and whom one does not want to hear.",
-            messages: PEOPLE,
-        },
+        Topic::session(SESSION),
+        Topic::rooms(ROOMS),
+        Topic::messages(MESSAGES),
+        Topic::calls(CALLS),
+        Topic::people(PEOPLE),
         Topic {
             name: "requests",
             doc: "Several requests at once, and refusals.",

@@ -28,36 +28,12 @@ pub const PROTOCOL: Protocol = Protocol {
     names_in: Some("type"),
     envelope,
     topics: &[
-        Topic {
-            name: "session",
-            doc: "Signing in, staying signed in, and the end.",
-            messages: SESSION,
-        },
-        Topic {
-            name: "rooms",
-            doc: "Membership in rooms, and who is in them.",
-            messages: ROOMS,
-        },
-        Topic {
-            name: "messages",
-            doc: "What members write, and how far they have read.",
-            messages: MESSAGES,
-        },
-        Topic {
-            name: "calls",
-            doc: "Video rooms: making, joining and leaving them, and signalling between their participants.",
-            messages: CALLS,
-        },
-        Topic {
-            name: "people",
-            doc: "Presence, and whom one does not want to hear.",
-            messages: PEOPLE,
-        },
-        Topic {
-            name: "applications",
-            doc: "What applications tell each other; relayed, and kept nowhere.",
-            messages: APPLICATIONS,
-        },
+        Topic::session(SESSION),
+        Topic::rooms(ROOMS),
+        Topic::messages(MESSAGES),
+        Topic::calls(CALLS),
+        Topic::people(PEOPLE),
+        Topic::applications(APPLICATIONS),
         Topic {
             name: "requests",
             doc: "Refusals.",
