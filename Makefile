@@ -14,13 +14,14 @@ SIM_SEEDS ?= 200
 ECHO_PROFILE ?= release
 BENCH ?= fanout rooms echo idle connect
 
-.PHONY: help run test fmt format tidy lint deny doc unit sim e2e asyncapi socketio-parser fuzz-smoke bench peers autobahn
+.PHONY: help run test fmt format tidy lint deny doc unit sim e2e asyncapi proto proto-release socketio-parser fuzz-smoke bench peers autobahn
 
 help:
 	@echo "make run         start a server with demo data (release build)"
-	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e asyncapi socketio-parser autobahn"
+	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e asyncapi proto socketio-parser autobahn"
 	@echo "make format      format the code"
 	@echo "make sim         the simulation alone, SIM_SEEDS=$(SIM_SEEDS)"
+	@echo "make proto       the Protobuf contract: lint, and what would break its users (needs npm)"
 	@echo "make fuzz-smoke  decoders against many random inputs"
 	@echo "make bench       the benchmarks, against the floor of the same run"
 	@echo "make peers       install the servers that bongsu bench --beside measures (needs node and npm)"
@@ -31,7 +32,7 @@ run:
 
 # In this order: what fails fastest and most often comes first.
 # The compression cases take longer and want a release build: `make autobahn` has them.
-test: fmt tidy lint deny doc unit e2e asyncapi socketio-parser
+test: fmt tidy lint deny doc unit e2e asyncapi proto socketio-parser
 	@$(MAKE) --no-print-directory autobahn ECHO_PROFILE=dev AUTOBAHN_CASES="1.* 2.* 3.* 4.* 5.* 6.* 7.* 9.* 10.*"
 	@echo "== test: all of it passed"
 
@@ -87,6 +88,25 @@ asyncapi:
 		(cd $(TARGET)/asyncapi && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null); \
 		node $(TARGET)/asyncapi/check.mjs "$(CURDIR)"; \
 	else echo "== SKIPPED asyncapi: node and npm are not installed; nobody has read the descriptions"; fi
+
+# The Protobuf contract: its style, and that nothing in it breaks whoever was built with the released one.
+# `npm install`, as the lock file leaves out builds for machines on which nobody checks the contract.
+proto:
+	@echo "== proto"
+	@if command -v npm >/dev/null; then \
+		mkdir -p $(TARGET)/proto; \
+		cp tests/proto/package.json tests/proto/package-lock.json $(TARGET)/proto/; \
+		(cd $(TARGET)/proto && npm install --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null); \
+		buf=$(TARGET)/proto/node_modules/.bin/buf; \
+		$$buf lint proto; \
+		$$buf format --diff --exit-code proto; \
+		$$buf breaking proto --against proto/released.json; \
+		echo "== proto: the contract breaks nobody"; \
+	else echo "== SKIPPED proto: npm is not installed; nobody has linted the contract"; fi
+
+# Before a release: from then on, what stands in the contract stays.
+proto-release: proto
+	$(TARGET)/proto/node_modules/.bin/buf build proto --exclude-source-info -o proto/released.json
 
 # What clients of Socket.IO 1 to 4 say and read, by their own parsers.
 socketio-parser:
