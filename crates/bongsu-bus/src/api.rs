@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bongsu_model::device::DeviceSaid;
 use bongsu_model::records::RoomHead;
 use bongsu_model::{Jti, Outbound, Seq, SessionId, TokenHash, UserId};
 
@@ -19,6 +20,8 @@ pub enum Heard {
     Members(RoomHead, Arc<[(UserId, Seq)]>),
     /// Live sessions are to be ended.
     Cut(Cut),
+    /// Something about a device, its commands or its state.
+    Device(Arc<DeviceSaid>),
 }
 
 /// Which live sessions are to be ended, and so why.

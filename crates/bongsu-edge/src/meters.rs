@@ -251,6 +251,14 @@ impl Meters {
             | Code::UserBlocked
             | Code::RoomFull
             | Code::VideoRoomFull
+            | Code::DeviceOffline
+            | Code::DeviceUnknownState
+            | Code::DeviceLeased
+            | Code::DeviceNotFound
+            | Code::CommandNotFound
+            | Code::CommandTimeout
+            | Code::CommandExpired
+            | Code::CommandRefused
             | Code::Overloaded
             | Code::ShuttingDown
             | Code::InternalError => return,
@@ -315,6 +323,8 @@ const fn cause_word(cause: Option<&CloseCause>) -> &'static str {
         Some(CloseCause::TokenRevoked) => "token_revoked",
         Some(CloseCause::Banned) => "banned",
         Some(CloseCause::Disconnected) => "disconnected",
+        Some(CloseCause::Replaced) => "replaced",
+        Some(CloseCause::CertificateRevoked) => "certificate_revoked",
         Some(CloseCause::ShuttingDown) => "shutting_down",
     }
 }

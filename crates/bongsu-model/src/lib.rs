@@ -3,6 +3,7 @@
 //! Owns the vocabulary and nothing else. Invariant: no I/O, no async, no serialisation framework;
 //! a value that exists here is well formed, because its constructor checked it.
 
+pub mod device;
 pub mod event;
 pub mod history;
 pub mod ids;
@@ -22,6 +23,7 @@ pub mod request;
 pub mod role;
 pub mod time;
 
+pub use device::{CommandId, ConnectionEpoch, DeviceId, Object, Value};
 pub use event::{ApplicationEvent, Audience, Event, EventBody};
 pub use history::{HistoryPage, PageFrom, ResumePoint};
 pub use ids::{

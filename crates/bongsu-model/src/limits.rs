@@ -202,6 +202,68 @@ limits! {
     head_exchange_ms: u64 = 1_000;
     /// Members served of one room before another has its turn.
     fanout_slice: usize = 64;
+    /// From its acceptance a command may be sent for this long, if neither the caller nor the catalogue says otherwise …
+    command_ttl_ms: u64 = 5_000;
+    /// … and this is the most that they may say: a command that waits for its device until tomorrow is an accident.
+    command_ttl_max_ms: u64 = 24 * 60 * 60 * 1_000;
+    /// How long a device may take once it has a command, if the catalogue does not say otherwise.
+    command_execution_ms: u64 = 300_000;
+    /// A command that its device has not acknowledged is sent again after this; then after twice as long, and so on.
+    command_retry_ms: u64 = 3_000;
+    /// The same command again within this time joins the first, if the catalogue does not say otherwise.
+    command_debounce_ms: u64 = 500;
+    /// How long a caller waits that does not say how long, beyond the command's deadline …
+    command_wait_ms: u64 = 1_000;
+    /// … and how long it may wait at most; less than a request may take.
+    command_wait_max_ms: u64 = 25_000;
+    /// A command that nobody owns is ended this long after its time is over.
+    command_sweep_ms: u64 = 2_000;
+    /// A node that is said to hold a device has this long to take a command on; then nobody knows where the device is.
+    command_offer_ms: u64 = 2_000;
+    /// Open commands of one device.
+    commands_open_max: usize = 64;
+    /// A command's arguments, and what is written into the desired state with it.
+    command_args_bytes_max: usize = 32 * 1024;
+    /// Notes in one command's history: a device that is heard of again and again adds no more.
+    command_notes_max: usize = 64;
+    /// Commands of one caller for one device in a second, where the catalogue says nothing …
+    commands_per_s: u32 = 20;
+    /// … and at once.
+    commands_burst: u32 = 40;
+    /// How long commands that have ended are kept, in seconds; 0 keeps them for ever.
+    commands_kept_s: u64 = 30 * 24 * 60 * 60;
+    /// How often a device says that it is there …
+    device_heartbeat_ms: u64 = 15_000;
+    /// … and how many times it may fail to, before its session is closed by force.
+    device_heartbeats_missed: u64 = 3;
+    /// How long a session that was taken over may take to go; then it is cut.
+    device_takeover_ms: u64 = 2_000;
+    /// Frames of one device in a second …
+    device_frames_per_s: u32 = 100;
+    /// … and at once.
+    device_frames_burst: u32 = 200;
+    /// Commands that a device may say it is carrying out.
+    device_running_max: usize = 64;
+    /// Things a device may say it can do.
+    device_capabilities_max: usize = 64;
+    /// What may wait for one device beside commands: answers, deltas.
+    device_outbox_bytes_max: usize = 256 * 1024;
+    /// What the kernel holds of a device's connection that is not sent yet: small, so that nothing grows old there.
+    device_unsent_bytes: usize = 16 * 1024;
+    /// A device's desired and reported state, each, as JSON.
+    state_bytes_max: usize = 64 * 1024;
+    /// Keys of telemetry that are kept of one device.
+    telemetry_keys_max: usize = 256;
+    /// The latest telemetry of one device, as JSON.
+    telemetry_bytes_max: usize = 64 * 1024;
+    /// Those who watch commands, states and telemetry on one node.
+    watchers_max: usize = 4_096;
+    /// A control lease lasts this long, if its taker does not say …
+    lease_ms: u64 = 30_000;
+    /// … and this long at most.
+    lease_max_ms: u64 = 60 * 60 * 1_000;
+    /// How long an enrolment token lets a device in, in seconds; 0 for as long as the device is known.
+    enrolment_s: u64 = 0;
     /// Time for calls and requests in flight when the server stops.
     drain_ms: u64 = 10_000;
 }
@@ -237,13 +299,18 @@ impl Broken {
 }
 
 /// Limits that may be 0: for some it means none, for others at once.
-const MAY_BE_ZERO: [&str; 18] = [
+const MAY_BE_ZERO: [&str; 23] = [
     "attachments_max",
     "blocks_per_user_max",
     "call_grace_ms",
     "calls_per_room_max",
+    "command_debounce_ms",
+    "command_sweep_ms",
+    "command_wait_ms",
+    "commands_kept_s",
     "compress_over_bytes",
     "drain_ms",
+    "enrolment_s",
     "flood_repeats_max",
     "flood_window_ms",
     "gap_wait_ms",
@@ -313,6 +380,20 @@ relations! { |it|
         it.gap_wait_ms < it.head_exchange_ms;
     [store_batch_max, store_queue_max] "as many writes must be able to wait as go into one commit":
         it.store_batch_max <= it.store_queue_max;
+    [command_ttl_ms, command_ttl_max_ms] "a command's usual time must be allowed":
+        it.command_ttl_ms <= it.command_ttl_max_ms;
+    [command_wait_max_ms, http_request_ms] "who waits for a command must be answered before its request times out":
+        it.command_wait_max_ms < it.http_request_ms;
+    [command_args_bytes_max, frame_bytes_max] "the largest command must fit into a frame":
+        it.command_args_bytes_max.saturating_mul(2) <= it.frame_bytes_max;
+    [command_args_bytes_max, state_bytes_max] "the largest command's wish must fit into a state":
+        it.command_args_bytes_max <= it.state_bytes_max;
+    [state_bytes_max, device_outbox_bytes_max] "the largest state must fit into what may wait for a device":
+        it.state_bytes_max.saturating_mul(2) <= it.device_outbox_bytes_max;
+    [device_heartbeat_ms, device_heartbeats_missed, idle_ms] "a device must be given up no later than any idle connection":
+        it.device_heartbeat_ms.saturating_mul(it.device_heartbeats_missed) <= it.idle_ms;
+    [lease_ms, lease_max_ms] "a lease's usual time must be allowed":
+        it.lease_ms <= it.lease_max_ms;
     [flood_repeats_max] "no more than 64 repeats are counted":
         it.flood_repeats_max <= 64;
 }

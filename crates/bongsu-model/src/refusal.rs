@@ -3,6 +3,9 @@
 //! Texts for people are made from these values by the codecs, in the session's locale.
 
 use std::fmt;
+use std::sync::Arc;
+
+use crate::device::CommandId;
 
 /// The registry of codes; one spelling per protocol, see the specification of the model.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
@@ -33,6 +36,22 @@ pub enum Code {
     RoomFull,
     /// The video room has its full number of participants.
     VideoRoomFull,
+    /// The device is connected nowhere.
+    DeviceOffline,
+    /// Whether the device is connected cannot be found out now: not the same as offline.
+    DeviceUnknownState,
+    /// Another operator holds the control lease of the device.
+    DeviceLeased,
+    /// No such device.
+    DeviceNotFound,
+    /// No such command.
+    CommandNotFound,
+    /// The device did not say in time how the command ended: it may have been carried out.
+    CommandTimeout,
+    /// The command's deadline came before it was sent; it was not carried out.
+    CommandExpired,
+    /// The command catalogue does not allow it.
+    CommandRefused,
     /// Too many in too short a time.
     RateLimited,
     /// The server cannot take this now.
@@ -45,7 +64,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 25] = [
         Self::InvalidToken,
         Self::NotAuthenticated,
         Self::InvalidAction,
@@ -59,6 +78,14 @@ impl Code {
         Self::UserBlocked,
         Self::RoomFull,
         Self::VideoRoomFull,
+        Self::DeviceOffline,
+        Self::DeviceUnknownState,
+        Self::DeviceLeased,
+        Self::DeviceNotFound,
+        Self::CommandNotFound,
+        Self::CommandTimeout,
+        Self::CommandExpired,
+        Self::CommandRefused,
         Self::RateLimited,
         Self::Overloaded,
         Self::ShuttingDown,
@@ -82,6 +109,14 @@ impl Code {
             Self::UserBlocked => "user_blocked",
             Self::RoomFull => "room_full",
             Self::VideoRoomFull => "video_room_full",
+            Self::DeviceOffline => "device_offline",
+            Self::DeviceUnknownState => "device_unknown_state",
+            Self::DeviceLeased => "device_leased",
+            Self::DeviceNotFound => "device_not_found",
+            Self::CommandNotFound => "command_not_found",
+            Self::CommandTimeout => "command_timeout",
+            Self::CommandExpired => "command_expired",
+            Self::CommandRefused => "command_refused",
             Self::RateLimited => "rate_limited",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",
@@ -106,6 +141,14 @@ impl Code {
             Self::UserBlocked => "USER_BLOCKED",
             Self::RoomFull => "ROOM_FULL",
             Self::VideoRoomFull => "VIDEO_ROOM_FULL",
+            Self::DeviceOffline => "DEVICE_OFFLINE",
+            Self::DeviceUnknownState => "DEVICE_UNKNOWN_STATE",
+            Self::DeviceLeased => "DEVICE_LEASED",
+            Self::DeviceNotFound => "DEVICE_NOT_FOUND",
+            Self::CommandNotFound => "COMMAND_NOT_FOUND",
+            Self::CommandTimeout => "COMMAND_TIMEOUT",
+            Self::CommandExpired => "COMMAND_EXPIRED",
+            Self::CommandRefused => "COMMAND_REFUSED",
             Self::RateLimited => "RATE_LIMITED",
             Self::Overloaded => "OVERLOADED",
             Self::ShuttingDown => "SHUTTING_DOWN",
@@ -145,6 +188,17 @@ pub enum Why {
     Reason(&'static str),
     /// Quote this to the operator.
     Incident(Incident),
+    /// What became of this command; its caller may ask for it.
+    Command(CommandId),
+    /// The operator who has it.
+    Holder(Arc<str>),
+    /// An argument of a command is missing or wrong, by the catalogue's schema.
+    Argument {
+        /// Where: a JSON pointer into the arguments; empty for all of them.
+        pointer: Arc<str>,
+        /// What is wrong there, in English.
+        says: Arc<str>,
+    },
 }
 
 /// What would be right for a field.
@@ -217,6 +271,12 @@ pub enum Malformed {
     Attachments,
     /// A packet with more attachments than the limit.
     TooManyAttachments(u64),
+    /// Not the Protobuf message that is spoken here.
+    NotProtobuf,
+    /// A text message where Protobuf is spoken.
+    Text,
+    /// Another frame than the hello that a device's session begins with, or a second hello.
+    Hello,
 }
 
 /// The number of an incident: random, in the log beside what happened; 16 hex digits as text.
@@ -358,6 +418,10 @@ pub enum CloseCause {
     Banned,
     /// An operator closed the session.
     Disconnected,
+    /// A newer session of the same device took its place.
+    Replaced,
+    /// The client certificate was revoked.
+    CertificateRevoked,
     /// The server stops.
     ShuttingDown,
 }
@@ -368,9 +432,11 @@ impl Closing {
     pub fn new(cause: CloseCause) -> Self {
         let reconnect = match &cause {
             CloseCause::Refused(refusal) => match refusal.code {
-                Code::RateLimited | Code::Overloaded | Code::ShuttingDown | Code::InternalError => {
-                    Reconnect::Later
-                }
+                Code::RateLimited
+                | Code::Overloaded
+                | Code::ShuttingDown
+                | Code::InternalError
+                | Code::DeviceUnknownState => Reconnect::Later,
                 Code::InvalidToken
                 | Code::NotAuthenticated
                 | Code::InvalidAction
@@ -383,14 +449,26 @@ impl Closing {
                 | Code::PermissionDenied
                 | Code::UserBlocked
                 | Code::RoomFull
-                | Code::VideoRoomFull => Reconnect::Never,
+                | Code::VideoRoomFull
+                | Code::DeviceOffline
+                | Code::DeviceLeased
+                | Code::DeviceNotFound
+                | Code::CommandNotFound
+                | Code::CommandTimeout
+                | Code::CommandExpired
+                | Code::CommandRefused => Reconnect::Never,
             },
             CloseCause::Idle | CloseCause::Slow | CloseCause::Disconnected => Reconnect::Now,
             CloseCause::SignInTimeout
             | CloseCause::FrameTimeout
             | CloseCause::Flooding
             | CloseCause::ShuttingDown => Reconnect::Later,
-            CloseCause::TokenExpired | CloseCause::TokenRevoked | CloseCause::Banned => Reconnect::Never,
+            // Two sessions of one device that each come back at once would cut each other off for ever.
+            CloseCause::TokenExpired
+            | CloseCause::TokenRevoked
+            | CloseCause::Banned
+            | CloseCause::Replaced
+            | CloseCause::CertificateRevoked => Reconnect::Never,
         };
         Self { cause, reconnect }
     }
@@ -403,8 +481,10 @@ impl Closing {
             CloseCause::Idle | CloseCause::Slow | CloseCause::FrameTimeout => Code::Overloaded,
             CloseCause::Flooding => Code::RateLimited,
             CloseCause::SignInTimeout => Code::NotAuthenticated,
-            CloseCause::TokenExpired | CloseCause::TokenRevoked => Code::InvalidToken,
-            CloseCause::Banned | CloseCause::Disconnected => Code::PermissionDenied,
+            CloseCause::TokenExpired | CloseCause::TokenRevoked | CloseCause::CertificateRevoked => {
+                Code::InvalidToken
+            }
+            CloseCause::Banned | CloseCause::Disconnected | CloseCause::Replaced => Code::PermissionDenied,
             CloseCause::ShuttingDown => Code::ShuttingDown,
         }
     }

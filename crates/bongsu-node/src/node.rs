@@ -324,6 +324,8 @@ impl Ear for Node {
                 }
             }
             Heard::Cut(cut) => usecases::cut::cut(self, &cut),
+            // No device has a session on this node yet.
+            Heard::Device(_) => {}
         }
     }
 }

@@ -58,7 +58,7 @@ pub fn close_code(cause: &CloseCause) -> u16 {
             Code::PermissionDenied | Code::UserBlocked => 4403,
             Code::MessageTooLarge => 4413,
             Code::RateLimited => 4429,
-            Code::Overloaded | Code::ShuttingDown => 4503,
+            Code::Overloaded | Code::ShuttingDown | Code::DeviceUnknownState => 4503,
             Code::InternalError => 1011,
             Code::InvalidAction
             | Code::InvalidData
@@ -67,10 +67,21 @@ pub fn close_code(cause: &CloseCause) -> u16 {
             | Code::VideoRoomNotFound
             | Code::UserNotFound
             | Code::RoomFull
-            | Code::VideoRoomFull => 4400,
+            | Code::VideoRoomFull
+            | Code::DeviceOffline
+            | Code::DeviceLeased
+            | Code::DeviceNotFound
+            | Code::CommandNotFound
+            | Code::CommandTimeout
+            | Code::CommandExpired
+            | Code::CommandRefused => 4400,
         },
         CloseCause::FrameTimeout => 4400,
-        CloseCause::SignInTimeout | CloseCause::TokenExpired | CloseCause::TokenRevoked => 4401,
+        CloseCause::SignInTimeout
+        | CloseCause::TokenExpired
+        | CloseCause::TokenRevoked
+        | CloseCause::CertificateRevoked => 4401,
+        CloseCause::Replaced => 4409,
         CloseCause::Banned | CloseCause::Disconnected => 4403,
         CloseCause::Idle | CloseCause::Slow => 4408,
         CloseCause::Flooding => 4429,
@@ -116,6 +127,9 @@ fn english(refusal: &Refusal) -> Cow<'static, str> {
                 Malformed::TooManyAttachments(max) => {
                     format!("A packet has at most {max} attachments").into()
                 }
+                Malformed::NotProtobuf => "This is no message of the Protobuf contract".into(),
+                Malformed::Text => "Protobuf is spoken here; send it in binary frames".into(),
+                Malformed::Hello => "A session begins with one hello, and has no other".into(),
             };
             // Where it is wrong from the first byte on, or as a whole, there is no place to name.
             Cow::Owned(match offset {
@@ -127,6 +141,12 @@ fn english(refusal: &Refusal) -> Cow<'static, str> {
         Why::Incident(incident) => Cow::Owned(format!(
             "Something broke on our side. Try again, and quote incident {incident} to the operator."
         )),
+        Why::Command(command) => Cow::Owned(format!("{} Its id is {command}.", code_english(refusal.code))),
+        Why::Holder(holder) => Cow::Owned(format!("{} It is `{holder}`.", code_english(refusal.code))),
+        Why::Argument { pointer, says } if pointer.is_empty() => {
+            Cow::Owned(format!("The arguments are wrong: {says}."))
+        }
+        Why::Argument { pointer, says } => Cow::Owned(format!("The argument `{pointer}` is wrong: {says}.")),
     }
 }
 
@@ -145,6 +165,16 @@ const fn code_english(code: Code) -> &'static str {
         Code::UserBlocked => "This user does not receive anything from you.",
         Code::RoomFull => "The room is full.",
         Code::VideoRoomFull => "The video room is full.",
+        Code::DeviceOffline => "The device is not connected.",
+        Code::DeviceUnknownState => "Whether the device is connected cannot be found out at the moment.",
+        Code::DeviceLeased => "Another operator has control of the device.",
+        Code::DeviceNotFound => "There is no such device.",
+        Code::CommandNotFound => "There is no such command.",
+        Code::CommandTimeout => {
+            "The device did not answer in time. The command may have been carried out: look it up before you repeat it."
+        }
+        Code::CommandExpired => "The command was not sent before its deadline and was not carried out.",
+        Code::CommandRefused => "The command catalogue does not allow this command.",
         Code::RateLimited => "Too many requests in too short a time.",
         Code::Overloaded => "The server is busy at the moment.",
         Code::ShuttingDown => "The server is stopping. Reconnect and resume.",
@@ -200,6 +230,9 @@ fn korean(refusal: &Refusal) -> Cow<'static, str> {
                 Malformed::NotConnected => "네임스페이스에 먼저 연결한 뒤에 보내세요".into(),
                 Malformed::Attachments => "여기서는 첨부를 받지 않습니다. JSON만 보내세요".into(),
                 Malformed::TooManyAttachments(max) => format!("패킷 하나는 첨부가 최대 {max}개입니다").into(),
+                Malformed::NotProtobuf => "Protobuf 계약에 없는 메시지입니다".into(),
+                Malformed::Text => "Protobuf만 받습니다. 바이너리 프레임으로 보내세요".into(),
+                Malformed::Hello => "세션은 hello 하나로 시작하며 다시 보낼 수 없습니다".into(),
             };
             Cow::Owned(match offset {
                 0 => format!("{what}."),
@@ -212,6 +245,12 @@ fn korean(refusal: &Refusal) -> Cow<'static, str> {
         Why::Incident(incident) => Cow::Owned(format!(
             "서버 내부에 문제가 생겼습니다. 다시 시도하고, 운영자에게 사고 번호 {incident}번을 알려 주세요."
         )),
+        Why::Command(command) => Cow::Owned(format!("{} 명령 ID: {command}.", code_korean(refusal.code))),
+        Why::Holder(holder) => Cow::Owned(format!("{} 제어권자: {holder}.", code_korean(refusal.code))),
+        Why::Argument { pointer, says } if pointer.is_empty() => {
+            Cow::Owned(format!("인자가 올바르지 않습니다: {says}."))
+        }
+        Why::Argument { pointer, says } => Cow::Owned(format!("인자 `{pointer}`: {says}.")),
     }
 }
 
@@ -230,6 +269,16 @@ const fn code_korean(code: Code) -> &'static str {
         Code::UserBlocked => "이 사용자는 회원님이 보내는 것을 받지 않습니다.",
         Code::RoomFull => "채팅방 인원이 가득 찼습니다.",
         Code::VideoRoomFull => "영상회의 인원이 가득 찼습니다.",
+        Code::DeviceOffline => "장치가 연결되어 있지 않습니다.",
+        Code::DeviceUnknownState => "장치가 연결되어 있는지 지금은 알 수 없습니다.",
+        Code::DeviceLeased => "다른 운영자가 장치를 제어하고 있습니다.",
+        Code::DeviceNotFound => "그런 장치가 없습니다.",
+        Code::CommandNotFound => "그런 명령이 없습니다.",
+        Code::CommandTimeout => {
+            "장치가 제때 응답하지 않았습니다. 명령이 수행되었을 수도 있으니 다시 보내기 전에 조회하세요."
+        }
+        Code::CommandExpired => "기한 안에 명령을 보내지 못했으며 수행되지 않았습니다.",
+        Code::CommandRefused => "명령 카탈로그가 허용하지 않는 명령입니다.",
         Code::RateLimited => "짧은 시간에 요청이 너무 많습니다.",
         Code::Overloaded => "지금은 서버가 바쁩니다.",
         Code::ShuttingDown => "서버가 종료되는 중입니다. 다시 연결하여 이어 받으세요.",
@@ -278,6 +327,8 @@ const fn closing_english(cause: &CloseCause) -> &'static str {
         CloseCause::TokenRevoked => "The token was revoked. Sign in with a new one.",
         CloseCause::Banned => "An operator has banned this account.",
         CloseCause::Disconnected => "An operator closed this session. You may reconnect.",
+        CloseCause::Replaced => "A newer session of the same device took this one's place.",
+        CloseCause::CertificateRevoked => "The client certificate was revoked.",
         CloseCause::ShuttingDown => "The server stops. Reconnect later and resume.",
     }
 }
@@ -296,6 +347,8 @@ const fn closing_korean(cause: &CloseCause) -> &'static str {
         CloseCause::TokenRevoked => "토큰이 폐기되었습니다. 새 토큰으로 연결하세요.",
         CloseCause::Banned => "운영자가 이 계정의 이용을 막았습니다.",
         CloseCause::Disconnected => "운영자가 이 세션을 닫았습니다. 다시 연결해도 됩니다.",
+        CloseCause::Replaced => "같은 장치의 새 세션이 이 세션을 대신합니다.",
+        CloseCause::CertificateRevoked => "클라이언트 인증서가 폐기되었습니다.",
         CloseCause::ShuttingDown => "서버가 종료됩니다. 나중에 다시 연결하여 이어 받으세요.",
     }
 }
@@ -303,7 +356,7 @@ const fn closing_korean(cause: &CloseCause) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bongsu_model::{Closing, Incident};
+    use bongsu_model::{Closing, CommandId, Incident};
 
     fn hangul(text: &str) -> bool {
         text.chars().any(|c| ('가'..='힣').contains(&c))
@@ -348,6 +401,9 @@ mod tests {
             Malformed::NotConnected,
             Malformed::Attachments,
             Malformed::TooManyAttachments(8),
+            Malformed::NotProtobuf,
+            Malformed::Text,
+            Malformed::Hello,
         ];
         let mut refusals: Vec<Refusal> = Code::ALL.into_iter().map(Refusal::new).collect();
         refusals.extend(wants.map(|want| Refusal::field("chatroom_id", want)));
@@ -359,6 +415,18 @@ mod tests {
         refusals.push(Refusal::too_large("content", 4_096));
         refusals.push(Refusal::because(Code::MessageRejected, "flood"));
         refusals.push(Refusal::incident(Incident(0xdead_beef)));
+        let because = |code, why| Refusal {
+            why,
+            ..Refusal::new(code)
+        };
+        let argument = |pointer: &str| Why::Argument {
+            pointer: pointer.into(),
+            says: "it must be one of: open, closed".into(),
+        };
+        refusals.push(because(Code::CommandTimeout, Why::Command(CommandId(0xab))));
+        refusals.push(because(Code::DeviceLeased, Why::Holder("operator-7".into())));
+        refusals.push(because(Code::InvalidData, argument("/position")));
+        refusals.push(because(Code::InvalidData, argument("")));
         refusals
     }
 
@@ -394,6 +462,11 @@ mod tests {
                         );
                     }
                     Why::Incident(incident) => assert!(text.contains(&incident.to_string()), "{text}"),
+                    Why::Command(command) => assert!(text.contains(&command.to_string()), "{text}"),
+                    Why::Holder(holder) => assert!(text.contains(&*holder), "{text}"),
+                    Why::Argument { pointer, says } => {
+                        assert!(text.contains(&*pointer) && text.contains(&*says), "{text}");
+                    }
                 }
             }
             for (ms, seconds) in [(1, "1"), (1_000, "1"), (1_001, "2")] {
@@ -439,6 +512,8 @@ mod tests {
                 CloseCause::TokenRevoked,
                 CloseCause::Banned,
                 CloseCause::Disconnected,
+                CloseCause::Replaced,
+                CloseCause::CertificateRevoked,
                 CloseCause::ShuttingDown,
             ]
             .map(Closing::new)

@@ -78,6 +78,18 @@ pub(super) struct ProblemDocument {
     /// When trying again makes sense, in milliseconds; `Retry-After` has it in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// The command that it is about, which may be asked for under `/api/v1/commands/{id}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    command_id: Option<String>,
+    /// The operator who holds the device's control lease.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    holder: Option<String>,
+    /// Where in the arguments of a command it is wrong, as a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    argument: Option<String>,
     /// The number under which the log has what broke.
     #[serde(skip_serializing_if = "Option::is_none")]
     incident: Option<String>,
@@ -130,8 +142,11 @@ impl Problem {
             Why::Field { name, .. } => (None, Some(*name), None),
             Why::TooLarge { what, .. } => (None, Some(*what), None),
             Why::Incident(incident) => (None, None, Some(incident.to_string())),
-            Why::Code | Why::Malformed { .. } => (None, None, None),
+            Why::Code | Why::Malformed { .. } | Why::Command(_) | Why::Holder(_) | Why::Argument { .. } => {
+                (None, None, None)
+            }
         };
+        let (command_id, holder, argument) = about(&refusal.why);
         let code = refusal.code.name();
         let document = ProblemDocument {
             kind: format!("urn:bongsu:problem:{code}"),
@@ -146,6 +161,9 @@ impl Problem {
             },
             field,
             retry_after_ms: refusal.retry_after_ms,
+            command_id,
+            holder,
+            argument,
             incident,
             request_id: request_id.to_owned(),
         };
@@ -176,7 +194,10 @@ impl Problem {
                 | Why::Malformed { .. }
                 | Why::TooLarge { .. }
                 | Why::Reason(_)
-                | Why::Incident(_) => Cow::Owned(refusal_text(&self.refusal, locale)),
+                | Why::Incident(_)
+                | Why::Command(_)
+                | Why::Holder(_)
+                | Why::Argument { .. } => Cow::Owned(refusal_text(&self.refusal, locale)),
             },
             Says::Host => own(
                 "The request must have one Host header.",
@@ -230,6 +251,21 @@ impl Problem {
     }
 }
 
+/// What a refusal is about, where that is a command, its holder or one of its arguments.
+fn about(why: &Why) -> (Option<String>, Option<String>, Option<String>) {
+    match why {
+        Why::Command(command) => (Some(command.to_string()), None, None),
+        Why::Holder(holder) => (None, Some(holder.to_string()), None),
+        Why::Argument { pointer, .. } => (None, None, Some(pointer.to_string())),
+        Why::Code
+        | Why::Field { .. }
+        | Why::Malformed { .. }
+        | Why::TooLarge { .. }
+        | Why::Reason(_)
+        | Why::Incident(_) => (None, None, None),
+    }
+}
+
 /// Why a request is not upgraded to WebSocket, in English and in Korean.
 const fn not_upgraded(why: NotUpgraded) -> (&'static str, &'static str) {
     match why {
@@ -274,16 +310,23 @@ fn status(refusal: &Refusal) -> StatusCode {
         }
         Code::InvalidData => match refusal.why {
             Why::Malformed { .. } => StatusCode::BAD_REQUEST,
-            Why::Code | Why::Field { .. } | Why::TooLarge { .. } | Why::Reason(_) | Why::Incident(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Why::Code
+            | Why::Field { .. }
+            | Why::TooLarge { .. }
+            | Why::Reason(_)
+            | Why::Incident(_)
+            | Why::Command(_)
+            | Why::Holder(_)
+            | Why::Argument { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         },
         Code::MessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::MessageRejected => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::PermissionDenied | Code::UserBlocked => StatusCode::FORBIDDEN,
-        Code::RoomFull | Code::VideoRoomFull => StatusCode::CONFLICT,
+        Code::PermissionDenied | Code::UserBlocked | Code::CommandRefused => StatusCode::FORBIDDEN,
+        Code::RoomFull | Code::VideoRoomFull | Code::DeviceLeased => StatusCode::CONFLICT,
+        Code::DeviceOffline | Code::DeviceNotFound | Code::CommandNotFound => StatusCode::NOT_FOUND,
+        Code::CommandTimeout | Code::CommandExpired => StatusCode::GATEWAY_TIMEOUT,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Code::Overloaded | Code::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Overloaded | Code::ShuttingDown | Code::DeviceUnknownState => StatusCode::SERVICE_UNAVAILABLE,
         Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

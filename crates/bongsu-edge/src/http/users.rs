@@ -165,7 +165,10 @@ pub(super) fn not_made(refusal: Refusal) -> Problem {
         | Why::Malformed { .. }
         | Why::TooLarge { .. }
         | Why::Reason(_)
-        | Why::Incident(_) => refusal.into(),
+        | Why::Incident(_)
+        | Why::Command(_)
+        | Why::Holder(_)
+        | Why::Argument { .. } => refusal.into(),
     }
 }
 

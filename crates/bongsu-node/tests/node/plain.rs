@@ -214,7 +214,12 @@ pub(crate) fn refusal(refusal: &Refusal) -> String {
         Why::Code => {}
         Why::Field { name, want } => text += &format!(" {name} {want:?}"),
         Why::Reason(reason) => text += &format!(" {reason}"),
-        Why::Malformed { .. } | Why::TooLarge { .. } | Why::Incident(_) => {
+        Why::Malformed { .. }
+        | Why::TooLarge { .. }
+        | Why::Incident(_)
+        | Why::Command(_)
+        | Why::Holder(_)
+        | Why::Argument { .. } => {
             text += &format!(" {:?}", refusal.why);
         }
     }

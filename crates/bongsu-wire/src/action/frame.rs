@@ -63,7 +63,10 @@ impl From<FrameFault> for Refusal {
             | Malformed::Packet
             | Malformed::NotConnected
             | Malformed::Attachments
-            | Malformed::TooManyAttachments(_) => Code::InvalidData,
+            | Malformed::TooManyAttachments(_)
+            | Malformed::NotProtobuf
+            | Malformed::Text
+            | Malformed::Hello => Code::InvalidData,
         };
         Self {
             code,

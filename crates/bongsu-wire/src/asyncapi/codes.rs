@@ -101,7 +101,7 @@ fn advice(code: u16) -> BTreeSet<&'static str> {
     }
 }
 
-/// Every cause of a close.
+/// Every cause of a close but those of devices, whose protocol is described elsewhere.
 fn causes() -> Vec<CloseCause> {
     let refused = Code::ALL
         .into_iter()
@@ -116,6 +116,7 @@ fn causes() -> Vec<CloseCause> {
         CloseCause::TokenRevoked,
         CloseCause::Banned,
         CloseCause::Disconnected,
+        CloseCause::CertificateRevoked,
         CloseCause::ShuttingDown,
     ];
     refused.chain(others).collect()

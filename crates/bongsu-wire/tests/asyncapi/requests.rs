@@ -305,7 +305,13 @@ impl Held {
                 (&*inside.join("."), Code::MessageTooLarge),
                 "{how}: {asked}"
             ),
-            Why::Code | Why::Malformed { .. } | Why::Reason(_) | Why::Incident(_) => {
+            Why::Code
+            | Why::Malformed { .. }
+            | Why::Reason(_)
+            | Why::Incident(_)
+            | Why::Command(_)
+            | Why::Holder(_)
+            | Why::Argument { .. } => {
                 panic!("{how}: {asked}: {refusal:?}")
             }
         }

@@ -83,7 +83,13 @@ pub(crate) fn in_our_words(kind: &str, refusal: &Refusal) -> Refusal {
     match &mut refusal.why {
         Why::Field { name, .. } => *name = ours(name),
         Why::TooLarge { what, .. } => *what = ours(what),
-        Why::Code | Why::Malformed { .. } | Why::Reason(_) | Why::Incident(_) => {}
+        Why::Code
+        | Why::Malformed { .. }
+        | Why::Reason(_)
+        | Why::Incident(_)
+        | Why::Command(_)
+        | Why::Holder(_)
+        | Why::Argument { .. } => {}
     }
     refusal
 }

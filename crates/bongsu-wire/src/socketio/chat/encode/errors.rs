@@ -163,6 +163,14 @@ pub(crate) const fn name(code: Code) -> &'static str {
         | Code::UserBlocked
         | Code::RoomFull
         | Code::VideoRoomFull
+        | Code::DeviceOffline
+        | Code::DeviceUnknownState
+        | Code::DeviceLeased
+        | Code::DeviceNotFound
+        | Code::CommandNotFound
+        | Code::CommandTimeout
+        | Code::CommandExpired
+        | Code::CommandRefused
         | Code::RateLimited
         | Code::Overloaded
         | Code::ShuttingDown

@@ -1,0 +1,210 @@
+//! What is kept about devices, and what nodes tell each other of them.
+
+use std::sync::Arc;
+
+use super::{CommandId, CommandState, ConnectionEpoch, DeviceId, Fence, Object};
+use crate::{SessionId, Timestamp, TokenHash};
+
+/// A device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Device {
+    /// For ever.
+    pub id: DeviceId,
+    /// What it is: `vehicle`, `display`, …
+    pub kind: Arc<str>,
+    /// Its software's version, by its last hello.
+    pub version: Option<Arc<str>>,
+    /// What it can do, by its last hello.
+    pub capabilities: Arc<[Arc<str>]>,
+    /// The epoch of its last session.
+    pub epoch: ConnectionEpoch,
+    /// The session that it has, as far as the store was told; its node may have died since.
+    pub session: Option<DeviceSession>,
+    /// When its last session ended.
+    pub last_seen: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A device's session as the store knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceSession {
+    /// Which.
+    pub id: SessionId,
+    /// On which node.
+    pub node: Arc<str>,
+    /// Which start of that node.
+    pub boot: u64,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A device to be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewDevice {
+    /// Which.
+    pub id: DeviceId,
+    /// What it is.
+    pub kind: Arc<str>,
+}
+
+/// An enrolment token as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Enrolment {
+    /// The SHA-256 of the token.
+    pub hash: TokenHash,
+    /// Whom it lets in.
+    pub device: DeviceId,
+    /// When it ends; `None` for never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A session that is about to begin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpenSession {
+    /// Whose.
+    pub device: DeviceId,
+    /// The session.
+    pub session: DeviceSession,
+    /// Whether to make a device that does not exist.
+    pub create: bool,
+    /// What it says it is; `None` leaves what is known (`device` for one that is made).
+    pub kind: Option<Arc<str>>,
+    /// Its software's version.
+    pub version: Option<Arc<str>>,
+    /// What it can do.
+    pub capabilities: Arc<[Arc<str>]>,
+}
+
+/// A session that has begun.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// The epoch it was given: higher than all before.
+    pub epoch: ConnectionEpoch,
+    /// The session that it takes over from, if the store knew of one.
+    pub before: Option<Held>,
+}
+
+/// A session, and the epoch it had.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// The session.
+    pub session: DeviceSession,
+    /// Its epoch.
+    pub epoch: ConnectionEpoch,
+}
+
+/// What is to be sent when a lease lapses and nobody has renewed it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AtLapse {
+    /// The command's name.
+    pub name: Arc<str>,
+    /// Its arguments.
+    pub args: Object,
+}
+
+/// A control lease: one operator has the device.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Lease {
+    /// Which device.
+    pub device: DeviceId,
+    /// Who has it.
+    pub holder: Arc<str>,
+    /// Its fencing number.
+    pub fence: Fence,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it lapses.
+    pub expires_at: Timestamp,
+    /// What is sent then.
+    pub at_lapse: Option<AtLapse>,
+}
+
+/// A lease that is asked for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LeaseAsk {
+    /// Which device.
+    pub device: DeviceId,
+    /// For whom.
+    pub holder: Arc<str>,
+    /// Now.
+    pub at: Timestamp,
+    /// When it shall lapse.
+    pub expires_at: Timestamp,
+    /// What shall be sent then; a renewal replaces it.
+    pub at_lapse: Option<AtLapse>,
+}
+
+/// What became of a lease that was asked for.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Leased {
+    /// It is the caller's: new, with a higher fence, or renewed, with the same.
+    Granted(Lease),
+    /// Another has it.
+    Held(Lease),
+    /// There is no such device.
+    NoDevice,
+}
+
+/// What nodes tell each other of devices. Any of it may be lost, repeated or come out of order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum DeviceSaid {
+    /// A session of a device has begun: whoever holds an older one ends it.
+    Opened {
+        /// Whose.
+        device: DeviceId,
+        /// With which epoch.
+        epoch: ConnectionEpoch,
+    },
+    /// A command waits in the store for whoever holds the device.
+    Offered {
+        /// For whom.
+        device: DeviceId,
+        /// Which.
+        command: CommandId,
+    },
+    /// A node has taken an offered command on.
+    Taken {
+        /// Which.
+        command: CommandId,
+    },
+    /// A caller takes a command back.
+    Cancel {
+        /// For whom it was.
+        device: DeviceId,
+        /// Which.
+        command: CommandId,
+        /// Who says so.
+        by: Arc<str>,
+    },
+    /// A command is in another state, in the store already.
+    Moved {
+        /// Whose.
+        device: DeviceId,
+        /// Which.
+        command: CommandId,
+        /// Where it is.
+        state: CommandState,
+    },
+    /// The desired state of a device has changed, in the store already.
+    Desired {
+        /// Whose.
+        device: DeviceId,
+        /// Its version.
+        version: u64,
+    },
+    /// A device's latest telemetry.
+    Telemetry {
+        /// Whose.
+        device: DeviceId,
+        /// What.
+        values: Arc<Object>,
+        /// When it was heard.
+        at: Timestamp,
+    },
+    /// The device's session is to end.
+    Disconnect {
+        /// Whose.
+        device: DeviceId,
+    },
+}
