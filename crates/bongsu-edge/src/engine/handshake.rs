@@ -98,6 +98,7 @@ fn open(engine: &Arc<Engine>, asked: Asked, peer: &Peer, permit: Permit) -> (Sid
         pulse,
         polled_ms: ports.clock.now().0.into(),
         posting: false.into(),
+        bodies: 0.into(),
         claimed: false.into(),
         carried: Arc::clone(&carried),
     });

@@ -3,6 +3,7 @@
 //! Invariants: what was taken is in exactly one answer, and of one answer's size. Once there is a socket, nothing is left
 //! of what polling needed.
 
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 
 use bongsu_node::{Line, Wrote};
@@ -21,6 +22,8 @@ pub(super) struct EngineLine {
     socket: OnceLock<Arc<Socket>>,
     /// As long as the session is polled for.
     polled: Mutex<Option<Box<Polled>>>,
+    /// Told when a WebSocket was probed.
+    probed: Notify,
 }
 
 struct Polled {
@@ -91,6 +94,7 @@ impl EngineLine {
                 writable: Arc::default(),
                 ended: Some(ended),
             }))),
+            probed: Notify::new(),
         };
         (Arc::new(line), end)
     }
@@ -130,7 +134,18 @@ impl EngineLine {
         };
         polled.stage = Stage::Probed;
         polled.release();
+        self.probed.notify_waiters();
         true
+    }
+
+    /// Completes once a WebSocket was probed that may carry the session soon.
+    pub(super) async fn until_probed(&self) {
+        let mut told = pin!(self.probed.notified());
+        // From here on no probe is missed.
+        told.as_mut().enable();
+        if !self.is_probed() {
+            told.await;
+        }
     }
 
     /// The WebSocket is gone: polls may wait again.

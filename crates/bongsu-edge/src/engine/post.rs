@@ -1,7 +1,10 @@
 //! A body of packets: read, decoded, carried out, and only then answered.
 //!
-//! Invariant: one body at a time; whoever is not answered yet is held back by what its requests wait for.
+//! Invariants: bodies are carried out one at a time, in the order in which they came; whoever is not answered yet is held
+//! back by what its requests wait for. Nobody who is about to change to a WebSocket is: it changes when all that it posted
+//! is answered, and until then nothing leaves that a request may wait for.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,17 +17,23 @@ use axum::response::{IntoResponse as _, Response};
 use bongsu_model::{Incoming, Limits};
 use bongsu_wire::socketio::engine::{self, Kind, Version};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::sync::OwnedMutexGuard;
 
 use super::answer::{self, Form, Refused};
 use super::codec;
 use super::service::Engine;
-use super::session::{Holds, Session};
+use super::session::{Carried, Holds, Session};
 use crate::pulse::EndedBy;
 
 /// A client that closes may have sent a poll before, which is on its way on another connection: it is answered if it comes
 /// so soon.
 const LAST_POLL: Duration = Duration::from_millis(100);
+/// Bodies of one session that are not carried out yet, at most, for the latest to be answered all the same: until it
+/// hears that its WebSocket was probed, a client may post another one or two.
+const BODIES_MAX: usize = 4;
 
 /// Takes a body.
 pub(super) async fn post(engine: &Engine, session: &Arc<Session>, form: &Form, request: Request) -> Response {
@@ -43,8 +52,19 @@ pub(super) async fn post(engine: &Engine, session: &Arc<Session>, form: &Form, r
         }
     };
     // In a task of its own: it is carried out to its end even if the client does not wait for it.
-    let carrying = tokio::spawn(carry_out(Arc::clone(session), body));
-    let answer = match carrying.await {
+    let mut carrying = tokio::spawn(carry_out(Turn::of(session), body));
+    let carried = tokio::select! {
+        biased;
+        carried = &mut carrying => carried,
+        () = session.line.until_probed() => {
+            if session.bodies.load(Ordering::Acquire) <= BODIES_MAX {
+                holds.done();
+                return answer::ok();
+            }
+            carrying.await
+        }
+    };
+    let answer = match carried {
         Ok(Ok(())) => answer::ok(),
         Ok(Err(refused)) => refused.into_response(),
         // It has panicked, which is told elsewhere.
@@ -52,6 +72,40 @@ pub(super) async fn post(engine: &Engine, session: &Arc<Session>, form: &Form, r
     };
     holds.done();
     answer
+}
+
+/// The place of a body among those of its session, which counts it until it is carried out.
+struct Turn {
+    session: Arc<Session>,
+    comes: MaybeDone<BoxFuture<'static, OwnedMutexGuard<Option<Carried>>>>,
+}
+
+impl Turn {
+    /// The place behind all that have one.
+    fn of(session: &Arc<Session>) -> Self {
+        session.bodies.fetch_add(1, Ordering::AcqRel);
+        let comes: BoxFuture<'static, _> = Box::pin(Arc::clone(&session.carried).lock_owned());
+        let mut comes = maybe_done(comes);
+        // A place is kept for whoever has asked once.
+        let _ = Pin::new(&mut comes).now_or_never();
+        Self {
+            session: Arc::clone(session),
+            comes,
+        }
+    }
+
+    /// Waits until it is this one's turn.
+    async fn come(&mut self) -> OwnedMutexGuard<Option<Carried>> {
+        let mut comes = Pin::new(&mut self.comes);
+        comes.as_mut().await;
+        comes.take_output().expect("a turn comes once")
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.session.bodies.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// A body that was read.
@@ -97,8 +151,9 @@ fn kind(headers: &HeaderMap, form: &Form) -> Option<Kind> {
     fits.then_some(kind)
 }
 
-async fn carry_out(session: Arc<Session>, posted: Posted) -> Result<(), Refused> {
-    let mut held = session.carried.lock().await;
+async fn carry_out(mut turn: Turn, posted: Posted) -> Result<(), Refused> {
+    let mut held = turn.come().await;
+    let session = &turn.session;
     let carried = held.as_mut().filter(|_| !session.mailbox.is_closed());
     let carried = carried.ok_or(Refused::UnknownSid)?;
     carried.meters.bytes_read.inc_by(posted.bytes.len() as u64);
@@ -129,7 +184,7 @@ async fn carry_out(session: Arc<Session>, posted: Posted) -> Result<(), Refused>
         return Err(Refused::BadRequest);
     }
     if closes {
-        let session = Arc::clone(&session);
+        let session = Arc::clone(session);
         tokio::spawn(async move {
             tokio::time::sleep(LAST_POLL).await;
             session.mailbox.abort();

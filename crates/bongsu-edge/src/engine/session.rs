@@ -4,7 +4,7 @@
 //! is served changes nothing of what is done.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use bongsu_model::{Fatal, Incoming, Limits, Timestamp};
 use bongsu_node::{Conversation, Mailbox};
@@ -32,8 +32,10 @@ pub(super) struct Session {
     pub(super) pulse: Pulse,
     /// When the last poll was answered; the beginning, if none was.
     pub(super) polled_ms: AtomicI64,
-    /// A body is on its way, or is being carried out.
+    /// A body is on its way, or is not answered yet.
     pub(super) posting: AtomicBool,
+    /// Bodies that are not carried out yet.
+    pub(super) bodies: AtomicUsize,
     /// A WebSocket wants to carry the session.
     pub(super) claimed: AtomicBool,
     /// None once the session has ended, or a socket carries it.

@@ -96,6 +96,70 @@ async fn what_is_said_behind_the_change_waits_for_the_body_before_it() {
     drop(other);
 }
 
+/// A request for a page that is larger than what a poll takes: the next one waits until it has left.
+fn page(id: u32) -> String {
+    format!(r#"42{id}["room.history",{{"room":1,"limit":150}}]"#)
+}
+
+/// Reads on the socket until all these pages have come, in this order.
+async fn pages(socket: &mut Socket, ids: impl Iterator<Item = u32>) {
+    for id in ids {
+        let ack = format!("43{id}[");
+        while !socket.next().await.starts_with(&ack) {}
+    }
+}
+
+/// Clients change when all that they posted is answered, and poll no more; so a body must not wait for what leaves when
+/// they have changed.
+#[tokio::test]
+async fn a_body_that_waits_for_room_holds_no_change_up() {
+    let server = Server::start().await;
+    server.history(1, 2, 150, 2_000).await;
+    for version in Version::BOTH {
+        for probed_first in [false, true] {
+            let mut session = server.session(version, 1).await;
+            session.say(&[page(0)]).await;
+            let mut probed = None;
+            if probed_first {
+                probed = Some(session.probe().await);
+            }
+            session.begin_post(&[page(1)]).await;
+            let mut socket = match probed {
+                Some(socket) => socket,
+                None => {
+                    let early = Duration::from_millis(200);
+                    let early = tokio::time::timeout(early, session.posts.answer()).await;
+                    assert!(early.is_err(), "who polls is held back: {early:?}");
+                    session.probe().await
+                }
+            };
+            assert_eq!(session.posts.answer().await.body, "ok");
+            socket.say("5").await;
+            pages(&mut socket, 0..=1).await;
+            session.gone().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_posts_on_and_on_instead_of_changing_is_held_back() {
+    const BODIES_MAX: u32 = 4;
+    let server = Server::start().await;
+    server.history(1, 2, 150, 2_000).await;
+    let mut session = server.session(Version::V4, 1).await;
+    session.say(&[page(0)]).await;
+    let mut socket = session.probe().await;
+    for id in 1..=BODIES_MAX {
+        session.say(&[page(id)]).await;
+    }
+    session.begin_post(&[page(BODIES_MAX + 1)]).await;
+    let early = tokio::time::timeout(Duration::from_millis(200), session.posts.answer()).await;
+    assert!(early.is_err(), "{early:?}");
+    socket.say("5").await;
+    pages(&mut socket, 0..=BODIES_MAX + 1).await;
+    assert_eq!(session.posts.answer().await.body, "ok");
+}
+
 #[tokio::test]
 async fn a_poll_that_waits_when_its_client_has_changed_is_refused() {
     let server = Server::start().await;
