@@ -179,6 +179,9 @@ class Sio(Inbox):
     def connected(self):
         return self.expect("(connected)")
 
+    def disconnected(self):
+        return self.expect("(disconnected)")
+
     def sign_in(self, token, **more):
         """The reference's way; gives `postinit_res`."""
         self.emit("postinit_req", {"token": token, **more})
@@ -217,7 +220,10 @@ class Sio(Inbox):
 
 
 class Wire:
-    """A stretch of network between clients and a server, that can be cut: every connection on it is reset."""
+    """A stretch of network between clients and a server, that can be cut: every connection on it ends.
+
+    A socket is closed by the last thread that carries it, never under one that reads it; others only shut it down.
+    """
 
     def __init__(self, port):
         self.to, self.ears = port, socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -226,42 +232,55 @@ class Wire:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
-        while True:
-            try:
-                near, _ = self.ears.accept()
-            except OSError:
-                return
-            with self.lock:
-                if not self.whole:
-                    reset(near)
-                    continue
+        with self.ears:
+            while True:
                 try:
-                    far = socket.create_connection(("127.0.0.1", self.to))
-                    self.lines |= {near, far}
-                    for line in (near, far):
-                        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    near, _ = self.ears.accept()
+                except ConnectionError:
+                    continue  # Whoever came has gone again.
                 except OSError:
-                    reset(near)  # Nobody is at the other end, or whoever came has gone again.
-                    continue
-            for here, there in ((near, far), (far, near)):
-                threading.Thread(target=self.carry, args=(here, there), daemon=True).start()
+                    return
+                self.connect(near)
 
-    def carry(self, here, there):
+    def connect(self, near):
+        with self.lock:
+            far = None
+            try:
+                if not self.whole:
+                    raise ConnectionError("cut")
+                far = socket.create_connection(("127.0.0.1", self.to))
+                for line in (near, far):
+                    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError:
+                for line in filter(None, (near, far)):
+                    hang_up(line)
+                    line.close()
+                return
+            self.lines |= {near, far}
+        ways = [(near, far), (far, near)]
+        for here, there in tuple(ways):
+            threading.Thread(target=self.carry, args=(here, there, ways), daemon=True).start()
+
+    def carry(self, here, there, ways):
         try:
             while got := here.recv(1 << 16):
                 there.sendall(got)
             there.shutdown(socket.SHUT_WR)
         except OSError:
-            with self.lock:
-                for line in (here, there):
-                    reset(line)
+            for line in (here, there):
+                hang_up(line)
+        with self.lock:
+            ways.remove((here, there))
+            if not ways:
+                self.lines -= {here, there}
+                here.close()
+                there.close()
 
     def cut(self):
         with self.lock:
             self.whole = False
             for line in self.lines:
-                reset(line)
-            self.lines.clear()
+                hang_up(line)
 
     def mend(self):
         with self.lock:
@@ -272,14 +291,13 @@ class Wire:
 
     def __exit__(self, *_):
         self.cut()
-        self.ears.close()
+        self.ears.shutdown(socket.SHUT_RDWR)
 
 
-def reset(line):
-    """Ends a connection at once, also for who waits on it in another thread."""
+def hang_up(line):
+    """Ends a connection at once: who waits on it in another thread wakes up, and once it is closed it is reset."""
     try:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         line.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass
-    line.close()

@@ -356,6 +356,43 @@ def everybody_comes_back_by_itself_after_a_restart(server):
         one.close()
 
 
+@scenario(fresh=True, limits={"drain_ms": 500})
+def what_the_latest_client_missed_is_recovered_without_asking(server):
+    kinds = [("js_4_8", transport) for transport in TRANSPORTS]
+    driver("js_4_8")
+    with Wire(server.http) as wire:
+        hall = Hall(server, kinds)
+        ears = hall.listeners(server, kinds, wire.port, recovery=True)
+        hall.says("before")
+        for one in ears:
+            one.hears_up_to("before")
+        for way in ("a cut", "a stop", "another cut"):
+            if way != "a stop":
+                wire.cut()
+            else:
+                server.terminate()
+                assert server.wait()[0] == 0, server.log_tail()
+                wire.cut()
+                server.start(same_ports=True)
+                hall.peer.close()
+                hall.peer = server.client(hall.peer_id, "봉수")
+            for n in range(3):
+                hall.says(f"missed {way} {n}")
+            for one in ears:
+                # Who polls has no connection at times, and would not notice a cut that was mended meanwhile.
+                one.client.disconnected()
+            wire.mend()
+            for one in ears:
+                again = one.client.connected()
+                assert again["recovered"] is True, (str(one.client), way, again)
+            hall.says(f"after {way}")
+            for one in ears:
+                one.hears_up_to(f"after {way}")
+        for one in ears:
+            assert one.seqs == list(range(1, len(one.seqs) + 1)), (str(one.client), one.seqs)
+            one.close()
+
+
 @scenario()
 def a_cut_connection_comes_back_and_resumes(server):
     kinds = list(all_that_can_be_had())
@@ -368,6 +405,9 @@ def a_cut_connection_comes_back_and_resumes(server):
         wire.cut()
         hall.says("missed 1")
         hall.says(f"missed 2 {brief(NICK)}")
+        for one in ears:
+            # Who polls has no connection at times, and would not notice a cut that was mended meanwhile.
+            one.client.disconnected()
         wire.mend()
         for one in ears:
             one.client.connected()
