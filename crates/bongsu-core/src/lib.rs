@@ -4,6 +4,7 @@
 //! draws a number, waits, or goes through a hash table in its order.
 
 pub mod call;
+pub mod catalogue;
 pub mod deadlines;
 pub mod flooder;
 pub mod machine;
@@ -11,6 +12,7 @@ pub mod moderation;
 pub mod policy;
 pub mod rate;
 pub mod roster;
+pub mod shadow;
 pub mod swept;
 pub mod trail;
 
