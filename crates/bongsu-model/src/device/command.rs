@@ -274,6 +274,8 @@ pub enum Recorded {
 pub struct Step {
     /// Which.
     pub command: CommandId,
+    /// Of which device: refused if the command is another's.
+    pub device: DeviceId,
     /// The epoch of whoever says so; refused if the store has seen a later one on this command.
     pub epoch: ConnectionEpoch,
     /// The note for the history; its state is where the command goes, if that is further than it is.
