@@ -5,6 +5,7 @@
 pub mod action;
 pub mod asyncapi;
 pub mod close;
+pub mod device;
 pub mod incoming;
 pub mod json;
 pub mod schema;

@@ -191,9 +191,10 @@ impl Command {
     /// How it ends when its time is over: nobody can know more than its state tells.
     #[must_use]
     pub const fn overdue(&self) -> CommandState {
-        match self.state {
-            CommandState::Accepted => CommandState::Expired,
-            _ => CommandState::TimedOut,
+        if matches!(self.state, CommandState::Accepted) {
+            CommandState::Expired
+        } else {
+            CommandState::TimedOut
         }
     }
 }

@@ -127,6 +127,13 @@ impl Json {
         self.out.push(b',');
     }
 
+    /// What has printed itself as JSON.
+    pub(crate) fn values(&mut self, key: &str, printed: &str) {
+        self.literal(key);
+        self.literal(printed);
+        self.out.push(b',');
+    }
+
     /// The members of an object that holds no white space outside strings, as members of the object being written.
     pub(crate) fn members(&mut self, object: &RawJson) {
         let inner = object.as_bytes();
