@@ -2,6 +2,8 @@
 //!
 //! Invariant: the contract of the store underneath; an answer speaks of a moment between the call and its return.
 
+mod devices;
+
 use std::sync::Arc;
 use std::time::Duration;
 

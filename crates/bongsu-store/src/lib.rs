@@ -1,9 +1,11 @@
-//! What is kept: users, rooms, memberships, messages, read marks, blocks, bans, audit.
+//! What is kept: users, rooms, memberships, messages, read marks, blocks, bans, audit; devices, their commands and states.
 //!
 //! [`Store`] is the contract; `sqlite` and `memory` fulfil it, and `conformance` holds every implementation to it.
 //! Invariant: what a call has answered is durable as far as the store's durability setting says.
 
 pub mod api;
+pub mod api_devices;
+mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod fault;
@@ -15,6 +17,7 @@ pub use api::{
     Appended, Existing, Joined, KeptTrail, Left, Mark, MemberToken, NewMessage, RoomMembers, SignIn,
     SignedIn, Store, StoredAnswer, TokenAdded,
 };
+pub use api_devices::DeviceStore;
 pub use fault::{AppendRefused, CreateRefused, JoinRefused, StoreFault, UpdateRefused};
 pub use limits::StoreLimits;
 pub use memory::Memory;

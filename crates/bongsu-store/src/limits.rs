@@ -19,11 +19,21 @@ pub struct StoreLimits {
     pub trails_per_user_max: usize,
     /// Trails that are kept of all.
     pub trails_max: usize,
+    /// Enrolment tokens that are kept of one device: past it, the oldest go.
+    pub enrolments_per_device_max: usize,
+    /// How long a caller's own key for a command is kept, in milliseconds.
+    pub command_key_kept_ms: u64,
+    /// Notes in one command's history; past it, only those come that moved the command.
+    pub command_notes_max: usize,
 }
 
 impl StoreLimits {
     /// A day: longer than any sensible client retries.
     pub const ANSWER_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
+    /// So many that tokens can be changed one after the other; a device needs one.
+    pub const ENROLMENTS_PER_DEVICE_MAX: usize = 16;
+    /// A day.
+    pub const COMMAND_KEY_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
 }
 
 impl From<&Limits> for StoreLimits {
@@ -36,6 +46,9 @@ impl From<&Limits> for StoreLimits {
             answer_kept_ms: Self::ANSWER_KEPT_MS,
             trails_per_user_max: limits.sessions_per_user_max,
             trails_max: limits.recovery_kept_max,
+            enrolments_per_device_max: Self::ENROLMENTS_PER_DEVICE_MAX,
+            command_key_kept_ms: Self::COMMAND_KEY_KEPT_MS,
+            command_notes_max: limits.command_notes_max,
         }
     }
 }

@@ -3,6 +3,9 @@
 //! Invariant: the same calls in the same order on the same seed give the same answers; there is no clock, no thread and
 //! no iteration in hash order. Reads see only what is committed.
 
+mod commands;
+mod device_store;
+mod devices;
 mod messages;
 mod rooms;
 mod state;

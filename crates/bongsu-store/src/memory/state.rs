@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bongsu_model::records::{AuditEntry, MemberRole, Room, User};
 use bongsu_model::{Jti, Message, RoomId, RoomRef, RoomToken, Seq, Timestamp, TokenHash, UserId, UserRef};
 
+use super::devices::Devices;
 use crate::{KeptTrail, StoreLimits, StoredAnswer};
 
 pub(super) struct State {
@@ -26,6 +27,7 @@ pub(super) struct State {
     pub(super) answers: BTreeMap<(Arc<str>, Arc<str>), (StoredAnswer, Timestamp)>,
     /// In the order in which they were kept.
     pub(super) trails: Vec<KeptTrail>,
+    pub(super) devices: Devices,
     pub(super) next_user: i64,
     pub(super) next_room: i64,
     pub(super) next_call: i64,
@@ -77,6 +79,7 @@ impl State {
             audit: Vec::new(),
             answers: BTreeMap::new(),
             trails: Vec::new(),
+            devices: Devices::default(),
             next_user: 1,
             next_room: 1,
             next_call: 1,

@@ -8,11 +8,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::OpenError;
 
 /// Step n brings version n to n + 1. Steps are only ever added.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("migrations/0001_begin.sql"),
     include_str!("migrations/0002_session_rooms.sql"),
     include_str!("migrations/0003_profiles.sql"),
     include_str!("migrations/0004_trails.sql"),
+    include_str!("migrations/0005_devices.sql"),
 ];
 
 /// The schema that this version reads and writes.
@@ -115,6 +116,9 @@ mod tests {
             for sql in [
                 "SELECT count(*) FROM rooms INDEXED BY session_rooms WHERE membership = 'session'",
                 "SELECT count(*) FROM trails INDEXED BY trails_of_user WHERE user_id = 1",
+                "SELECT count(*) FROM commands INDEXED BY open_commands WHERE device = 'a' AND ends_by IS NOT NULL",
+                "SELECT count(*) FROM command_keys INDEXED BY command_keys_by_age WHERE at < 1",
+                "SELECT count(*) FROM leases INDEXED BY open_leases WHERE open = 1 AND expires_at < 1",
             ] {
                 let none: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap();
                 assert_eq!(none, 0);

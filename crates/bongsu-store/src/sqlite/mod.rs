@@ -6,14 +6,20 @@
 mod append;
 mod cache;
 mod check;
+mod commands;
+mod device_store;
+mod devices;
 mod folder;
 mod history;
+mod json;
+mod leases;
 mod meter;
 mod migrate;
 mod queue;
 mod reads;
 mod room_writes;
 mod rows;
+mod shadows;
 mod store;
 mod tables;
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl<'r, 's> Columns<'r, 's> {
         }
     }
 
-    fn value(&self, at: usize) -> Result<ValueRef<'_>, StoreFault> {
+    pub(super) fn value(&self, at: usize) -> Result<ValueRef<'_>, StoreFault> {
         self.row.get_ref(at).sql()
     }
 

@@ -1,0 +1,140 @@
+//! The slow way to what the store keeps about devices.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bongsu_model::device::{
+    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Lease, LeaseAsk, Leased, NewCommand,
+    NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
+};
+use bongsu_model::{Timestamp, TokenHash};
+use bongsu_store::{CreateRefused, DeviceStore, Existing, StoreFault};
+
+use super::Slow;
+
+#[async_trait]
+impl DeviceStore for Slow {
+    async fn create_device(&self, device: NewDevice, at: Timestamp) -> Result<Device, CreateRefused> {
+        self.late(self.inner.create_device(device, at).await).await
+    }
+
+    async fn device(&self, device: DeviceId) -> Result<Option<Device>, StoreFault> {
+        self.late(self.inner.device(device).await).await
+    }
+
+    async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreFault> {
+        self.late(self.inner.devices(after, limit).await).await
+    }
+
+    async fn delete_device(
+        &self,
+        device: DeviceId,
+        node: Arc<str>,
+        at: Timestamp,
+    ) -> Result<Existing, StoreFault> {
+        self.late(self.inner.delete_device(device, node, at).await).await
+    }
+
+    async fn add_enrolment(&self, enrolment: Enrolment, at: Timestamp) -> Result<Existing, StoreFault> {
+        self.late(self.inner.add_enrolment(enrolment, at).await).await
+    }
+
+    async fn enrolment(&self, hash: TokenHash, at: Timestamp) -> Result<Option<DeviceId>, StoreFault> {
+        self.late(self.inner.enrolment(hash, at).await).await
+    }
+
+    async fn revoke_enrolments(&self, device: DeviceId) -> Result<Existing, StoreFault> {
+        self.late(self.inner.revoke_enrolments(device).await).await
+    }
+
+    async fn open_device_session(
+        &self,
+        open: OpenSession,
+        at: Timestamp,
+    ) -> Result<Option<Opened>, StoreFault> {
+        self.late(self.inner.open_device_session(open, at).await).await
+    }
+
+    async fn close_device_session(
+        &self,
+        device: DeviceId,
+        epoch: ConnectionEpoch,
+        at: Timestamp,
+    ) -> Result<Existing, StoreFault> {
+        self.late(self.inner.close_device_session(device, epoch, at).await)
+            .await
+    }
+
+    async fn forget_device_sessions(&self, node: Arc<str>, at: Timestamp) -> Result<u64, StoreFault> {
+        self.late(self.inner.forget_device_sessions(node, at).await).await
+    }
+
+    async fn record_command(&self, new: NewCommand) -> Result<Recorded, StoreFault> {
+        self.late(self.inner.record_command(new).await).await
+    }
+
+    async fn step_commands(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreFault> {
+        self.late(self.inner.step_commands(steps).await).await
+    }
+
+    async fn command(&self, command: CommandId) -> Result<Option<Command>, StoreFault> {
+        self.late(self.inner.command(command).await).await
+    }
+
+    async fn commands(
+        &self,
+        device: DeviceId,
+        before: Option<CommandId>,
+        limit: u32,
+    ) -> Result<Vec<Command>, StoreFault> {
+        self.late(self.inner.commands(device, before, limit).await).await
+    }
+
+    async fn open_commands(&self, device: DeviceId) -> Result<Vec<Command>, StoreFault> {
+        self.late(self.inner.open_commands(device).await).await
+    }
+
+    async fn overdue_commands(&self, at: Timestamp, limit: u32) -> Result<Vec<Command>, StoreFault> {
+        self.late(self.inner.overdue_commands(at, limit).await).await
+    }
+
+    async fn trim_commands(&self, before: Timestamp) -> Result<u64, StoreFault> {
+        self.late(self.inner.trim_commands(before).await).await
+    }
+
+    async fn take_lease(&self, ask: LeaseAsk) -> Result<Leased, StoreFault> {
+        self.late(self.inner.take_lease(ask).await).await
+    }
+
+    async fn lease(&self, device: DeviceId, at: Timestamp) -> Result<Option<Lease>, StoreFault> {
+        self.late(self.inner.lease(device, at).await).await
+    }
+
+    async fn release_lease(
+        &self,
+        device: DeviceId,
+        holder: Arc<str>,
+        at: Timestamp,
+    ) -> Result<Existing, StoreFault> {
+        self.late(self.inner.release_lease(device, holder, at).await)
+            .await
+    }
+
+    async fn take_lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault> {
+        self.late(self.inner.take_lapsed_leases(at, limit).await).await
+    }
+
+    async fn shadow(&self, device: DeviceId) -> Result<Option<Shadow>, StoreFault> {
+        self.late(self.inner.shadow(device).await).await
+    }
+
+    async fn put_shadow(
+        &self,
+        device: DeviceId,
+        from_version: u64,
+        shadow: Shadow,
+    ) -> Result<ShadowPut, StoreFault> {
+        self.late(self.inner.put_shadow(device, from_version, shadow).await)
+            .await
+    }
+}

@@ -1,0 +1,148 @@
+//! The part of the contract that is about devices: sessions and their epochs, enrolments, commands, leases, states.
+//!
+//! Invariant: what several nodes may do at once to one device (take it over, order the same thing twice, end a command,
+//! take the lease) is decided here, each in one transaction; every number that a call gives rises and is never given twice.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bongsu_model::device::{
+    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Lease, LeaseAsk, Leased, NewCommand,
+    NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
+};
+use bongsu_model::{Timestamp, TokenHash};
+
+use crate::{CreateRefused, Existing, StoreFault};
+
+/// What is kept about devices. The supertrait of [`crate::Store`]: whoever has one has the other.
+///
+/// Everything that [`crate::Store`] says of durability, order and time holds here too.
+#[async_trait]
+pub trait DeviceStore: Send + Sync {
+    // Devices and their sessions
+
+    /// Makes a device without a session, capabilities or version. Its epoch is 0, or, if there was a device of this id
+    /// before, that one's. Refused: `IdTaken`, and nothing is changed then.
+    async fn create_device(&self, device: NewDevice, at: Timestamp) -> Result<Device, CreateRefused>;
+    /// Reads a device.
+    async fn device(&self, device: DeviceId) -> Result<Option<Device>, StoreFault>;
+    /// Reads the devices after an id, ascending by the bytes of their ids, at most `limit`.
+    async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreFault>;
+    /// Forgets a device with its session, enrolments, lease and state, and in the same transaction ends its open commands
+    /// as cancelled, with a note of `node` and `at`. Ended commands stay until they are trimmed. The last epoch and fence
+    /// of the id stay for ever, so that a device made later under it goes on from there.
+    async fn delete_device(
+        &self,
+        device: DeviceId,
+        node: Arc<str>,
+        at: Timestamp,
+    ) -> Result<Existing, StoreFault>;
+    /// Keeps an enrolment token by its hash, in place of what was kept under the same hash. In the same transaction those
+    /// of the device that have ended at `at` are forgotten, and the oldest beyond
+    /// [`crate::StoreLimits::enrolments_per_device_max`]. `Absent` if there is no such device, otherwise `Changed`.
+    async fn add_enrolment(&self, enrolment: Enrolment, at: Timestamp) -> Result<Existing, StoreFault>;
+    /// Whom an enrolment token lets in that has not ended at `at`.
+    async fn enrolment(&self, hash: TokenHash, at: Timestamp) -> Result<Option<DeviceId>, StoreFault>;
+    /// Forgets all enrolment tokens of a device, ended ones too.
+    async fn revoke_enrolments(&self, device: DeviceId) -> Result<Existing, StoreFault>;
+    /// Begins a session: makes the device if it is missing and may be made, raises its epoch by one, notes the session and
+    /// what the device says it is, in one transaction. Sessions that begin at once get one epoch each, and each hears which
+    /// it takes over from. `None`, and nothing is changed: there is no such device and it is not to be made.
+    async fn open_device_session(
+        &self,
+        open: OpenSession,
+        at: Timestamp,
+    ) -> Result<Option<Opened>, StoreFault>;
+    /// Ends a session, and notes when: `last_seen` never goes back. An epoch that is not the device's last one, or whose
+    /// session has ended, changes nothing. `Absent` if there is no such device.
+    async fn close_device_session(
+        &self,
+        device: DeviceId,
+        epoch: ConnectionEpoch,
+        at: Timestamp,
+    ) -> Result<Existing, StoreFault>;
+    /// Ends all sessions of a node, of whatever start of it, as [`Self::close_device_session`] does; how many. Each session
+    /// in one transaction, not all of them in the same.
+    async fn forget_device_sessions(&self, node: Arc<str>, at: Timestamp) -> Result<u64, StoreFault>;
+
+    // Commands
+
+    /// Keeps a command, in one transaction with everything that decides whether it is kept and what it changes.
+    ///
+    /// In this order: [`Recorded::NoDevice`]; a command of this id, or the caller's key
+    /// (for [`crate::StoreLimits::command_key_kept_ms`] after its first use, and as long as its command is kept), is
+    /// [`Recorded::Repeat`] or [`Recorded::KeyReused`]; [`Recorded::Leased`] if another has the device or the fence is not
+    /// that of the lease that runs (with a fence and no lease that runs it is the last one there was, or one of nobody with
+    /// fence 0); [`Recorded::Joined`] if the newest command with the same [`Command::serial`] on the device is open, less
+    /// than `debounce_ms` old, and has the same name, target and arguments: it gets a note `by=…`, and the caller's key is
+    /// kept for it; [`Recorded::TooMany`] if as many others stay open as may be.
+    ///
+    /// Otherwise it is kept as it is given, with the caller's key and its wish, and [`Recorded::New`] names those that it
+    /// superseded, oldest first: under [`bongsu_model::device::Pace::LatestWins`] the commands of the same target that are
+    /// `Accepted`, so that no node has them. They end with a note `superseded_by=…`, and their wishes are taken back. A wish
+    /// raises the state's version by one. Notes are of the node of the new command's own last note.
+    async fn record_command(&self, new: NewCommand) -> Result<Recorded, StoreFault>;
+    /// Notes what happened to commands, one after the other, all in one transaction; the answers are in the same order.
+    ///
+    /// [`Stepped::Absent`] if there is no such command. [`Stepped::Refused`], and nothing is changed, if the command has
+    /// ended (for a [`bongsu_model::device::StepKind::Late`]: has not ended), or if it knows a later epoch than the step's.
+    /// Otherwise [`Stepped::Kept`]: its epoch is the step's; it is in the note's state if that is further than its own, with
+    /// result and error if that one is terminal; the note is added, with the state that the command has then. After
+    /// [`crate::StoreLimits::command_notes_max`] notes only those are added that moved it. Of late words the first is kept.
+    /// In the same transaction the end of a command takes its wish back, if the wish is still its own; success leaves the
+    /// wish and only takes the command's name off it. Either raises the state's version by one.
+    async fn step_commands(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreFault>;
+    /// Reads a command.
+    async fn command(&self, command: CommandId) -> Result<Option<Command>, StoreFault>;
+    /// Reads the commands of a device that were recorded before another one, newest first, at most `limit`. None if the
+    /// other one is not there.
+    async fn commands(
+        &self,
+        device: DeviceId,
+        before: Option<CommandId>,
+        limit: u32,
+    ) -> Result<Vec<Command>, StoreFault>;
+    /// Reads the open commands of a device in the order in which they were recorded.
+    async fn open_commands(&self, device: DeviceId) -> Result<Vec<Command>, StoreFault>;
+    /// Reads the open commands of all devices whose [`Command::ends_by`] is before `at`, those that should have ended first
+    /// before others, at most `limit`.
+    async fn overdue_commands(&self, at: Timestamp, limit: u32) -> Result<Vec<Command>, StoreFault>;
+    /// Deletes the commands that ended before `before`; how many. Open ones stay, whatever their age. In pieces: after a
+    /// fault some may be gone.
+    async fn trim_commands(&self, before: Timestamp) -> Result<u64, StoreFault>;
+
+    // Leases
+
+    /// Gives a device to an operator, if no other has it at `ask.at`, in one transaction. The holder of the lease that runs
+    /// has it renewed: same fence, same begin, the rest as asked. A lease that has lapsed or was released is followed by a
+    /// new one with the next fence, whoever asks; one that had lapsed and was not given out by
+    /// [`Self::take_lapsed_leases`] is not given out any more: control has passed on.
+    async fn take_lease(&self, ask: LeaseAsk) -> Result<Leased, StoreFault>;
+    /// The lease that runs at `at`.
+    async fn lease(&self, device: DeviceId, at: Timestamp) -> Result<Option<Lease>, StoreFault>;
+    /// Ends the lease of this holder that runs at `at`; it does not count as lapsed. `Absent` if there is no such device,
+    /// `Unchanged` if the holder has no lease that runs.
+    async fn release_lease(
+        &self,
+        device: DeviceId,
+        holder: Arc<str>,
+        at: Timestamp,
+    ) -> Result<Existing, StoreFault>;
+    /// Takes out the leases that have lapsed at `at`, the earliest first, at most `limit`: each is given out once, to one
+    /// caller. The fences stay.
+    async fn take_lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault>;
+
+    // States
+
+    /// The state of a device, read at one moment; empty, with version 0, if nobody has spoken of it. `None` if there is no
+    /// such device.
+    async fn shadow(&self, device: DeviceId) -> Result<Option<Shadow>, StoreFault>;
+    /// Keeps the state of a device, if what is kept has the version `from_version` and the new one is higher:
+    /// of several callers with the same `from_version` one wins. Commands that are recorded or end raise the version too.
+    async fn put_shadow(
+        &self,
+        device: DeviceId,
+        from_version: u64,
+        shadow: Shadow,
+    ) -> Result<ShadowPut, StoreFault>;
+}
