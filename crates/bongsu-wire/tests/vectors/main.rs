@@ -6,6 +6,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod device;
 mod server;
 mod socketio;
 mod spoken;
@@ -32,7 +33,8 @@ fn print(sections: &Sections) -> String {
 #[test]
 fn every_value_has_its_bytes() {
     let mut meant: BTreeMap<String, String> = BTreeMap::new();
-    for (name, sections) in spoken::vectors().into_iter().chain(server::vectors()) {
+    let all = [spoken::vectors(), server::vectors(), device::vectors()];
+    for (name, sections) in all.into_iter().flatten() {
         assert!(
             meant.insert(format!("{name}.txt"), print(&sections)).is_none(),
             "{name} stands twice"
