@@ -8,21 +8,47 @@ use bongsu_model::Timestamp;
 use crate::swept::Swept;
 
 const NS_PER_MS: u64 = 1_000_000;
-const NS_PER_S: u64 = 1_000_000_000;
+const MS_PER_S: u64 = 1_000;
 
 /// How much may pass.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rate {
-    /// In a second, for ever; 0 for no limit.
-    pub per_s: u32,
-    /// At once, after a rest; 0 counts as 1.
-    pub burst: u32,
+    /// In `per_ms`, for ever; 0 for no limit.
+    count: u32,
+    per_ms: u64,
+    burst: u32,
 }
 
 impl Rate {
+    /// So many in a second, for ever; 0 for no limit. `burst` at once, after a rest; 0 counts as 1.
+    #[must_use]
+    pub const fn new(per_s: u32, burst: u32) -> Self {
+        Self {
+            count: per_s,
+            per_ms: MS_PER_S,
+            burst,
+        }
+    }
+
+    /// So many in so many milliseconds, for ever, and as many at once after a rest; 0 for no limit.
+    #[must_use]
+    pub const fn within(count: u32, per_ms: u64) -> Self {
+        Self {
+            count,
+            per_ms,
+            burst: count,
+        }
+    }
+
+    /// Whether it lets everything through.
+    #[must_use]
+    pub const fn is_unlimited(self) -> bool {
+        self.count == 0
+    }
+
     /// Nanoseconds in which one unit comes back, rounded up so that the rate is never exceeded.
     const fn interval_ns(self) -> u64 {
-        NS_PER_S.div_ceil(self.per_s as u64)
+        self.per_ms.saturating_mul(NS_PER_MS).div_ceil(self.count as u64)
     }
 
     /// Nanoseconds in which an empty bucket becomes full.
@@ -55,7 +81,7 @@ pub fn check(bucket: &mut Bucket, rate: Rate, now: Timestamp) -> Result<(), u64>
 ///
 /// If the rate does not allow it: after how many milliseconds it will. Nothing is taken then.
 pub fn check_cost(bucket: &mut Bucket, rate: Rate, cost: u32, now: Timestamp) -> Result<(), u64> {
-    if rate.per_s == 0 {
+    if rate.is_unlimited() {
         return Ok(());
     }
     let now = ns(now);
@@ -92,7 +118,7 @@ pub struct Buckets<K> {
     table: Swept<K, Bucket>,
 }
 
-impl<K: Ord + Copy> Buckets<K> {
+impl<K: Ord + Clone> Buckets<K> {
     /// No buckets, and never more than `keys_max`.
     #[must_use]
     pub fn new(keys_max: usize) -> Self {
@@ -116,7 +142,7 @@ impl<K: Ord + Copy> Buckets<K> {
     ///
     /// As [`check_cost`].
     pub fn check_cost(&mut self, key: K, rate: Rate, cost: u32, now: Timestamp) -> Result<(), u64> {
-        if rate.per_s == 0 {
+        if rate.is_unlimited() {
             return Ok(());
         }
         let left = |bucket: &Bucket| bucket.0.saturating_sub(ns(now));

@@ -17,7 +17,7 @@ pub struct Swept<K, V> {
     hand: Option<K>,
 }
 
-impl<K: Ord + Copy, V> Swept<K, V> {
+impl<K: Ord + Clone, V> Swept<K, V> {
     /// An empty table of at most `entries_max` entries (at least 1).
     #[must_use]
     pub fn new(entries_max: usize) -> Self {
@@ -75,7 +75,7 @@ impl<K: Ord + Copy, V> Swept<K, V> {
             if worth == 0 {
                 self.entries.remove(&key);
                 forgotten = true;
-            } else if least.is_none_or(|(known, _)| worth < known) {
+            } else if least.as_ref().is_none_or(|(known, _)| worth < *known) {
                 least = Some((worth, key));
             }
         }
@@ -87,16 +87,16 @@ impl<K: Ord + Copy, V> Swept<K, V> {
     /// The keys after the hand, going round; moves the hand.
     fn next_slice(&mut self, slice: usize) -> Vec<K> {
         let slice = slice.min(self.entries.len());
-        let from = self.hand.map_or(Bound::Unbounded, Bound::Excluded);
+        let from = self.hand.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let keys: Vec<K> = self
             .entries
             .range((from, Bound::Unbounded))
             .chain(self.entries.iter())
-            .map(|(key, _)| *key)
+            .map(|(key, _)| key.clone())
             .take(slice)
             .collect();
         if let Some(last) = keys.last() {
-            self.hand = Some(*last);
+            self.hand = Some(last.clone());
         }
         keys
     }

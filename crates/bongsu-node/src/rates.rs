@@ -128,6 +128,7 @@ impl Node {
 /// One rate, what each key has used up of it, and who has not stopped when it was used up.
 struct Limited<K> {
     rate: Rate,
+    per_s: u32,
     flooder: FlooderLimit,
     tables: Mutex<(Buckets<K>, Flooders<K>)>,
 }
@@ -135,19 +136,20 @@ struct Limited<K> {
 impl<K: Ord + Copy> Limited<K> {
     fn new(per_s: u32, burst: u32, limits: &Limits) -> Self {
         Self {
-            rate: Rate { per_s, burst },
+            rate: Rate::new(per_s, burst),
+            per_s,
             flooder: FlooderLimit::from(limits),
             tables: Mutex::new((Buckets::new(KEYS_MAX), Flooders::new(KEYS_MAX))),
         }
     }
 
     fn check(&self, key: K, now: Timestamp) -> Result<(), TooMany> {
-        if self.rate.per_s == 0 {
+        if self.rate.is_unlimited() {
             return Ok(());
         }
         let (buckets, flooders) = &mut *self.tables.lock();
         let checked = buckets.check(key, self.rate, now);
-        let flooding = flooders.note(key, self.rate.per_s, checked.is_err(), self.flooder, now);
+        let flooding = flooders.note(key, self.per_s, checked.is_err(), self.flooder, now);
         checked.map_err(|retry_after_ms| TooMany {
             retry_after_ms,
             flooding,

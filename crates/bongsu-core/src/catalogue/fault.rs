@@ -8,6 +8,8 @@ use std::sync::Arc;
 use bongsu_model::Limits;
 use bongsu_model::device::Pace;
 
+use crate::rate::Rate;
+
 use super::word::{NAME_BYTES_MAX, is_name};
 use super::{ENTRIES_MAX, Entry, SHORTS_MAX};
 
@@ -66,8 +68,8 @@ pub enum CatalogueWrong {
     /// A debounce that is longer than any command lives.
     #[error("0 to {0} milliseconds are needed")]
     Debounce(u64),
-    /// A rate that nobody can keep.
-    #[error("a rate of at least 1 in at least 1 ms is needed")]
+    /// A rate that bounds nothing.
+    #[error("a rate of at least 1 is needed")]
     Rate,
     /// Nobody may send it.
     #[error("at least one role is needed; leave the command out if nobody may send it")]
@@ -185,10 +187,7 @@ impl<'a> Faults<'a> {
         if entry.debounce_ms > most {
             self.note(index, "debounce_ms", CatalogueWrong::Debounce(most));
         }
-        if entry
-            .rate
-            .is_some_and(|(count, per_ms)| count == 0 || per_ms == 0)
-        {
+        if entry.rate.is_some_and(Rate::is_unlimited) {
             self.note(index, "rate", CatalogueWrong::Rate);
         }
         if entry.schema.bytes() > limits.command_args_bytes_max {

@@ -14,6 +14,8 @@ use bongsu_model::device::{IfOffline, Object, Pace, Value};
 use bongsu_model::refusal::Why;
 use bongsu_model::{Code, Limits, Refusal, Role, Want};
 
+use crate::rate::Rate;
+
 pub use fault::{CatalogueFault, CatalogueWrong};
 pub use word::{PaceWrong, RateWrong, is_name, parse_pace, parse_rate};
 
@@ -128,8 +130,8 @@ pub struct Entry {
     pub pace: Pace,
     /// What becomes of it while the device is connected nowhere, where the caller does not say.
     pub if_offline: IfOffline,
-    /// So many within so many milliseconds, by one caller to one device; `None` for the limits' default.
-    pub rate: Option<(u32, u64)>,
+    /// How many one caller may send, and one device may be sent; `None` for the limits' default.
+    pub rate: Option<Rate>,
     /// Who may send it.
     pub roles: Vec<Role>,
     /// Whether it belongs here at all.
@@ -185,8 +187,8 @@ impl fmt::Debug for Entry {
 /// A part and what is done with it.
 type Action = (Arc<str>, Arc<str>);
 
-/// All commands, checked.
-#[derive(Clone, Debug)]
+/// All commands, checked. The default has none, so that all are refused.
+#[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     entries: BTreeMap<Arc<str>, Arc<Entry>>,
     short: BTreeMap<Action, (Arc<str>, Object)>,
@@ -222,17 +224,6 @@ impl Catalogue {
             allow_unlisted,
             limits: limits.clone(),
         })
-    }
-
-    /// A catalogue without a command: all are refused.
-    #[must_use]
-    pub fn empty(limits: &Limits) -> Self {
-        Self {
-            entries: BTreeMap::new(),
-            short: BTreeMap::new(),
-            allow_unlisted: false,
-            limits: limits.clone(),
-        }
     }
 
     /// The command of that name, if it is listed.

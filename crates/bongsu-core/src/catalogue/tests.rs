@@ -171,7 +171,7 @@ fn times_and_rates_are_within_limits() {
         ("debounce_ms", CatalogueWrong::Debounce(most))
     );
     let rate = Entry {
-        rate: Some((0, 1_000)),
+        rate: Some(Rate::within(0, 1_000)),
         ..plain("a")
     };
     assert_eq!(one_wrong(rate), ("rate", CatalogueWrong::Rate));

@@ -4,6 +4,8 @@
 
 use bongsu_model::device::Pace;
 
+use crate::rate::Rate;
+
 /// Longest name of a command, a target, a part or an action, in bytes.
 pub(super) const NAME_BYTES_MAX: usize = 64;
 /// Most commands that a rate can let through in its time.
@@ -29,7 +31,7 @@ pub struct RateWrong;
 ///
 /// # Errors
 /// Whatever else it is.
-pub fn parse_rate(text: &str) -> Result<(u32, u64), RateWrong> {
+pub fn parse_rate(text: &str) -> Result<Rate, RateWrong> {
     let (count, time) = text.split_once('/').ok_or(RateWrong)?;
     let digits = time.bytes().take_while(u8::is_ascii_digit).count();
     let (times, unit) = time.split_at(digits);
@@ -45,7 +47,8 @@ pub fn parse_rate(text: &str) -> Result<(u32, u64), RateWrong> {
     let per_ms = per_ms.filter(|ms| (1..=RATE_MS_MAX).contains(ms));
     let count = whole(count).and_then(|count| u32::try_from(count).ok());
     let count = count.filter(|count| (1..=RATE_MAX).contains(count));
-    count.zip(per_ms).ok_or(RateWrong)
+    let (count, per_ms) = count.zip(per_ms).ok_or(RateWrong)?;
+    Ok(Rate::within(count, per_ms))
 }
 
 /// A text that is no policy.
@@ -97,11 +100,11 @@ mod tests {
 
     #[test]
     fn rates_are_a_number_in_a_time() {
-        assert_eq!(parse_rate("10/1s"), Ok((10, 1_000)));
-        assert_eq!(parse_rate("1/s"), Ok((1, 1_000)));
-        assert_eq!(parse_rate("3/500ms"), Ok((3, 500)));
-        assert_eq!(parse_rate("100/5m"), Ok((100, 300_000)));
-        assert_eq!(parse_rate("1000000/24h"), Ok((1_000_000, 86_400_000)));
+        assert_eq!(parse_rate("10/1s"), Ok(Rate::within(10, 1_000)));
+        assert_eq!(parse_rate("1/s"), Ok(Rate::within(1, 1_000)));
+        assert_eq!(parse_rate("3/500ms"), Ok(Rate::within(3, 500)));
+        assert_eq!(parse_rate("100/5m"), Ok(Rate::within(100, 300_000)));
+        assert_eq!(parse_rate("1000000/24h"), Ok(Rate::within(1_000_000, 86_400_000)));
         for bad in [
             "",
             "10",

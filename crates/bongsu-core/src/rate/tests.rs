@@ -6,7 +6,7 @@ use proptest::prelude::*;
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 fn rate(per_s: u32, burst: u32) -> Rate {
-    Rate { per_s, burst }
+    Rate::new(per_s, burst)
 }
 
 #[test]
@@ -24,6 +24,17 @@ fn the_burst_passes_at_once_and_then_the_rate() {
     assert_eq!(check(&mut bucket, rate, NOW.plus_ms(49)), Err(1));
     assert_eq!(check(&mut bucket, rate, NOW.plus_ms(50)), Ok(()));
     assert_eq!(check(&mut bucket, rate, NOW.plus_ms(50)), Err(50));
+}
+
+#[test]
+fn a_rate_may_be_of_any_time() {
+    let mut bucket = Bucket::default();
+    let rate = Rate::within(2, 60_000);
+    assert_eq!(check(&mut bucket, rate, NOW), Ok(()));
+    assert_eq!(check(&mut bucket, rate, NOW), Ok(()));
+    assert_eq!(check(&mut bucket, rate, NOW), Err(30_000));
+    assert_eq!(check(&mut bucket, rate, NOW.plus_ms(30_000)), Ok(()));
+    assert_eq!(check(&mut bucket, rate, NOW.plus_ms(30_000)), Err(30_000));
 }
 
 #[test]

@@ -10,24 +10,23 @@ use std::sync::Arc;
 
 use bongsu_model::device::{Desired, Object, Reported, Shadow, Value};
 use bongsu_model::refusal::Why;
-use bongsu_model::{Code, Refusal, Timestamp, Want};
+use bongsu_model::{Code, Limits, Refusal, Timestamp, Want};
 
 pub use merge::{difference, merge, same};
 
 /// The longest that a wish can be given a time for, in milliseconds: a year.
 pub const WISH_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
 
-/// Who writes wishes, and how.
-#[derive(Clone, Copy, Debug)]
-pub struct Wishing<'a> {
-    /// After how many milliseconds a key's wish is dropped; keys that are not here keep theirs until it is changed.
-    pub ttl_ms: &'a BTreeMap<Arc<str>, u64>,
-    /// Who.
-    pub by: &'a Arc<str>,
-    /// Now.
-    pub now: Timestamp,
-    /// The most bytes that the desired state has as JSON.
-    pub bytes_max: usize,
+/// After how many milliseconds the wish for a key is dropped; keys that are not in it are wished for until further notice.
+pub type WishTimes = BTreeMap<Arc<str>, u64>;
+
+/// Who writes wishes, and when.
+#[derive(Clone, Copy)]
+struct Wishing<'a> {
+    ttl_ms: &'a WishTimes,
+    by: &'a Arc<str>,
+    now: Timestamp,
+    bytes_max: usize,
 }
 
 /// Drops the wishes whose time is over. Answers whether there were any.
@@ -75,7 +74,20 @@ pub fn reported(shadow: &Shadow) -> Object {
 ///
 /// # Errors
 /// `MESSAGE_TOO_LARGE`; `INVALID_DATA` for a `ttl_ms` out of its range or of a key that is not written.
-pub fn put_desired(shadow: &mut Shadow, state: Object, how: Wishing<'_>) -> Result<bool, Refusal> {
+pub fn put_desired(
+    shadow: &mut Shadow,
+    state: Object,
+    ttl_ms: &WishTimes,
+    by: &Arc<str>,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<bool, Refusal> {
+    let how = Wishing {
+        ttl_ms,
+        by,
+        now,
+        bytes_max: limits.state_bytes_max,
+    };
     let mut whole = Value::Object(Object::new());
     merge(&mut whole, &Value::Object(state));
     let Value::Object(whole) = whole else {
@@ -97,22 +109,35 @@ pub fn put_desired(shadow: &mut Shadow, state: Object, how: Wishing<'_>) -> Resu
 ///
 /// # Errors
 /// As [`put_desired`].
-pub fn patch_desired(shadow: &mut Shadow, patch: &Object, how: Wishing<'_>) -> Result<bool, Refusal> {
+pub fn patch_desired(
+    shadow: &mut Shadow,
+    patch: Object,
+    ttl_ms: &WishTimes,
+    by: &Arc<str>,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<bool, Refusal> {
+    if let Some(key) = ttl_ms.keys().find(|key| !patch.contains_key(*key)) {
+        return Err(stray(key));
+    }
+    let how = Wishing {
+        ttl_ms,
+        by,
+        now,
+        bytes_max: limits.state_bytes_max,
+    };
     let mut fresh = shadow.desired.clone();
     fresh.retain(|_, wish| lives(wish, how.now));
     for (key, change) in patch {
         if matches!(change, Value::Null) {
-            fresh.remove(key);
+            fresh.remove(&key);
             continue;
         }
-        let before = fresh.get(key);
+        let before = fresh.get(&key);
         let mut value = before.map_or(Value::Null, |wish| wish.value.clone());
-        merge(&mut value, change);
-        let wish = wish(before, value, key, how);
-        fresh.insert(Arc::clone(key), wish);
-    }
-    if let Some(ttl) = how.ttl_ms.keys().find(|key| !patch.contains_key(*key)) {
-        return Err(stray(ttl));
+        merge(&mut value, &change);
+        let wish = wish(before, value, &key, how);
+        fresh.insert(key, wish);
     }
     replace(shadow, fresh, how)
 }
@@ -124,24 +149,24 @@ pub fn patch_desired(shadow: &mut Shadow, patch: &Object, how: Wishing<'_>) -> R
 /// `MESSAGE_TOO_LARGE`.
 pub fn report(
     shadow: &mut Shadow,
-    state: &Object,
+    state: Object,
     version: Option<u64>,
     now: Timestamp,
-    bytes_max: usize,
+    limits: &Limits,
 ) -> Result<bool, Refusal> {
     let mut fresh = shadow.reported.clone();
     for (key, change) in state {
         if matches!(change, Value::Null) {
-            fresh.remove(key);
+            fresh.remove(&key);
             continue;
         }
-        let before = fresh.get(key);
+        let before = fresh.get(&key);
         let mut value = before.map_or(Value::Null, |it| it.value.clone());
-        merge(&mut value, change);
+        merge(&mut value, &change);
         let it = said(before, value, now);
-        fresh.insert(Arc::clone(key), it);
+        fresh.insert(key, it);
     }
-    take_in(shadow, fresh, version, bytes_max)
+    take_in(shadow, fresh, version, limits.state_bytes_max)
 }
 
 /// Takes in the whole state that a device says it is in, as it does in its hello: what it does not name is gone.
@@ -154,7 +179,7 @@ pub fn report_whole(
     state: Object,
     version: Option<u64>,
     now: Timestamp,
-    bytes_max: usize,
+    limits: &Limits,
 ) -> Result<bool, Refusal> {
     let keys = state
         .into_iter()
@@ -166,7 +191,7 @@ pub fn report_whole(
         (key, it)
     });
     let fresh = fresh.collect();
-    take_in(shadow, fresh, version, bytes_max)
+    take_in(shadow, fresh, version, limits.state_bytes_max)
 }
 
 fn lives(wish: &Desired, now: Timestamp) -> bool {

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const BYTES_MAX: usize = 64 * 1024;
+const LIMITS: Limits = Limits::DEFAULT;
+const BYTES_MAX: usize = LIMITS.state_bytes_max;
 
 fn o<const N: usize>(entries: [(&str, Value); N]) -> Value {
     Value::Object(object(entries))
@@ -31,28 +32,23 @@ const NULL: Value = Value::Null;
 
 fn put(shadow: &mut Shadow, state: Object, ttl: &[(&str, u64)], at: i64) -> Result<bool, Refusal> {
     let ttl_ms = ttl.iter().map(|(key, ms)| ((*key).into(), *ms)).collect();
-    let how = Wishing {
-        ttl_ms: &ttl_ms,
-        by: &"ops".into(),
-        now: Timestamp(at),
-        bytes_max: BYTES_MAX,
-    };
-    put_desired(shadow, state, how)
+    put_desired(shadow, state, &ttl_ms, &"ops".into(), Timestamp(at), &LIMITS)
 }
 
 fn patch(shadow: &mut Shadow, state: &Object, ttl: &[(&str, u64)], at: i64) -> Result<bool, Refusal> {
     let ttl_ms = ttl.iter().map(|(key, ms)| ((*key).into(), *ms)).collect();
-    let how = Wishing {
-        ttl_ms: &ttl_ms,
-        by: &"ops".into(),
-        now: Timestamp(at),
-        bytes_max: BYTES_MAX,
-    };
-    patch_desired(shadow, state, how)
+    patch_desired(
+        shadow,
+        state.clone(),
+        &ttl_ms,
+        &"ops".into(),
+        Timestamp(at),
+        &LIMITS,
+    )
 }
 
 fn says(shadow: &mut Shadow, state: &Object, version: Option<u64>, at: i64) -> bool {
-    report(shadow, state, version, Timestamp(at), BYTES_MAX).expect("it fits")
+    report(shadow, state.clone(), version, Timestamp(at), &LIMITS).expect("it fits")
 }
 
 #[test]
@@ -348,8 +344,7 @@ fn what_a_device_says_is_taken_in_once() {
 fn a_hello_says_all_there_is() {
     let mut shadow = Shadow::default();
     says(&mut shadow, &object([("a", n(1)), ("b", n(2))]), None, 10);
-    let whole =
-        |shadow: &mut Shadow, state, at| report_whole(shadow, state, Some(3), Timestamp(at), BYTES_MAX);
+    let whole = |shadow: &mut Shadow, state, at| report_whole(shadow, state, Some(3), Timestamp(at), &LIMITS);
     assert_eq!(
         whole(
             &mut shadow,
@@ -387,12 +382,12 @@ fn a_state_has_its_size_and_no_more() {
         Err(too_large.clone())
     );
     assert_eq!(
-        report(&mut shadow, &of(BYTES_MAX + 1), None, Timestamp(0), BYTES_MAX),
+        report(&mut shadow, of(BYTES_MAX + 1), None, Timestamp(0), &LIMITS),
         Err(too_large)
     );
     assert_eq!(shadow.version, 1);
     assert!(says(&mut shadow, &of(BYTES_MAX), None, 0));
-    let refusal = report_whole(&mut shadow, of(BYTES_MAX + 1), None, Timestamp(0), BYTES_MAX);
+    let refusal = report_whole(&mut shadow, of(BYTES_MAX + 1), None, Timestamp(0), &LIMITS);
     assert_eq!(refusal.expect_err("it is too large").code, Code::MessageTooLarge);
     assert_eq!(fits([].into_iter(), 2), Ok(()));
     assert!(fits([].into_iter(), 1).is_err());
