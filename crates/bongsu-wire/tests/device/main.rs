@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod docs;
 mod properties;
 mod refused;
 mod samples;
