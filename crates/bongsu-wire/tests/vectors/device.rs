@@ -122,7 +122,14 @@ fn word(status: Status) -> Word {
     }
 }
 
-fn said() -> Vec<(&'static str, &'static str, FromDevice)> {
+type Said = (&'static str, &'static str, FromDevice);
+type Told = (&'static str, &'static str, ToDevice);
+
+fn said() -> Vec<Said> {
+    [hellos(), words(), states()].concat()
+}
+
+fn hellos() -> Vec<Said> {
     let hello = Hello {
         device: car(),
         kind: None,
@@ -145,6 +152,17 @@ fn said() -> Vec<(&'static str, &'static str, FromDevice)> {
         token: Some("abc".into()),
         ..hello.clone()
     };
+    vec![
+        ("hello", "A device comes.", FromDevice::Hello(Box::new(hello))),
+        (
+            "hello_full",
+            "A device comes back and says all that it can.",
+            FromDevice::Hello(Box::new(full)),
+        ),
+    ]
+}
+
+fn words() -> Vec<Said> {
     let done = Word {
         result: Some(object(r#"{"position":"open"}"#).into()),
         ..word(Status::Ok)
@@ -158,20 +176,7 @@ fn said() -> Vec<(&'static str, &'static str, FromDevice)> {
         epoch: None,
         ..word(Status::Rejected)
     };
-    let measured = object(
-        r#"{"speed":63.4,"battery_level":85,"latitude":37.566535,"longitude":126.977969,"doors":["locked",null],"trips":18446744073709551615}"#,
-    );
-    let reported = |version, state: &str| FromDevice::Reported {
-        version,
-        state: object(state),
-    };
     vec![
-        ("hello", "A device comes.", FromDevice::Hello(Box::new(hello))),
-        (
-            "hello_full",
-            "A device comes back and says all that it can.",
-            FromDevice::Hello(Box::new(full)),
-        ),
         (
             "received",
             "The device has the command.",
@@ -185,6 +190,18 @@ fn said() -> Vec<(&'static str, &'static str, FromDevice)> {
         ("ok", "It is done.", FromDevice::Word(done)),
         ("failed", "It was tried in vain.", FromDevice::Word(failed)),
         ("rejected", "It came too late.", FromDevice::Word(rejected)),
+    ]
+}
+
+fn states() -> Vec<Said> {
+    let measured = object(
+        r#"{"speed":63.4,"battery_level":85,"latitude":37.566535,"longitude":126.977969,"doors":["locked",null],"trips":18446744073709551615}"#,
+    );
+    let reported = |version, state: &str| FromDevice::Reported {
+        version,
+        state: object(state),
+    };
+    vec![
         (
             "heartbeat",
             "The device is there.",
@@ -286,7 +303,11 @@ fn command(attempt: u32) -> ToDevice {
     })
 }
 
-fn told() -> Vec<(&'static str, &'static str, ToDevice)> {
+fn told() -> Vec<Told> {
+    [frames(), ends()].concat()
+}
+
+fn frames() -> Vec<Told> {
     let welcome = |delta, clock| {
         ToDevice::Welcome(Box::new(Welcome {
             session: SessionId(0x0190_0000_0000_7000_8000_0000_0000_0001),
@@ -297,7 +318,6 @@ fn told() -> Vec<(&'static str, &'static str, ToDevice)> {
             delta,
         }))
     };
-    let closing = |cause| ToDevice::Closing(Closing::new(cause));
     let wish = object(r#"{"window":{"position":"closed"},"roof":null}"#);
     let exact = Value::Object(object(r#"{"a":-0.0,"b":1.0,"c":9007199254740993,"d":5e-324}"#));
     vec![
@@ -333,6 +353,12 @@ fn told() -> Vec<(&'static str, &'static str, ToDevice)> {
                 clock: Some(Timestamp(1_704_110_400_000)),
             },
         ),
+    ]
+}
+
+fn ends() -> Vec<Told> {
+    let closing = |cause| ToDevice::Closing(Closing::new(cause));
+    vec![
         (
             "auth_updated",
             "The new token is in force.",
