@@ -14,13 +14,14 @@ SIM_SEEDS ?= 200
 ECHO_PROFILE ?= release
 BENCH ?= fanout rooms echo idle connect
 
-.PHONY: help run test fmt format tidy lint deny doc unit sim e2e asyncapi proto proto-release socketio-parser fuzz-smoke bench peers autobahn
+.PHONY: help run test fmt format tidy lint deny doc unit sim e2e asyncapi schemathesis proto proto-release socketio-parser fuzz-smoke bench peers autobahn
 
 help:
 	@echo "make run         start a server with demo data (release build)"
-	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e asyncapi proto socketio-parser autobahn"
+	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e schemathesis asyncapi proto socketio-parser autobahn"
 	@echo "make format      format the code"
 	@echo "make sim         the simulation alone, SIM_SEEDS=$(SIM_SEEDS)"
+	@echo "make schemathesis  the HTTP API against its own description (needs pip)"
 	@echo "make proto       the Protobuf contract: lint, and what would break its users (needs npm)"
 	@echo "make fuzz-smoke  decoders against many random inputs"
 	@echo "make bench       the benchmarks, against the floor of the same run"
@@ -32,7 +33,7 @@ run:
 
 # In this order: what fails fastest and most often comes first.
 # The compression cases take longer and want a release build: `make autobahn` has them.
-test: fmt tidy lint deny doc unit e2e asyncapi proto socketio-parser
+test: fmt tidy lint deny doc unit e2e schemathesis asyncapi proto socketio-parser
 	@$(MAKE) --no-print-directory autobahn ECHO_PROFILE=dev AUTOBAHN_CASES="1.* 2.* 3.* 4.* 5.* 6.* 7.* 9.* 10.*"
 	@echo "== test: all of it passed"
 
@@ -78,6 +79,12 @@ e2e:
 	@echo "== e2e"
 	@$(CARGO) build --workspace --locked
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/e2e/run.py --binary $(BINARY)
+
+# Whatever the description of the HTTP API allows, and what it does not: every answer must be one that it has.
+schemathesis:
+	@echo "== schemathesis"
+	@$(CARGO) build --quiet --locked -p bongsu
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/openapi/run.py $(BINARY) $(TARGET)/e2e
 
 # The descriptions as others read them. That they are what the code says is among the unit tests.
 asyncapi:

@@ -24,12 +24,10 @@ impl JsonBody {
         Fields::read(&self.bytes, self.depth_max)
     }
 
-    /// The object that it is; nothing at all counts as an empty one.
+    /// The object that it is; nothing at all, and `null`, count as an empty one.
     pub(super) fn fields_if_any(&self) -> Result<Fields<'_>, Refusal> {
-        Fields::read(
-            if self.bytes.is_empty() { b"{}" } else { &self.bytes },
-            self.depth_max,
-        )
+        let nothing = matches!(self.bytes.trim_ascii(), b"" | b"null");
+        Fields::read(if nothing { b"{}" } else { &self.bytes }, self.depth_max)
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) struct IdempotencyKey {
     /// alike, with `Idempotent-Replayed: true`; another call with it is refused. Answers are kept for a day; refusals and
     /// secrets are not kept. A call that is cut off by a crash between its commit and the keeping of its answer is done
     /// again: where that matters give a room or a user its own number, and a message its `client_message_id`.
-    #[param(rename = "Idempotency-Key")]
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,255}$")]
     idempotency_key: Option<String>,
 }
 

@@ -189,7 +189,7 @@ fn here(app: &Shared, request: &Request) -> Option<Advertised> {
 
 /// Which node to connect to, and how the one is that answers.
 #[utoipa::path(get, operation_id = "probes_status", path = "/status", tag = "probes", security(()),
-    params(("policy" = Option<String>, Query, description = "`two` (the default): the emptier of two nodes drawn at random; `least`: the emptiest")),
+    params(("policy" = Option<String>, Query, pattern = "^(two|least)$", description = "`two` (the default): the emptier of two nodes drawn at random; `least`: the emptiest")),
     responses((status = 200, description = "A node, and figures", body = StatusView),
     (status = 422, description = "No such policy", body = ProblemDocument),
     (status = 503, description = "No node takes connections", body = ProblemDocument)))]

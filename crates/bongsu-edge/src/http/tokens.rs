@@ -97,7 +97,7 @@ fn ttl(fields: &Fields<'_>) -> Result<Option<u64>, Refusal> {
 
 /// Revoke one member token, and cut the sessions it opened. One that is not there, or not any more, is no mistake.
 #[utoipa::path(delete, operation_id = "tokens_revoke_one", path = "/api/v1/users/{user}/tokens/{token_id}", tag = "users",
-    params(super::openapi::UserPath, ("token_id" = String, Path, description = "16 hex digits, from the answer that made the token")),
+    params(super::openapi::UserPath, ("token_id" = String, Path, pattern = "^[0-9a-f]{16}$", description = "16 hex digits, from the answer that made the token")),
     responses((status = 200, body = RevokedView), (status = 422, body = ProblemDocument)))]
 pub(super) async fn revoke_one(
     State(app): State<App>,
