@@ -84,7 +84,7 @@ pub trait DeviceStore: Send + Sync {
     async fn record_command(&self, new: NewCommand) -> Result<Recorded, StoreFault>;
     /// Notes what happened to commands, one after the other, all in one transaction; the answers are in the same order.
     ///
-    /// [`Stepped::Absent`] if there is no such command. [`Stepped::Refused`], and nothing is changed, if the command has
+    /// [`Stepped::Absent`] if there is no such command. [`Stepped::Refused`], and nothing is changed, if the command is another device's, has
     /// ended (for a [`bongsu_model::device::StepKind::Late`]: has not ended), or if it knows a later epoch than the step's.
     /// Otherwise [`Stepped::Kept`]: its epoch is the step's; it is in the note's state if that is further than its own, with
     /// result and error if that one is terminal; the note is added, with the state that the command has then. After

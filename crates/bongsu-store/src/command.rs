@@ -13,7 +13,7 @@ use bongsu_model::device::{
 pub(crate) fn step(command: &mut Command, step: Step, notes_max: usize) -> bool {
     let ended = command.state.is_terminal();
     let is_late = matches!(step.kind, StepKind::Late(_));
-    if ended != is_late || step.epoch < command.epoch {
+    if ended != is_late || step.device != command.device || step.epoch < command.epoch {
         return false;
     }
     command.epoch = step.epoch;
@@ -69,6 +69,7 @@ pub(crate) fn supersedes(new: &Command, state: CommandState, target: Option<&str
 pub(crate) fn superseded(old: &Command, new: &Command) -> Step {
     Step {
         command: old.id,
+        device: old.device.clone(),
         epoch: old.epoch,
         note: note(new, CommandState::Superseded, format!("superseded_by={}", new.id)),
         kind: StepKind::Ends(Ends::default()),
@@ -79,6 +80,7 @@ pub(crate) fn superseded(old: &Command, new: &Command) -> Step {
 pub(crate) fn orphaned(old: &Command, node: Arc<str>, at: Timestamp) -> Step {
     Step {
         command: old.id,
+        device: old.device.clone(),
         epoch: old.epoch,
         note: Note {
             state: CommandState::Cancelled,
