@@ -6,6 +6,7 @@
 pub mod call;
 pub mod catalogue;
 pub mod deadlines;
+pub mod desk;
 pub mod flooder;
 pub mod machine;
 pub mod moderation;
