@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod auth;
+pub mod catalogue;
 pub mod clock;
 mod codec;
 mod conn;

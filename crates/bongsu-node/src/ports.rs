@@ -110,6 +110,8 @@ pub struct Claims {
 pub struct Policy {
     /// Users are made from their tokens when they are seen for the first time.
     pub create_users: bool,
+    /// Devices are made from what let them in when they connect for the first time.
+    pub create_devices: bool,
     /// Joining a room by a number that does not exist makes it.
     pub create_rooms_by_id: bool,
     /// Joining a room by a name that does not exist makes it: open, and each membership ends with its member's last
@@ -127,6 +129,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             create_users: true,
+            create_devices: true,
             create_rooms_by_id: false,
             create_rooms_by_name: true,
             application_domains: ["game", "app"].map(Arc::from).into(),

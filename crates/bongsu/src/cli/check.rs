@@ -10,7 +10,7 @@ use bongsu_store::sqlite;
 use clap::Args;
 
 use crate::serve::{DATABASE, refuse};
-use crate::settings::Settings;
+use crate::settings::{Settings, load_catalogue};
 
 /// Look for mistakes in a configuration, and for damage in a data folder.
 ///
@@ -21,6 +21,9 @@ pub(super) struct Check {
     /// The configuration to check, with the key files and lists that it names.
     #[arg(long, value_name = "FILE", env = "BONGSU_CONFIG")]
     config: Option<PathBuf>,
+    /// A catalogue of commands to check, by the limits of the configuration or else the default ones.
+    #[arg(long, value_name = "FILE", env = "BONGSU_CATALOGUE")]
+    catalogue: Option<PathBuf>,
     /// The data folder to check: its key, its database and whether what is in it fits together.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -32,11 +35,31 @@ impl Check {
             .config
             .as_deref()
             .map(|file| (file, Settings::load(Some(file))));
+        // By the configuration's own limits, if it is one.
+        let limits = config.as_ref().and_then(|(_, loaded)| loaded.as_ref().ok());
+        let limits = limits.map(|settings| settings.limits.clone()).unwrap_or_default();
+        let catalogue = self
+            .catalogue
+            .as_deref()
+            .map(|file| (file, load_catalogue(file, &limits)));
         let folder = self.data_dir.as_deref().map(|folder| (folder, examine(folder)));
         let mut failed = 0;
         if let Some((file, loaded)) = config {
             match loaded {
                 Ok(_) => eprintln!("{}: no mistakes", file.display()),
+                Err(mistakes) => {
+                    failed += 1;
+                    eprintln!("{mistakes:#}");
+                }
+            }
+        }
+        if let Some((file, loaded)) = catalogue {
+            match loaded {
+                Ok(catalogue) => eprintln!(
+                    "{}: no mistakes in {} commands",
+                    file.display(),
+                    catalogue.entries().count()
+                ),
                 Err(mistakes) => {
                     failed += 1;
                     eprintln!("{mistakes:#}");

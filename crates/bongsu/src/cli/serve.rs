@@ -17,7 +17,8 @@ use crate::telemetry;
 /// Run the server.
 ///
 /// When every listener accepts, one line of JSON is printed on stdout, and nothing else ever is; the log goes to stderr.
-/// SIGTERM and SIGINT stop it in good order (a second one at once), SIGHUP makes it read keys and moderation lists again.
+/// SIGTERM and SIGINT stop it in good order (a second one at once), SIGHUP makes it read keys, moderation lists and the
+/// catalogue of commands again.
 #[derive(Args)]
 pub(super) struct Serve {
     /// A TOML file with settings; `bongsu config default` prints one.
@@ -36,7 +37,10 @@ pub(super) struct Serve {
     /// reached].
     #[arg(long, value_name = "URL", env = "BONGSU_ADVERTISE", value_parser = Advertised::parse)]
     advertise: Option<Advertised>,
-    /// Demo users and rooms, for trying out; listens on loopback only.
+    /// The commands that devices can be sent; `bongsu config catalogue` prints an example [default: none].
+    #[arg(long, value_name = "FILE", env = "BONGSU_CATALOGUE")]
+    catalogue: Option<PathBuf>,
+    /// Demo users, rooms and a device, for trying out; listens on loopback only.
     #[arg(long, env = "BONGSU_DEV", value_parser = BoolishValueParser::new())]
     dev: bool,
     /// The node's name [default: a random one, kept in the data folder].
@@ -66,6 +70,7 @@ impl Serve {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let config = self.config.clone();
         let mut settings = Settings::load(config.as_deref())?;
+        settings.devices.given.clone_from(&self.catalogue);
         self.put_over(&mut settings.server);
         telemetry::start(&settings.server.log, settings.server.log_format)?;
         let mut runtime = tokio::runtime::Builder::new_multi_thread();

@@ -51,6 +51,7 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
         durability = ?server.durability,
         "starting"
     );
+    let _catalogue = settings.devices.load(&settings.limits, server.dev)?;
     files::raise(settings.limits.connections_max);
     // Addresses come first, so that a slip in one leaves nothing behind.
     let tcp = bind("--tcp", server.tcp)?;

@@ -1,4 +1,4 @@
-//! SIGHUP: keys, API keys and moderation lists are read again.
+//! SIGHUP: keys, API keys, moderation lists and the catalogue of commands are read again.
 //!
 //! Invariant: all of it comes into force, or nothing does and the old stays.
 
@@ -13,9 +13,9 @@ use crate::settings::Settings;
 /// Reads again what can change while the server runs.
 pub(super) fn reload(running: &Running, settings: &mut Settings, config: Option<&Path>) {
     match try_reload(running, settings, config) {
-        Ok(later) if later.is_empty() => tracing::info!("keys and moderation were read again"),
+        Ok(later) if later.is_empty() => tracing::info!("keys, moderation and the catalogue were read again"),
         Ok(later) => tracing::warn!(
-            "keys and moderation were read again; changes of {} need a restart",
+            "keys, moderation and the catalogue were read again; changes of {} need a restart",
             later.join(", ")
         ),
         Err(fault) => tracing::error!("nothing was changed, because of: {fault:#}"),
@@ -27,7 +27,9 @@ fn try_reload(
     settings: &mut Settings,
     config: Option<&Path>,
 ) -> anyhow::Result<Vec<&'static str>> {
-    let fresh = Settings::load(config)?;
+    let mut fresh = Settings::load(config)?;
+    fresh.devices.given.clone_from(&settings.devices.given);
+    let _catalogue = fresh.devices.load(&settings.limits, settings.server.dev)?;
     let pipeline = fresh.content.pipeline()?;
     let keys = Arc::new(ApiKeys::new(&fresh.api_keys)?);
     // The last step that can fail; what follows cannot.
@@ -37,6 +39,7 @@ fn try_reload(
     let later = needs_restart(settings, &fresh);
     settings.content = fresh.content;
     settings.api_keys = fresh.api_keys;
+    settings.devices = fresh.devices;
     Ok(later)
 }
 

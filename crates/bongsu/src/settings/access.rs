@@ -212,6 +212,7 @@ pub(super) fn policy(section: Section<'_, '_>) -> Policy {
     let usual = Policy::default();
     let policy = Policy {
         create_users: section.flag("create_users").unwrap_or(usual.create_users),
+        create_devices: section.flag("create_devices").unwrap_or(usual.create_devices),
         create_rooms_by_id: section
             .flag("create_rooms_by_id")
             .unwrap_or(usual.create_rooms_by_id),

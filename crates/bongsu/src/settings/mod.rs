@@ -3,6 +3,7 @@
 //! Invariant: settings that were read from a file have been checked as far as that goes without starting anything.
 
 mod access;
+mod catalogue;
 mod content;
 mod default;
 mod mistake;
@@ -19,6 +20,7 @@ use bongsu_model::Limits;
 use bongsu_model::limits::Broken;
 use bongsu_node::Policy;
 
+pub(crate) use catalogue::{DeviceSettings, EXAMPLE, load as load_catalogue};
 pub(crate) use content::ContentSettings;
 pub(crate) use default::default_toml;
 pub(crate) use mistake::Mistakes;
@@ -38,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) review: Option<ReviewSettings>,
     pub(crate) ice: IceSettings,
     pub(crate) socketio: SocketioOptions,
+    pub(crate) devices: DeviceSettings,
 }
 
 impl Settings {
@@ -75,6 +78,7 @@ impl Settings {
             review: content::review(root.open("review")),
             ice: access::ice(root.open("ice")),
             socketio: server::socketio(root.open("socketio")),
+            devices: catalogue::read(root.open("devices"), &limits),
             limits,
         };
         root.close();

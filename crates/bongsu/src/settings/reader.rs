@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use bongsu_edge::auth::Secret;
+use bongsu_model::device::{Number, Object, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -20,6 +21,8 @@ pub(super) struct Source<'i> {
     text: &'i str,
     /// What relative paths in the file are relative to.
     base: &'i Path,
+    /// Where all keys can be read of, for who takes one that is none.
+    advice: &'static str,
     mistakes: RefCell<Vec<Mistake>>,
 }
 
@@ -31,8 +34,14 @@ impl<'i> Source<'i> {
         Self {
             text,
             base,
+            advice: "`bongsu config default` lists all there are",
             mistakes: RefCell::default(),
         }
+    }
+
+    /// With another place where all keys can be read of.
+    pub(super) fn advising(self, advice: &'static str) -> Self {
+        Self { advice, ..self }
     }
 
     /// Everything in the file that is TOML; what is not is a mistake.
@@ -301,6 +310,21 @@ impl<'a, 'i> Section<'a, 'i> {
         flag
     }
 
+    /// An object that is understood by somebody else: a table with whatever is in it.
+    pub(super) fn object(&self, key: &'static str) -> Option<Object> {
+        let entry = self.entry(key)?;
+        let value = match entry.1.get_ref() {
+            DeValue::Table(table) => members(table),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_) => Err("a table is needed"),
+        };
+        value.map_err(|wrong| self.wrong(entry, true, wrong)).ok()
+    }
+
     /// Whether a key is there.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))
@@ -331,7 +355,7 @@ impl<'a, 'i> Section<'a, 'i> {
             };
             let advice = match nearest(name, known.iter().copied()) {
                 Some(near) => format!("there is no such {what}; `{}{near}` is near", self.prefix),
-                None => format!("there is no such {what}; `bongsu config default` lists all there are"),
+                None => format!("there is no such {what}; {}", self.source.advice),
             };
             self.wrong(entry, false, advice);
         }
@@ -343,6 +367,36 @@ fn non_empty(text: &str) -> Result<&str, String> {
         Err("a path is needed".to_owned())
     } else {
         Ok(text)
+    }
+}
+
+fn members(table: &DeTable<'_>) -> Result<Object, &'static str> {
+    let members = table
+        .iter()
+        .map(|(key, value)| Ok((key.get_ref().as_ref().into(), json(value.get_ref())?)));
+    members.collect()
+}
+
+/// A value as JSON has it.
+fn json(value: &DeValue<'_>) -> Result<Value, &'static str> {
+    match value {
+        DeValue::String(text) => Ok(Value::text(text)),
+        DeValue::Boolean(value) => Ok((*value).into()),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map(Value::from)
+            .map_err(|_| "a whole number that fits 64 bits is needed"),
+        DeValue::Float(float) => {
+            let number = float.as_str().parse().ok().and_then(Number::float);
+            number.map(Value::Number).ok_or("a finite number is needed")
+        }
+        DeValue::Datetime(_) => Err("JSON has no dates: put the date in quotes"),
+        DeValue::Array(array) => {
+            let entries = array.iter().map(|entry| json(entry.get_ref()));
+            entries
+                .collect::<Result<Vec<_>, _>>()
+                .map(|list| Value::List(list.into()))
+        }
+        DeValue::Table(table) => members(table).map(Value::Object),
     }
 }
 
