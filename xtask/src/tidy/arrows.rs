@@ -11,7 +11,10 @@ use super::Finding;
 
 /// Arrows inside the workspace. `model` is allowed to everybody.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("bongsu", &["edge", "node", "store", "bus", "agent", "bench"]),
+    (
+        "bongsu",
+        &["edge", "node", "store", "bus", "agent", "bench", "device"],
+    ),
     ("model", &[]),
     ("core", &[]),
     ("proto", &[]),
@@ -22,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("edge", &["node", "wire", "proto"]),
     ("agent", &["wire"]),
     ("bench", &["wire"]),
+    ("device", &["wire"]),
     ("sim", &["node", "wire", "store", "bus"]),
     ("xtask", &[]),
 ];
