@@ -340,6 +340,15 @@ pub fn may_operate(who: &Principal) -> Decision {
     allow(who.is_operator())
 }
 
+/// May it have devices do something, or take them over for a while? What each role may do beyond that, the catalogue says.
+///
+/// # Errors
+///
+/// `PERMISSION_DENIED` for devices: nothing that takes commands gives them to others.
+pub fn may_command(who: &Principal) -> Decision {
+    allow(who.role != Role::Device)
+}
+
 fn as_member(who: &Principal, room: &RoomView) -> Decision {
     if !who.takes_part() {
         return Err(DENIED);

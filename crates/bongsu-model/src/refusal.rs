@@ -188,8 +188,8 @@ pub enum Why {
     Reason(&'static str),
     /// Quote this to the operator.
     Incident(Incident),
-    /// What became of this command; its caller may ask for it.
-    Command(CommandId),
+    /// What became of this command; its caller may ask for it. Boxed, so that no refusal is aligned as it would be.
+    Command(Box<CommandId>),
     /// The operator who has it.
     Holder(Arc<str>),
     /// An argument of a command is missing or wrong, by the catalogue's schema.

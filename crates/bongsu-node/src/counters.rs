@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bongsu_model::Code;
+use bongsu_model::device::CommandState;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -127,6 +128,18 @@ pub struct Counters {
     pub bus_faults: Counter,
     /// Incidents: we broke.
     pub faults: Counter,
+    /// Commands accepted.
+    pub commands_accepted: Counter,
+    /// Commands that joined one that was asked for a moment ago.
+    pub commands_coalesced: Counter,
+    /// Commands handed to the writers of devices.
+    pub commands_written: Counter,
+    /// Those of them that were sent before.
+    pub commands_retried: Counter,
+    /// Commands that were found too late, or were taken back, just before the write.
+    pub commands_late: Counter,
+    /// Commands ended, by state in the order of [`CommandState::ALL`].
+    pub commands_ended: [Counter; CommandState::ALL.len()],
     /// Bytes that wait in mailboxes.
     pub mailbox_bytes: Gauge,
     /// From a post's arrival to its commit, in milliseconds.
@@ -150,6 +163,12 @@ impl Default for Counters {
             reloads: Counter::default(),
             bus_faults: Counter::default(),
             faults: Counter::default(),
+            commands_accepted: Counter::default(),
+            commands_coalesced: Counter::default(),
+            commands_written: Counter::default(),
+            commands_retried: Counter::default(),
+            commands_late: Counter::default(),
+            commands_ended: [const { Counter(AtomicU64::new(0)) }; CommandState::ALL.len()],
             mailbox_bytes: Gauge::default(),
             accept_to_commit_ms: Histogram::new(Histogram::MS),
             commit_to_last_write_ms: Histogram::new(Histogram::MS),

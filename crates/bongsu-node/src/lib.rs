@@ -5,6 +5,7 @@
 mod backlog;
 pub mod conversation;
 pub mod counters;
+pub mod devices;
 pub mod dialect;
 mod failure;
 mod host;

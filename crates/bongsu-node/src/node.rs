@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::counters::Counters;
+use crate::devices::Devices;
 use crate::host::{self, ShardHandle};
 use crate::kept::Recoverable;
 use crate::ports::Ports;
@@ -44,6 +45,7 @@ pub struct Node {
     pub(crate) routes: Routes,
     pub(crate) registry: Registry,
     pub(crate) recoverable: Recoverable,
+    pub(crate) devices: Devices,
     pub(crate) roster: Mutex<Roster>,
     pub(crate) calls: Mutex<Calls>,
     /// Held from a decision about a call until the others have been told of it.
@@ -80,6 +82,8 @@ impl Node {
                 (ShardHandle::new(inbox), inputs)
             })
             .unzip();
+        let boot = ports.number();
+        let (devices, desks) = Devices::new(&limits, boot);
         let node = Arc::new(Self {
             roster: Mutex::new(Roster::new(limits.presence_grace_ms)),
             calls: Mutex::new(Calls::new(CallLimits::from(&*limits))),
@@ -92,6 +96,7 @@ impl Node {
             routes: Routes::default(),
             registry: Registry::default(),
             recoverable: Recoverable::default(),
+            devices,
             revoked: Revoked::default(),
             active: Mutex::default(),
             memberships_heard: AtomicU64::new(0),
@@ -102,6 +107,7 @@ impl Node {
             let shard = Shard::new((*limits).clone());
             tokio::spawn(host::run(Arc::downgrade(&node), index, shard, inbox));
         }
+        desks.run(&node);
         let ear: Arc<dyn Ear> = Arc::clone(&node) as Arc<dyn Ear>;
         node.ports.bus.listen(Arc::downgrade(&ear));
         tokio::spawn(tick::run(Arc::downgrade(&node)));
@@ -324,8 +330,7 @@ impl Ear for Node {
                 }
             }
             Heard::Cut(cut) => usecases::cut::cut(self, &cut),
-            // No device has a session on this node yet.
-            Heard::Device(_) => {}
+            Heard::Device(said) => self.device_said(&said).await,
         }
     }
 }

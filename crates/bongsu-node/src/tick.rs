@@ -14,6 +14,7 @@ use bongsu_model::{Notice, Timestamp, UserRef};
 
 use tokio::task::JoinHandle;
 
+use crate::devices::Rounds;
 use crate::node::Node;
 use crate::session::{Session, TokenDue};
 use crate::usecases::session_rooms::SessionRooms;
@@ -39,6 +40,7 @@ pub(crate) async fn run(node: Weak<Node>) {
     };
     let (mut rooms_round, mut sessions_round) = (routes::Round::default(), registry::Round::default());
     let mut looking = None;
+    let mut devices = Rounds::default();
     loop {
         tokio::time::sleep(TICK).await;
         let Some(node) = node.upgrade() else { return };
@@ -56,11 +58,14 @@ pub(crate) async fn run(node: Weak<Node>) {
         }
         if count.is_multiple_of(TOKENS_EVERY) {
             tokens_due(&node, now);
+            node.device_tokens_due(now);
+            node.devices_due(&mut devices);
         }
         if count.is_multiple_of(TRIM_EVERY) {
             node.rates.sweep(now);
             node.revoked.sweep(now);
             trim(&node, now).await;
+            node.trim_devices(now).await;
         }
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_model::device::{
-    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Lease, LeaseAsk, Leased, NewCommand,
-    NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
+    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Fence, Lease, LeaseAsk, Leased,
+    NewCommand, NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
 };
 use bongsu_model::{Timestamp, TokenHash};
 
@@ -115,8 +115,8 @@ pub trait DeviceStore: Send + Sync {
 
     /// Gives a device to an operator, if no other has it at `ask.at`, in one transaction. The holder of the lease that runs
     /// has it renewed: same fence, same begin, the rest as asked. A lease that has lapsed or was released is followed by a
-    /// new one with the next fence, whoever asks; one that had lapsed and was not given out by
-    /// [`Self::take_lapsed_leases`] is not given out any more: control has passed on.
+    /// new one with the next fence, whoever asks; one that had lapsed and was not
+    /// ended by [`Self::end_lease`] is not among the lapsed any more: control has passed on.
     async fn take_lease(&self, ask: LeaseAsk) -> Result<Leased, StoreFault>;
     /// The lease that runs at `at`.
     async fn lease(&self, device: DeviceId, at: Timestamp) -> Result<Option<Lease>, StoreFault>;
@@ -128,9 +128,11 @@ pub trait DeviceStore: Send + Sync {
         holder: Arc<str>,
         at: Timestamp,
     ) -> Result<Existing, StoreFault>;
-    /// Takes out the leases that have lapsed at `at`, the earliest first, at most `limit`: each is given out once, to one
-    /// caller. The fences stay.
-    async fn take_lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault>;
+    /// Reads the leases that have lapsed at `at` and were neither released nor ended, the earliest first, at most `limit`.
+    async fn lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault>;
+    /// Ends the lease of that fence, whether it has lapsed or not: it is not among the lapsed any more. The fence stays.
+    /// `Absent` if there is no such device, `Unchanged` if its lease is another by now, or has ended.
+    async fn end_lease(&self, device: DeviceId, fence: Fence) -> Result<Existing, StoreFault>;
 
     // States
 

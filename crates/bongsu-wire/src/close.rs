@@ -423,7 +423,10 @@ mod tests {
             pointer: pointer.into(),
             says: "it must be one of: open, closed".into(),
         };
-        refusals.push(because(Code::CommandTimeout, Why::Command(CommandId(0xab))));
+        refusals.push(because(
+            Code::CommandTimeout,
+            Why::Command(Box::new(CommandId(0xab))),
+        ));
         refusals.push(because(Code::DeviceLeased, Why::Holder("operator-7".into())));
         refusals.push(because(Code::InvalidData, argument("/position")));
         refusals.push(because(Code::InvalidData, argument("")));

@@ -34,11 +34,15 @@ impl Node {
                 &Notice::Shutdown { reconnect_after_ms },
             );
         }
-        self.wait_until_gone(grace_ms).await;
+        self.wait_until(grace_ms, |node| node.is_idle()).await;
         for session in self.registry.all(|_| true) {
             session.end(&self.ports, CloseCause::ShuttingDown);
         }
-        self.wait_until_gone(grace_ms.max(1_000)).await;
+        self.stop_devices();
+        self.wait_until(grace_ms.max(1_000), |node| {
+            node.is_idle() && node.devices.len() == 0
+        })
+        .await;
         self.keep_the_rest().await;
         self.ports.store.stop().await;
     }
@@ -55,10 +59,14 @@ impl Node {
         }
     }
 
-    async fn wait_until_gone(&self, patience_ms: u64) {
+    /// Whether nobody is signed in and nobody waits for a command.
+    fn is_idle(&self) -> bool {
+        self.registry.len() == 0 && !self.recoverable.any_leaves() && self.devices.callers() == 0
+    }
+
+    async fn wait_until(&self, patience_ms: u64, done: impl Fn(&Self) -> bool) {
         let until = self.ports.clock.now().plus_ms(patience_ms);
-        let here = || self.registry.len() > 0 || self.recoverable.any_leaves();
-        while here() && self.ports.clock.now() < until {
+        while !done(self) && self.ports.clock.now() < until {
             tokio::time::sleep(LOOK).await;
         }
     }

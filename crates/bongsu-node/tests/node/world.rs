@@ -459,6 +459,11 @@ struct PlainTokens;
 
 impl Tokens for PlainTokens {
     fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
+        // `device:` and its id is a device's.
+        let (role, token) = match token.strip_prefix("device:") {
+            Some(id) => (Role::Device, id),
+            None => (Role::User, token),
+        };
         let (handle, rooms) = token
             .split_once('/')
             .map_or((token, None), |(handle, rooms)| (handle, Some(rooms)));
@@ -468,7 +473,7 @@ impl Tokens for PlainTokens {
         });
         Ok(Claims {
             subject: UserRef::parse(handle),
-            role: Role::User,
+            role,
             nickname: None,
             rooms,
             jti: None,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_model::device::{
-    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Lease, LeaseAsk, Leased, NewCommand,
-    NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
+    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Fence, Lease, LeaseAsk, Leased,
+    NewCommand, NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
 };
 use bongsu_model::{Timestamp, TokenHash};
 use bongsu_store::{CreateRefused, DeviceStore, Existing, StoreFault};
@@ -120,8 +120,12 @@ impl DeviceStore for Slow {
             .await
     }
 
-    async fn take_lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault> {
-        self.late(self.inner.take_lapsed_leases(at, limit).await).await
+    async fn lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault> {
+        self.inner.lapsed_leases(at, limit).await
+    }
+
+    async fn end_lease(&self, device: DeviceId, fence: Fence) -> Result<Existing, StoreFault> {
+        self.late(self.inner.end_lease(device, fence).await).await
     }
 
     async fn shadow(&self, device: DeviceId) -> Result<Option<Shadow>, StoreFault> {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_model::device::{
-    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Lease, LeaseAsk, Leased, NewCommand,
-    NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
+    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Fence, Lease, LeaseAsk, Leased,
+    NewCommand, NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
 };
 use bongsu_model::{Timestamp, TokenHash};
 
@@ -138,8 +138,12 @@ impl DeviceStore for Memory {
         .await
     }
 
-    async fn take_lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault> {
-        self.write(Kind::Other, move |state| Ok(state.take_lapsed_leases(at, limit)))
+    async fn lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault> {
+        self.read(|state| state.lapsed_leases(at, limit))
+    }
+
+    async fn end_lease(&self, device: DeviceId, fence: Fence) -> Result<Existing, StoreFault> {
+        self.write(Kind::Other, move |state| Ok(state.end_lease(&device, fence)))
             .await
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Devices {
     epochs: BTreeMap<DeviceId, ConnectionEpoch>,
     /// In the order in which they were kept.
     enrolments: Vec<Enrolment>,
-    /// The last one of each device, and whether it was neither released nor given out as lapsed.
+    /// The last one of each device, and whether it was neither released nor ended.
     pub(super) leases: BTreeMap<DeviceId, (Lease, bool)>,
     pub(super) shadows: BTreeMap<DeviceId, Shadow>,
     /// By number: in the order in which they were recorded.
@@ -223,18 +223,26 @@ impl State {
         }
     }
 
-    pub(super) fn take_lapsed_leases(&mut self, at: Timestamp, limit: u32) -> Vec<Lease> {
+    pub(super) fn lapsed_leases(&self, at: Timestamp, limit: u32) -> Vec<Lease> {
         let leases = self.devices.leases.values();
         let lapsed = leases.filter(|(lease, open)| *open && lease.expires_at <= at);
         let mut lapsed: Vec<_> = lapsed.map(|(lease, _)| lease.clone()).collect();
         lapsed.sort_by_key(|lease| lease.expires_at);
         lapsed.truncate(limit as usize);
-        for lease in &lapsed {
-            if let Some((_, open)) = self.devices.leases.get_mut(&lease.device) {
-                *open = false;
-            }
-        }
         lapsed
+    }
+
+    pub(super) fn end_lease(&mut self, device: &DeviceId, fence: Fence) -> Existing {
+        if !self.devices.all.contains_key(device) {
+            return Existing::Absent;
+        }
+        match self.devices.leases.get_mut(device) {
+            Some((lease, open)) if *open && lease.fence == fence => {
+                *open = false;
+                Existing::Changed
+            }
+            Some(_) | None => Existing::Unchanged,
+        }
     }
 
     pub(super) fn shadow(&self, device: &DeviceId) -> Option<Shadow> {

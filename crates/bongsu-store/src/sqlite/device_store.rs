@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_model::device::{
-    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Lease, LeaseAsk, Leased, NewCommand,
-    NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
+    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Fence, Lease, LeaseAsk, Leased,
+    NewCommand, NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
 };
 use bongsu_model::{Timestamp, TokenHash};
 
@@ -16,7 +16,7 @@ use crate::{CreateRefused, DeviceStore, Existing, StoreFault};
 #[async_trait]
 impl DeviceStore for Sqlite {
     async fn create_device(&self, device: NewDevice, at: Timestamp) -> Result<Device, CreateRefused> {
-        self.write(Shape::Several, move |tables| tables.create_device(&device, at))
+        self.write(Shape::Several, move |tables| tables.create_device(device, at))
             .await
     }
 
@@ -60,10 +60,8 @@ impl DeviceStore for Sqlite {
         open: OpenSession,
         at: Timestamp,
     ) -> Result<Option<Opened>, StoreFault> {
-        self.write(Shape::Several, move |tables| {
-            tables.open_device_session(&open, at)
-        })
-        .await
+        self.write(Shape::Several, move |tables| tables.open_device_session(open, at))
+            .await
     }
 
     async fn close_device_session(
@@ -156,13 +154,13 @@ impl DeviceStore for Sqlite {
         .await
     }
 
-    async fn take_lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault> {
-        // Asked for again and again, and most times there is none.
-        let lapsed = self.read(move |conn| leases::has_lapsed(conn, at)).await?;
-        if !lapsed {
-            return Ok(Vec::new());
-        }
-        self.write(Shape::Several, move |tables| tables.take_lapsed_leases(at, limit))
+    async fn lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault> {
+        self.read(move |conn| leases::lapsed_leases(conn, at, limit))
+            .await
+    }
+
+    async fn end_lease(&self, device: DeviceId, fence: Fence) -> Result<Existing, StoreFault> {
+        self.write(Shape::Single, move |tables| tables.end_lease(&device, fence))
             .await
     }
 

@@ -57,12 +57,6 @@ pub(super) fn lease(
     Ok(running.map(|(lease, _)| lease))
 }
 
-/// Whether there is a lease to be given out as lapsed.
-pub(super) fn has_lapsed(conn: &Connection, at: Timestamp) -> Result<bool, StoreFault> {
-    const SQL: &str = "SELECT 1 FROM leases WHERE open = 1 AND expires_at <= ?1 LIMIT 1";
-    Ok(one(conn, SQL, [at.0], |_| Ok(()))?.is_some())
-}
-
 impl Tables<'_> {
     pub(super) fn take_lease(&self, ask: LeaseAsk) -> Result<Leased, StoreFault> {
         const SQL: &str = concat!(
@@ -126,19 +120,28 @@ impl Tables<'_> {
         })
     }
 
-    pub(super) fn take_lapsed_leases(&self, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault> {
-        const SQL: &str = concat!(
-            "SELECT ",
-            lease_columns!(),
-            " FROM leases WHERE open = 1 AND expires_at <= ?1 ORDER BY expires_at, device LIMIT ?2"
-        );
-        const TAKE: &str = "UPDATE leases SET open = 0 WHERE device = ?1";
-        let lapsed = all(self.conn, SQL, params![at.0, limit], |row| {
-            of_row(row).map(|(lease, _)| lease)
-        })?;
-        for lease in &lapsed {
-            execute(self.conn, TAKE, [lease.device.as_str()])?;
+    pub(super) fn end_lease(&self, device: &DeviceId, fence: Fence) -> Result<Existing, StoreFault> {
+        const SQL: &str = "UPDATE leases SET open = 0 WHERE device = ?1 AND fence = ?2 AND open = 1";
+        if !devices::exists(self.conn, device)? {
+            return Ok(Existing::Absent);
         }
-        Ok(lapsed)
+        let ended = execute(self.conn, SQL, params![device.as_str(), number(fence.0)?])?;
+        Ok(if ended > 0 {
+            Existing::Changed
+        } else {
+            Existing::Unchanged
+        })
     }
+}
+
+/// The leases that have lapsed and were neither released nor ended.
+pub(super) fn lapsed_leases(conn: &Connection, at: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreFault> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        lease_columns!(),
+        " FROM leases WHERE open = 1 AND expires_at <= ?1 ORDER BY expires_at, device LIMIT ?2"
+    );
+    all(conn, SQL, params![at.0, limit], |row| {
+        of_row(row).map(|(lease, _)| lease)
+    })
 }

@@ -158,7 +158,7 @@ impl Node {
     }
 
     /// Notes what an operator did. The deed stands even if the note fails, which is logged.
-    async fn note(&self, by: &Operator, action: &str, object: String, detail: Option<String>) {
+    pub(crate) async fn note(&self, by: &Operator, action: &str, object: String, detail: Option<String>) {
         let entry = AuditEntry {
             id: 0,
             at: self.now(),

@@ -1,0 +1,238 @@
+//! A device comes in: who it is, which epoch it gets, what it must know at once.
+//!
+//! Invariant: a session is current here before the open commands of its device are read, so that a command that is recorded
+//! meanwhile is seen by one of the two.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bongsu_bus::Heard;
+use bongsu_core::desk::{DeskInput, Pacing};
+use bongsu_core::shadow;
+use bongsu_model::device::{
+    DeviceSaid, DeviceSession as Kept, Hello, Object, OpenSession, Opened, ToDevice, Welcome,
+};
+use bongsu_model::refusal::CloseCause;
+use bongsu_model::{Code, DeviceId, Refusal, Role, SessionId, Timestamp, UserRef};
+
+use super::Superseded;
+use super::session::{Begins, DeviceSession, Standing};
+use crate::node::Node;
+use crate::usecases::vouch;
+
+/// Who a device's connection says it is, before its hello.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceClaim {
+    /// The token of the handshake: a signed one, or an enrolment token.
+    pub token: Option<Arc<str>>,
+    /// The device that the client certificate names.
+    pub certificate: Option<Arc<str>>,
+    /// Where it comes from.
+    pub address: Option<IpAddr>,
+}
+
+impl Node {
+    /// Lets a device in. The welcome is the first frame of its outbox; an older session of the device, here or elsewhere,
+    /// is told that it was replaced and ends.
+    ///
+    /// # Errors
+    /// `INVALID_TOKEN`, `NOT_AUTHENTICATED`, `PERMISSION_DENIED` with reason `device_id` for who is another device,
+    /// `DEVICE_NOT_FOUND` for who is not registered and may not register itself, `OVERLOADED`, `SHUTTING_DOWN`.
+    pub async fn device_hello(
+        self: &Arc<Self>,
+        claim: DeviceClaim,
+        hello: Hello,
+        pacing: Pacing,
+    ) -> Result<Arc<DeviceSession>, Refusal> {
+        let limits = &self.ports.limits;
+        if self.is_stopping() {
+            return Err(Refusal::retry(Code::ShuttingDown, limits.drain_ms));
+        }
+        let now = self.now();
+        let standing = self.device_standing(&claim, &hello, now).await?;
+        let id = SessionId(self.ports.uuid(now));
+        let opened = self.open_device(&hello, id, now).await?;
+        let session = DeviceSession::new(
+            self,
+            Begins {
+                id,
+                device: hello.device.clone(),
+                epoch: opened.epoch,
+                since: now,
+                address: claim.address,
+                pacing,
+                standing,
+            },
+        );
+        let delta = self.first_delta(&session, &hello).await?;
+        session.put(ToDevice::Welcome(Box::new(Welcome {
+            session: id,
+            epoch: opened.epoch,
+            heartbeat_ms: limits.device_heartbeat_ms,
+            server_time: self.now(),
+            clock: hello.clock,
+            delta,
+        })));
+        if let Some(clock) = hello.clock {
+            session.says_clock(clock, now);
+        }
+        self.enter_device(&session).await?;
+        self.attach(&session, &hello).await?;
+        Ok(session)
+    }
+
+    /// A session is over: its device has none any more, if it has no later one.
+    pub(super) async fn device_left(self: &Arc<Self>, session: &Arc<DeviceSession>) {
+        self.devices.leave(session);
+        let (device, epoch) = (session.device.clone(), session.epoch);
+        let closed = self
+            .ports
+            .store
+            .close_device_session(device.clone(), epoch, self.now())
+            .await;
+        self.healthy(closed);
+        let left = DeskInput::Detached { device, epoch };
+        self.devices.desk(&session.device, left).await;
+    }
+
+    async fn open_device(
+        self: &Arc<Self>,
+        hello: &Hello,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Opened, Refusal> {
+        let open = OpenSession {
+            device: hello.device.clone(),
+            session: Kept {
+                id,
+                node: Arc::clone(&self.id),
+                boot: self.devices.boot,
+                since: now,
+            },
+            create: self.ports.policy.create_devices,
+            kind: hello.kind.clone(),
+            version: hello.version.clone(),
+            capabilities: hello.capabilities.clone().into(),
+        };
+        let opened = self.ports.store.open_device_session(open, now).await;
+        opened
+            .map_err(|fault| self.fault(&fault))?
+            .ok_or_else(|| Refusal::new(Code::DeviceNotFound))
+    }
+
+    /// Makes the session current here, and has every older one end.
+    async fn enter_device(self: &Arc<Self>, session: &Arc<DeviceSession>) -> Result<(), Refusal> {
+        match self.devices.enter(session) {
+            Ok(Some(before)) => before.end(CloseCause::Replaced),
+            Ok(None) => {}
+            // Two came at once, and the other one came later.
+            Err(Superseded) => return Err(Refusal::because(Code::PermissionDenied, "replaced")),
+        }
+        let said = DeviceSaid::Opened {
+            device: session.device.clone(),
+            epoch: session.epoch,
+        };
+        self.publish(Heard::Device(Arc::new(said))).await;
+        Ok(())
+    }
+
+    /// Gives the desk what is open of the device.
+    async fn attach(self: &Arc<Self>, session: &Arc<DeviceSession>, hello: &Hello) -> Result<(), Refusal> {
+        let open = self.ports.store.open_commands(session.device.clone()).await;
+        let commands = match open {
+            Ok(commands) => commands,
+            Err(fault) => {
+                // Without its commands a session would look alive and carry out nothing.
+                session.gone().await;
+                return Err(self.fault(&fault));
+            }
+        };
+        let attached = DeskInput::Attached {
+            device: session.device.clone(),
+            epoch: session.epoch,
+            session: session.id,
+            running: hello.running.clone(),
+            commands,
+            pacing: session.pacing(),
+        };
+        self.devices.desk(&session.device, attached).await;
+        Ok(())
+    }
+
+    /// What the device reports of itself is kept, and what it should be and is not is told to it.
+    async fn first_delta(
+        self: &Arc<Self>,
+        session: &Arc<DeviceSession>,
+        hello: &Hello,
+    ) -> Result<Option<(u64, Object)>, Refusal> {
+        let now = self.now();
+        let (reported, version) = (hello.reported.clone(), hello.reported_version);
+        let kept = self
+            .change_shadow(&session.device, |state| match &reported {
+                Some(reported) => {
+                    shadow::report_whole(state, reported.clone(), version, now, &self.ports.limits)
+                }
+                None => Ok(shadow::expire(state, now)),
+            })
+            .await?;
+        let delta = shadow::delta(&kept, now, true);
+        Ok((!delta.is_empty()).then_some((kept.version, delta)))
+    }
+
+    /// By what the device may come in.
+    async fn device_standing(
+        self: &Arc<Self>,
+        claim: &DeviceClaim,
+        hello: &Hello,
+        now: Timestamp,
+    ) -> Result<Standing, Refusal> {
+        let another = || Refusal::because(Code::PermissionDenied, "device_id");
+        if let Some(named) = &claim.certificate
+            && **named != *hello.device.as_str()
+        {
+            return Err(another());
+        }
+        match claim.token.as_ref().or(hello.token.as_ref()) {
+            Some(token) => self.device_token(&hello.device, token, now).await,
+            None if claim.certificate.is_some() => Ok(Standing::default()),
+            None => Err(Refusal::new(Code::NotAuthenticated)),
+        }
+    }
+
+    /// What a token says about a device: a signed one with the role `device`, or an enrolment token.
+    pub(super) async fn device_token(
+        self: &Arc<Self>,
+        device: &DeviceId,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Standing, Refusal> {
+        let another = || Refusal::because(Code::PermissionDenied, "device_id");
+        if let Some(hash) = self.ports.tokens.member_token(token) {
+            let enrolled = self.ports.store.enrolment(hash, now).await;
+            let enrolled = enrolled.map_err(|fault| self.fault(&fault))?;
+            let enrolled = enrolled.ok_or_else(|| Refusal::because(Code::InvalidToken, "unknown_token"))?;
+            return if enrolled == *device {
+                Ok(Standing::default())
+            } else {
+                Err(another())
+            };
+        }
+        let claims = vouch::claims(self, token, now).await?.claims;
+        if claims.role != Role::Device {
+            return Err(Refusal::because(Code::PermissionDenied, "role"));
+        }
+        let named = match &claims.subject {
+            UserRef::Id(id) => id.to_string() == device.as_str(),
+            UserRef::Handle(handle) => **handle == *device.as_str(),
+        };
+        if !named {
+            return Err(another());
+        }
+        Ok(Standing {
+            jti: claims.jti,
+            expires_at: Some(claims.expires_at),
+            refused_from: Some(claims.refused_from),
+            warned: false,
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! What nodes tell each other of devices, heard.
+//!
+//! Invariant: whatever is heard here twice, late or not at all, nothing is wrong for longer than it takes to look into the
+//! store: epochs fence sessions, the store's guards fence commands, and whoever waits looks for itself.
+
+use std::sync::Arc;
+
+use bongsu_bus::Heard;
+use bongsu_core::desk::DeskInput;
+use bongsu_model::device::{CommandState, DeviceSaid, Object};
+use bongsu_model::refusal::CloseCause;
+use bongsu_model::{CommandId, ConnectionEpoch, DeviceId, Timestamp};
+
+use crate::node::Node;
+
+impl Node {
+    /// Takes in what a node said of a device.
+    pub(crate) async fn device_said(&self, said: &DeviceSaid) {
+        match said {
+            DeviceSaid::Opened { device, epoch } => self.opened_somewhere(device, *epoch).await,
+            DeviceSaid::Offered { device, command } => self.offered(device, *command).await,
+            DeviceSaid::Taken { command } => self.devices.taken.tell(command, || ()),
+            DeviceSaid::Cancel { device, command, by } => {
+                if self.devices.session(device).is_some() {
+                    let cancel = DeskInput::Cancel {
+                        command: *command,
+                        by: Arc::clone(by),
+                    };
+                    self.devices.desk(device, cancel).await;
+                }
+            }
+            DeviceSaid::Moved { command, .. } => self.look_and_tell(*command).await,
+            DeviceSaid::Desired { device, version } => self.desired_somewhere(device, *version).await,
+            DeviceSaid::Telemetry { device, values, at } => self.measured(device, values, *at),
+            DeviceSaid::Disconnect { device } => {
+                if let Some(session) = self.devices.session(device) {
+                    session.end(CloseCause::Disconnected);
+                }
+            }
+        }
+    }
+
+    /// A session of a device has begun somewhere: an older one here is over.
+    async fn opened_somewhere(&self, device: &DeviceId, epoch: ConnectionEpoch) {
+        let Some(session) = self.devices.session(device) else {
+            return;
+        };
+        if session.epoch >= epoch {
+            return;
+        }
+        session.end(CloseCause::Replaced);
+        if self.devices.leave(&session) {
+            let released = DeskInput::Released {
+                device: device.clone(),
+                by: epoch,
+            };
+            self.devices.desk(device, released).await;
+        }
+    }
+
+    /// A command waits in the store for whoever holds its device.
+    async fn offered(&self, device: &DeviceId, id: CommandId) {
+        if self.devices.session(device).is_none() {
+            return;
+        }
+        let command = self.healthy(self.ports.store.command(id).await).flatten();
+        let Some(command) = command.filter(|command| command.state == CommandState::Accepted) else {
+            return;
+        };
+        let offered = DeskInput::Offered {
+            command: Box::new(command),
+        };
+        self.devices.desk(device, offered).await;
+        let said = DeviceSaid::Taken { command: id };
+        self.publish(Heard::Device(Arc::new(said))).await;
+    }
+
+    /// The state of a device has changed somewhere.
+    async fn desired_somewhere(&self, device: &DeviceId, version: u64) {
+        self.devices.states.tell(device, || version);
+        self.send_delta(device).await;
+    }
+
+    fn measured(&self, device: &DeviceId, values: &Object, at: Timestamp) {
+        let latest = self.devices.measure(device, values, at, &self.ports.limits);
+        self.devices.measured.tell(device, || latest);
+    }
+}

@@ -1,0 +1,52 @@
+//! What the caller of a command is answered, by how far the command was when it stopped waiting.
+//!
+//! Invariant: offline and timed out are never told as the same: what was not sent was not done, the rest may have been.
+
+use bongsu_model::device::{Command, CommandState};
+use bongsu_model::{Code, Refusal, Why};
+
+use super::commands::WaitFor;
+
+/// What the caller of a command is answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// What it waited for has come: the command's state says how.
+    Done,
+    /// It is under way; its id is the answer.
+    UnderWay,
+    /// It did not come to its end in time, or not at all.
+    Refused(Refusal),
+}
+
+impl Verdict {
+    pub(super) fn of(command: &Command, until: WaitFor) -> Self {
+        let refused = |code| {
+            Self::Refused(Refusal {
+                why: Why::Command(Box::new(command.id)),
+                ..Refusal::new(code)
+            })
+        };
+        match (command.state, until) {
+            (CommandState::Offline, _) => refused(Code::DeviceOffline),
+            (CommandState::Expired, _) => refused(Code::CommandExpired),
+            (CommandState::TimedOut, _) => refused(Code::CommandTimeout),
+            (
+                CommandState::Succeeded
+                | CommandState::Failed
+                | CommandState::Rejected
+                | CommandState::Superseded
+                | CommandState::Cancelled,
+                _,
+            ) => Self::Done,
+            (CommandState::Received | CommandState::InProgress, WaitFor::Received) => Self::Done,
+            (_, WaitFor::Accepted) | (CommandState::Received | CommandState::InProgress, WaitFor::Done) => {
+                Self::UnderWay
+            }
+            // It waits for its device.
+            (CommandState::Accepted, WaitFor::Received | WaitFor::Done) => Self::UnderWay,
+            (CommandState::Routed | CommandState::Written, WaitFor::Received | WaitFor::Done) => {
+                refused(Code::CommandTimeout)
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Who waits for news of what: the callers of commands, the watchers of states and telemetry.
+//!
+//! Invariant: news never wait for whoever hears them; who is slow hears the latest. A key that nobody watches costs nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// The latest news by key, for those who watch.
+pub(crate) struct Watched<K, V>(Arc<Inner<K, V>>);
+
+struct Inner<K, V> {
+    keys: Mutex<BTreeMap<K, Key<V>>>,
+    count: AtomicUsize,
+    max: usize,
+}
+
+struct Key<V> {
+    news: watch::Sender<Option<V>>,
+    watchers: usize,
+}
+
+/// One who watches a key, as long as it lives.
+pub struct Watch<K: Ord, V> {
+    key: K,
+    news: watch::Receiver<Option<V>>,
+    inner: Arc<Inner<K, V>>,
+}
+
+/// There are too many watchers already.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooManyWatchers;
+
+impl<K: Ord + Clone, V: Clone> Watched<K, V> {
+    pub(crate) fn new(max: usize) -> Self {
+        Self(Arc::new(Inner {
+            keys: Mutex::default(),
+            count: AtomicUsize::new(0),
+            max,
+        }))
+    }
+
+    /// Begins to watch: hears what is told from now on.
+    pub(crate) fn watch(&self, key: K) -> Result<Watch<K, V>, TooManyWatchers> {
+        if self.0.count.fetch_add(1, Ordering::Relaxed) >= self.0.max {
+            self.0.count.fetch_sub(1, Ordering::Relaxed);
+            return Err(TooManyWatchers);
+        }
+        let mut keys = self.0.keys.lock();
+        let one = keys.entry(key.clone()).or_insert_with(|| Key {
+            news: watch::Sender::new(None),
+            watchers: 0,
+        });
+        one.watchers += 1;
+        Ok(Watch {
+            key,
+            news: one.news.subscribe(),
+            inner: Arc::clone(&self.0),
+        })
+    }
+
+    /// Tells whoever watches a key.
+    pub(crate) fn tell(&self, key: &K, news: impl FnOnce() -> V) {
+        if let Some(one) = self.0.keys.lock().get(key) {
+            one.news.send_replace(Some(news()));
+        }
+    }
+
+    /// How many watch.
+    pub(crate) fn len(&self) -> usize {
+        self.0.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether anybody watches a key.
+    pub(crate) fn has(&self, key: &K) -> bool {
+        self.0.keys.lock().contains_key(key)
+    }
+}
+
+impl<K: Ord, V: Clone> Watch<K, V> {
+    /// Waits for the next news, and hears the latest.
+    pub async fn next(&mut self) -> V {
+        loop {
+            // The sender lives as long as a watcher does.
+            if self.news.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            if let Some(news) = self.news.borrow_and_update().clone() {
+                return news;
+            }
+        }
+    }
+}
+
+impl<K: Ord, V> Drop for Watch<K, V> {
+    fn drop(&mut self) {
+        let mut keys = self.inner.keys.lock();
+        if let Some(one) = keys.get_mut(&self.key) {
+            one.watchers -= 1;
+            if one.watchers == 0 {
+                keys.remove(&self.key);
+            }
+        }
+        self.inner.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn watchers_hear_the_latest_and_leave_nothing_behind() {
+        let watched: Watched<u8, u32> = Watched::new(2);
+        watched.tell(&1, || panic!("nobody watches"));
+        let mut first = watched.watch(1).unwrap();
+        let second = watched.watch(1).unwrap();
+        assert_eq!(watched.watch(2).err(), Some(TooManyWatchers));
+        watched.tell(&1, || 7);
+        watched.tell(&1, || 8);
+        assert_eq!(first.next().await, 8);
+        drop(second);
+        assert!(watched.has(&1));
+        drop(first);
+        assert!(!watched.has(&1));
+        assert!(watched.watch(2).is_ok());
+    }
+}
