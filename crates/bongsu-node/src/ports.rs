@@ -123,8 +123,6 @@ pub struct Policy {
     pub created_visibility: Visibility,
     /// How long memberships of such a room last.
     pub created_membership: Membership,
-    /// A device that nobody has registered is, when it comes with a token or a certificate of its own for the first time.
-    pub create_devices: bool,
 }
 
 impl Default for Policy {
@@ -137,7 +135,6 @@ impl Default for Policy {
             application_domains: ["game", "app"].map(Arc::from).into(),
             created_visibility: Visibility::Open,
             created_membership: Membership::Durable,
-            create_devices: true,
         }
     }
 }

@@ -232,7 +232,6 @@ pub(super) fn policy(section: Section<'_, '_>) -> Policy {
                 word(text, Membership::NAMES, Membership::parse)
             })
             .unwrap_or(usual.created_membership),
-        create_devices: section.flag("create_devices").unwrap_or(usual.create_devices),
     };
     section.close();
     policy
