@@ -1,4 +1,5 @@
-//! The examination of a file for `bongsu check`: SQLite's own, and that rooms, members and messages fit together.
+//! The examination of a file for `bongsu check`: SQLite's own, and that rooms, members and messages fit together, and
+//! what is kept about devices.
 //!
 //! Invariant: it only reads, and may run beside a server.
 
@@ -6,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{OpenError, connect, migrate};
+use super::{OpenError, check_devices, connect, migrate};
 
 /// Something that is wrong in a file.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -32,6 +33,23 @@ pub enum Finding {
         /// Where.
         table: &'static str,
     },
+    /// A device, a command, a lease or a state that cannot be read.
+    #[error("{table}: a record that cannot be read: {what}")]
+    Unreadable {
+        /// Where.
+        table: &'static str,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// What only a device may have, of a device that does not exist; keys of a state that has no version.
+    #[error("{table}: rows of a device that does not exist")]
+    NoDevice {
+        /// Where.
+        table: &'static str,
+    },
+    /// A wish of a command that has ended, or does not exist.
+    #[error("desired: a wish of a command that is not open")]
+    Wish,
 }
 
 /// Examines a file; nothing found means that it is sound.
@@ -48,6 +66,7 @@ pub fn check(path: &Path) -> Result<Vec<Finding>, OpenError> {
     let mut findings = structure(&conn)?;
     findings.extend(rooms(&conn)?);
     findings.extend(strays(&conn)?);
+    findings.extend(check_devices::findings(&conn)?);
     Ok(findings)
 }
 

@@ -47,7 +47,10 @@ fn pace(name: &str) -> Option<Pace> {
     }
 }
 
-fn of_row(row: &Row<'_>) -> Result<Command, StoreFault> {
+/// Reads every command.
+pub(super) const ALL: &str = select_commands!("");
+
+pub(super) fn of_row(row: &Row<'_>) -> Result<Command, StoreFault> {
     let columns = Columns::of("commands", row);
     let value = |at, what| match columns.str_if(at, what)? {
         Some(text) => json::value(text).map(Some).ok_or_else(|| columns.damaged(what)),

@@ -34,7 +34,10 @@ pub(super) fn id(columns: &Columns<'_, '_>, at: usize) -> Result<DeviceId, Store
     DeviceId::parse(columns.str(at, "device")?).ok_or_else(|| columns.damaged("device"))
 }
 
-fn of_row(row: &Row<'_>) -> Result<Device, StoreFault> {
+/// Reads every device.
+pub(super) const ALL: &str = select_devices!("");
+
+pub(super) fn of_row(row: &Row<'_>) -> Result<Device, StoreFault> {
     let columns = Columns::of("devices", row);
     let session = match (
         columns.value(4)?,

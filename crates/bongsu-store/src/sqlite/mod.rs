@@ -6,6 +6,7 @@
 mod append;
 mod cache;
 mod check;
+mod check_devices;
 mod commands;
 mod device_store;
 mod devices;

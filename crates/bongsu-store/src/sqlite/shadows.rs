@@ -10,7 +10,7 @@ use bongsu_model::device::{
     Command, CommandId, CommandState, Desired, DeviceId, Reported, Shadow, ShadowPut, Wish,
 };
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::rows::{Columns, all, execute, number, one};
 use super::tables::Tables;
@@ -20,66 +20,76 @@ use crate::StoreFault;
 const KEEP_DESIRED: &str = "INSERT OR REPLACE INTO desired (device, key, value, at, by, expires_at, command) \
                             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-/// The state of a device that exists. Several statements: inside a snapshot or the writer's transaction.
+/// Reads the version and the reported version of every state.
+pub(super) const ALL_HEADS: &str = "SELECT version, reported_version FROM shadows";
+/// Reads every key of every desired state.
+pub(super) const ALL_DESIRED: &str = "SELECT key, value, at, by, expires_at, command FROM desired";
+/// Reads every key of every reported state.
+pub(super) const ALL_REPORTED: &str = "SELECT key, value, at FROM reported";
+
+/// The state of a device. Several statements: inside a snapshot or the writer's transaction.
 pub(super) fn shadow(conn: &Connection, device: &DeviceId) -> Result<Option<Shadow>, StoreFault> {
     const HEAD: &str = "SELECT version, reported_version FROM shadows WHERE device = ?1";
+    const DESIRED: &str = "SELECT key, value, at, by, expires_at, command FROM desired WHERE device = ?1";
+    const REPORTED: &str = "SELECT key, value, at FROM reported WHERE device = ?1";
     if !devices::exists(conn, device)? {
         return Ok(None);
     }
-    let head = one(conn, HEAD, [device.as_str()], |row| {
-        let columns = Columns::of("shadows", row);
-        let reported_version = match columns.value(1)? {
-            ValueRef::Null => None,
-            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => {
-                Some(columns.count(1, "reported_version")?)
-            }
-        };
-        Ok((columns.count(0, "version")?, reported_version))
-    })?;
-    let Some((version, reported_version)) = head else {
-        return Ok(Some(Shadow::default()));
+    let id = [device.as_str()];
+    let known = one(conn, HEAD, id, head)?;
+    let shadow = Shadow {
+        desired: all(conn, DESIRED, id, desired_of_row)?.into_iter().collect(),
+        reported: all(conn, REPORTED, id, reported_of_row)?.into_iter().collect(),
+        ..Shadow::default()
     };
-    Ok(Some(Shadow {
-        version,
-        desired: desired(conn, device)?,
-        reported: reported(conn, device)?,
-        reported_version,
-    }))
+    match known {
+        Some((version, reported_version)) => Ok(Some(Shadow {
+            version,
+            reported_version,
+            ..shadow
+        })),
+        None if shadow == Shadow::default() => Ok(Some(shadow)),
+        None => {
+            let (table, what) = ("shadows", "a version is missing");
+            Err(StoreFault::Damaged { table, what })
+        }
+    }
 }
 
-fn desired(conn: &Connection, device: &DeviceId) -> Result<BTreeMap<Arc<str>, Desired>, StoreFault> {
-    const SQL: &str = "SELECT key, value, at, by, expires_at, command FROM desired WHERE device = ?1";
-    let rows = all(conn, SQL, [device.as_str()], |row| {
-        let columns = Columns::of("desired", row);
-        let command = match columns.value(5)? {
-            ValueRef::Null => None,
-            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => {
-                Some(CommandId(u128::from_be_bytes(columns.bytes(5, "command")?)))
-            }
-        };
-        let desired = Desired {
-            value: json::value(columns.str(1, "value")?).ok_or_else(|| columns.damaged("value"))?,
-            at: Timestamp(columns.int(2, "at")?),
-            by: columns.text(3, "by")?,
-            expires_at: columns.time_if(4, "expires_at")?,
-            command,
-        };
-        Ok((columns.text(0, "key")?, desired))
-    })?;
-    Ok(rows.into_iter().collect())
+pub(super) fn head(row: &Row<'_>) -> Result<(u64, Option<u64>), StoreFault> {
+    let columns = Columns::of("shadows", row);
+    let reported = match columns.int_if(1, "reported_version")? {
+        None => None,
+        Some(_) => Some(columns.count(1, "reported_version")?),
+    };
+    Ok((columns.count(0, "version")?, reported))
 }
 
-fn reported(conn: &Connection, device: &DeviceId) -> Result<BTreeMap<Arc<str>, Reported>, StoreFault> {
-    const SQL: &str = "SELECT key, value, at FROM reported WHERE device = ?1";
-    let rows = all(conn, SQL, [device.as_str()], |row| {
-        let columns = Columns::of("reported", row);
-        let reported = Reported {
-            value: json::value(columns.str(1, "value")?).ok_or_else(|| columns.damaged("value"))?,
-            at: Timestamp(columns.int(2, "at")?),
-        };
-        Ok((columns.text(0, "key")?, reported))
-    })?;
-    Ok(rows.into_iter().collect())
+pub(super) fn desired_of_row(row: &Row<'_>) -> Result<(Arc<str>, Desired), StoreFault> {
+    let columns = Columns::of("desired", row);
+    let command = match columns.value(5)? {
+        ValueRef::Null => None,
+        ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => {
+            Some(CommandId(u128::from_be_bytes(columns.bytes(5, "command")?)))
+        }
+    };
+    let desired = Desired {
+        value: json::value(columns.str(1, "value")?).ok_or_else(|| columns.damaged("value"))?,
+        at: Timestamp(columns.int(2, "at")?),
+        by: columns.text(3, "by")?,
+        expires_at: columns.time_if(4, "expires_at")?,
+        command,
+    };
+    Ok((columns.text(0, "key")?, desired))
+}
+
+pub(super) fn reported_of_row(row: &Row<'_>) -> Result<(Arc<str>, Reported), StoreFault> {
+    let columns = Columns::of("reported", row);
+    let reported = Reported {
+        value: json::value(columns.str(1, "value")?).ok_or_else(|| columns.damaged("value"))?,
+        at: Timestamp(columns.int(2, "at")?),
+    };
+    Ok((columns.text(0, "key")?, reported))
 }
 
 impl Tables<'_> {

@@ -1,0 +1,203 @@
+//! Commands from their record to their end: how many a second the SQLite store takes, and at what cost.
+//!
+//! Each has its whole life as a device makes it: recorded as routed, then written, received and in progress in one write
+//! each, then its end. `cargo bench -p bongsu-store --bench commands`.
+
+#![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bongsu_model::Timestamp;
+use bongsu_model::device::{
+    Command, CommandId, CommandState, ConnectionEpoch, DeviceId, Ends, IfOffline, NewCommand, NewDevice,
+    Note, Object, Pace, Recorded, Step, StepKind, Stepped, Value, Wish,
+};
+use bongsu_store::{DeviceStore as _, Durability, Sqlite, SqliteOptions};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const DEVICES: u64 = 1_000;
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+#[allow(clippy::disallowed_methods, reason = "a bench measures time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn device(number: u64) -> DeviceId {
+    DeviceId::parse(&format!("car-{}", number % DEVICES)).unwrap()
+}
+
+/// What is asked for: short arguments, or some of a size; alone, or as callers do it, with a key and a wish.
+#[derive(Clone, Copy)]
+struct Kind {
+    args_bytes: usize,
+    full: bool,
+}
+
+fn order(number: u64, kind: Kind) -> NewCommand {
+    // Random bits after a moment, as real ids have.
+    let random = u128::from(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let id = (0x0190_0000_0000 + u128::from(number / 16)) << 80 | 7 << 76 | random;
+    let args: Object = [("value".into(), Value::text(&"x".repeat(kind.args_bytes)))].into();
+    let command = Command {
+        id: CommandId(id),
+        device: device(number),
+        name: "ac.set_temperature".into(),
+        args: args.clone(),
+        target: Some("cabin_temperature".into()),
+        pace: Pace::LatestWins,
+        if_offline: IfOffline::Fail,
+        by: "svc_operations".into(),
+        from: Some("10.0.0.1".into()),
+        at: NOW,
+        deadline: NOW.plus_ms(5_000),
+        execution_ms: 300_000,
+        state: CommandState::Routed,
+        since: NOW,
+        epoch: ConnectionEpoch(1),
+        result: None,
+        error: None,
+        late: None,
+        history: [CommandState::Accepted, CommandState::Routed]
+            .map(|state| note(state, None))
+            .into(),
+    };
+    NewCommand {
+        key: kind.full.then(|| (format!("{id:032x}").into(), [7; 32])),
+        wish: kind.full.then(|| Wish {
+            key: "cabin_temperature".into(),
+            value: args.into(),
+        }),
+        command,
+        debounce_ms: 500,
+        fence: None,
+        open_max: 64,
+    }
+}
+
+fn note(state: CommandState, detail: Option<&str>) -> Note {
+    Note {
+        state,
+        at: NOW,
+        node: "node-1".into(),
+        detail: detail.map(Into::into),
+    }
+}
+
+fn step(command: &Command, state: CommandState) -> Step {
+    Step {
+        command: command.id,
+        device: command.device.clone(),
+        epoch: ConnectionEpoch(1),
+        note: note(
+            state,
+            Some("session=session_01900000000070008000000000000001 epoch=1 attempt=1"),
+        ),
+        kind: if state.is_terminal() {
+            StepKind::Ends(Ends::default())
+        } else {
+            StepKind::Moves
+        },
+    }
+}
+
+struct Ours {
+    runtime: Runtime,
+    store: Arc<Sqlite>,
+    next: Arc<AtomicU64>,
+    _folder: TempDir,
+}
+
+impl Ours {
+    fn new(durability: Durability) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteOptions {
+            durability,
+            ..SqliteOptions::new(folder.path().join("bongsu.db"))
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let store = Arc::new(Sqlite::open(options).unwrap());
+        runtime.block_on(async {
+            for number in 0..DEVICES {
+                let (id, kind) = (device(number), "vehicle".into());
+                store.create_device(NewDevice { id, kind }, NOW).await.unwrap();
+            }
+        });
+        Self {
+            runtime,
+            store,
+            next: Arc::new(AtomicU64::new(1)),
+            _folder: folder,
+        }
+    }
+
+    /// The time that `count` whole lives take, by as many callers, each with one command at a time.
+    fn run(&self, callers: u64, count: u64, kind: Kind) -> Duration {
+        let begun = now();
+        self.runtime.block_on(async {
+            let callers = callers.min(count);
+            let tasks: Vec<_> = (0..callers)
+                .map(|caller| {
+                    let share = count / callers + u64::from(caller < count % callers);
+                    let (store, next) = (Arc::clone(&self.store), Arc::clone(&self.next));
+                    tokio::spawn(async move {
+                        for _ in 0..share {
+                            live(&store, order(next.fetch_add(1, Ordering::Relaxed), kind)).await;
+                        }
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        begun.elapsed()
+    }
+}
+
+/// One command from its record to its end.
+async fn live(store: &Sqlite, new: NewCommand) {
+    let command = new.command.clone();
+    let recorded = store.record_command(new).await.unwrap();
+    assert!(matches!(recorded, Recorded::New(_)), "{recorded:?}");
+    for state in [
+        CommandState::Written,
+        CommandState::Received,
+        CommandState::InProgress,
+        CommandState::Succeeded,
+    ] {
+        let stepped = store.step_commands(vec![step(&command, state)]).await.unwrap();
+        assert!(matches!(*stepped, [Stepped::Kept(_)]), "{stepped:?}");
+    }
+}
+
+fn commands(criterion: &mut Criterion) {
+    for (name, durability) in [("power", Durability::Power), ("process", Durability::Process)] {
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements(1)).sample_size(10);
+        for (what, callers, args_bytes, full) in [
+            ("a command's life, 1 caller", 1, 20, false),
+            ("a command's life, 64 callers", 64, 20, false),
+            ("a command's life with key and wish, 64 callers", 64, 20, true),
+            (
+                "a command's life with 16 KiB of arguments, 64 callers",
+                64,
+                16 * 1024,
+                false,
+            ),
+        ] {
+            let ours = Ours::new(durability);
+            let kind = Kind { args_bytes, full };
+            group.bench_function(what, |b| b.iter_custom(|count| ours.run(callers, count, kind)));
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, commands);
+criterion_main!(benches);
