@@ -64,7 +64,7 @@ impl Node {
                 standing,
             },
         );
-        let delta = self.first_delta(&session, &hello).await?;
+        let (version, delta) = self.first_delta(&session, &hello).await?;
         session.put(ToDevice::Welcome(Box::new(Welcome {
             session: id,
             epoch: opened.epoch,
@@ -78,6 +78,7 @@ impl Node {
         }
         self.enter_device(&session).await?;
         self.attach(&session, &hello).await?;
+        self.catch_up(&session, version).await;
         Ok(session)
     }
 
@@ -159,12 +160,12 @@ impl Node {
         Ok(())
     }
 
-    /// What the device reports of itself is kept, and what it should be and is not is told to it.
+    /// What the device reports of itself is kept. The state's version, and what the device should be and is not.
     async fn first_delta(
         self: &Arc<Self>,
         session: &Arc<DeviceSession>,
         hello: &Hello,
-    ) -> Result<Option<(u64, Object)>, Refusal> {
+    ) -> Result<(u64, Option<(u64, Object)>), Refusal> {
         let now = self.now();
         let (reported, version) = (hello.reported.clone(), hello.reported_version);
         let kept = self
@@ -176,7 +177,21 @@ impl Node {
             })
             .await?;
         let delta = shadow::delta(&kept, now, true);
-        Ok((!delta.is_empty()).then_some((kept.version, delta)))
+        let version = kept.version;
+        Ok((version, (!delta.is_empty()).then_some((version, delta))))
+    }
+
+    /// Changes of the state come here from when the session is current; of those since it was read for the welcome the
+    /// device is told now.
+    async fn catch_up(&self, session: &DeviceSession, version: u64) {
+        let kept = self.ports.store.shadow(session.device.clone()).await;
+        if self
+            .healthy(kept)
+            .flatten()
+            .is_some_and(|kept| kept.version != version)
+        {
+            self.send_delta(&session.device).await;
+        }
     }
 
     /// By what the device may come in.

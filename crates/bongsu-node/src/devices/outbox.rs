@@ -41,7 +41,14 @@ impl Outbox {
     pub(crate) fn put(&mut self, frame: ToDevice) -> Result<(), Full> {
         match frame {
             ToDevice::Heartbeat { .. } => self.heartbeat = Some(frame),
-            ToDevice::Delta { .. } => self.delta = Some(frame),
+            ToDevice::Delta { version, .. } => {
+                // Whoever read the state first may come last.
+                let newer =
+                    |waits: &ToDevice| matches!(waits, ToDevice::Delta { version: it, .. } if *it > version);
+                if !self.delta.as_ref().is_some_and(newer) {
+                    self.delta = Some(frame);
+                }
+            }
             ToDevice::Command(frame) => self.command = Some(frame),
             ToDevice::Welcome(_)
             | ToDevice::AuthUpdated { .. }
@@ -97,5 +104,26 @@ impl Outbox {
     /// Whether there is something to take.
     pub(crate) fn waits(&self) -> bool {
         !self.frames.is_empty() || self.heartbeat.is_some() || self.delta.is_some() || self.command.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bongsu_model::Object;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_state_waits_whoever_comes_last() {
+        let mut outbox = Outbox::default();
+        for version in [2, 3, 1] {
+            let state = Object::new();
+            assert_eq!(outbox.put(ToDevice::Delta { version, state }), Ok(()));
+        }
+        let Some(Taken::Frame(ToDevice::Delta { version, .. })) = outbox.take(Timestamp(0)) else {
+            panic!("a state waits");
+        };
+        assert_eq!(version, 3);
+        assert!(outbox.take(Timestamp(0)).is_none());
     }
 }
