@@ -3,6 +3,7 @@
 //! Invariants: an idle connection owns no buffer. Once this side has closed, what still comes in is read and dropped.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -141,7 +142,14 @@ impl<C: Codec> Conn<C> {
     /// argument.
     pub(crate) async fn run(&mut self) {
         loop {
-            if self.socket.stream.readable().await.is_err() {
+            // Without a function of its own, whose future would be larger than what it waits for.
+            let readable = match self.socket.plain() {
+                Some(stream) => stream.readable().await.is_ok(),
+                None => poll_fn(|context| self.socket.poll_readable(context))
+                    .await
+                    .is_ok(),
+            };
+            if !readable {
                 break;
             }
             match self.read() {

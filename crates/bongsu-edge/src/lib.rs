@@ -15,6 +15,7 @@ mod pulse;
 mod socket;
 mod sweeper;
 pub mod tcp;
+pub mod tls;
 mod websocket;
 
 /// The other end of the action protocol, for those who may not depend on the wire themselves.

@@ -4,6 +4,7 @@
 //! number of series is bounded. Counting on a connection's path is one atomic addition.
 
 mod collect;
+mod handshakes;
 mod node;
 mod process;
 
@@ -21,6 +22,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use collect::{HistogramReading, Reading};
+pub use handshakes::{Handshake, Handshakes};
 pub use prometheus_client::registry::Unit as MeterUnit;
 
 /// The media type of what [`Meters::render`] makes.
@@ -110,6 +112,8 @@ pub struct Meters {
     pub bytes_written: Counter,
     /// Byte streams that stopped making sense.
     pub malformed: Counter,
+    /// Handshakes of TLS.
+    pub handshakes: Handshakes,
     opened: [Counter; 4],
     open: [Gauge; 4],
     carried: [Gauge; 2],
@@ -147,6 +151,7 @@ impl Meters {
                 "bongsu_malformed_streams",
                 "Byte streams that stopped making sense",
             ),
+            handshakes: Handshakes::new(it),
             opened: by(
                 it,
                 "bongsu_connections_opened",

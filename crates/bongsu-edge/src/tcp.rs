@@ -14,8 +14,9 @@ use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Permit};
 use crate::codec::Codec;
 use crate::conn::Conn;
 use crate::dialect;
@@ -23,6 +24,7 @@ use crate::meters::{self, Meters, Transport, TurnedAway};
 use crate::pulse::{Heartbeat, Lives, Pulse};
 use crate::socket::Socket;
 use crate::sweeper::{self, Sweeper};
+use crate::tls::{Gate, Stream};
 
 /// Connections that wait to be accepted: a storm after a restart must not be refused by the kernel.
 const BACKLOG: i32 = 4_096;
@@ -62,7 +64,23 @@ pub struct TcpService {
 }
 
 /// Accepts until `stop` says so, then ends what connections there still are and waits until they are gone.
-pub async fn serve(listener: TcpListener, service: TcpService, mut stop: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, service: TcpService, stop: watch::Receiver<bool>) {
+    serve_behind(None, listener, service, stop).await;
+}
+
+/// As [`serve`], where each connection begins with a handshake of TLS.
+pub async fn serve_tls(listener: TcpListener, gate: Gate, service: TcpService, stop: watch::Receiver<bool>) {
+    serve_behind(Some(gate), listener, service, stop).await;
+}
+
+async fn serve_behind(
+    gate: Option<Gate>,
+    listener: TcpListener,
+    service: TcpService,
+    mut stop: watch::Receiver<bool>,
+) {
+    let service = Arc::new(service);
+    let mut handshakes = JoinSet::new();
     let sweeper = Arc::new(Sweeper::default());
     tokio::spawn(sweeper::run(
         Arc::downgrade(&sweeper),
@@ -74,7 +92,13 @@ pub async fn serve(listener: TcpListener, service: TcpService, mut stop: watch::
             biased;
             () = said(&mut stop) => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, address)) => accept(&service, &sweeper, stream, address),
+                Ok((stream, address)) => {
+                    while handshakes.try_join_next().is_some() {}
+                    match &gate {
+                        None => accept(&service, &sweeper, stream, address),
+                        Some(gate) => accept_tls(gate, &service, &sweeper, (stream, address), &mut handshakes),
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted; the next try is in a moment");
                     tokio::time::sleep(ACCEPT_REST).await;
@@ -83,6 +107,7 @@ pub async fn serve(listener: TcpListener, service: TcpService, mut stop: watch::
         }
     }
     drop(listener);
+    handshakes.shutdown().await;
     sweeper::end_all(&sweeper, &service.node, service.locale).await;
 }
 
@@ -92,6 +117,31 @@ fn accept(service: &TcpService, sweeper: &Arc<Sweeper>, stream: TcpStream, addre
         refuse(service, &stream, now);
         return;
     };
+    open(service, sweeper, Stream::Plain(stream), address, permit);
+}
+
+/// Who is not admitted is not told: it could not read it without a handshake.
+fn accept_tls(
+    gate: &Gate,
+    service: &Arc<TcpService>,
+    sweeper: &Arc<Sweeper>,
+    (stream, address): (TcpStream, SocketAddr),
+    handshakes: &mut JoinSet<()>,
+) {
+    let Some(permit) = service.admission.admit_counted(address.ip(), &service.meters) else {
+        service.node.counters.refused(Code::Overloaded);
+        return;
+    };
+    let (gate, service, sweeper) = (gate.clone(), Arc::clone(service), Arc::clone(sweeper));
+    handshakes.spawn(async move {
+        if let Some(passed) = gate.pass(stream).await {
+            open(&service, &sweeper, passed.stream, address, permit);
+        }
+    });
+}
+
+/// Serves a connection in a task of its own.
+fn open(service: &TcpService, sweeper: &Arc<Sweeper>, stream: Stream, address: SocketAddr, permit: Permit) {
     let opened = Opened {
         node: &service.node,
         meters: &service.meters,
@@ -121,12 +171,12 @@ impl Opened<'_> {
     /// A connection on a socket, and what keeps it watched as long as its task lives.
     pub(crate) fn conn<C: Codec, P: Send + 'static>(
         &self,
-        stream: TcpStream,
+        stream: Stream,
         address: IpAddr,
         permit: P,
         codec: C,
     ) -> (Conn<C>, Watch<P>) {
-        ready(&stream);
+        ready(stream.tcp());
         let ports = &self.node.ports;
         let pulse = Pulse::new(self.heartbeat, address, ports.clock.now(), &ports.limits);
         let socket = Arc::new(Socket::new(stream, pulse));

@@ -19,7 +19,6 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade;
 use serde::Deserialize;
-use tokio::net::TcpStream;
 
 use crate::admission::Permit;
 use crate::codec::{Subprotocol, WebSocketCodec, sign_in_tag};
@@ -28,6 +27,7 @@ use crate::origin::{Origins, Stranger};
 use crate::pulse::Heartbeat;
 use crate::sweeper::Sweeper;
 use crate::tcp::Opened;
+use crate::tls::{ClientIdentity, Stream};
 
 /// Where an HTTP connection comes from, and its place among the connections that are let in.
 #[derive(Clone)]
@@ -35,6 +35,10 @@ pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     pub(crate) local: SocketAddr,
     pub(crate) permit: Arc<Permit>,
+    /// It came with TLS.
+    pub(crate) secure: bool,
+    /// Who it is by its certificate, if it has shown one.
+    pub(crate) identity: Option<Arc<ClientIdentity>>,
 }
 
 /// What WebSockets are opened with.
@@ -149,7 +153,7 @@ impl WebSockets {
         })
     }
 
-    fn serve(&self, stream: TcpStream, read: Vec<u8>, first: First) {
+    fn serve(&self, stream: Stream, read: Vec<u8>, first: First) {
         let opened = Opened {
             node: &self.node,
             meters: &self.meters,
@@ -242,9 +246,9 @@ pub(crate) fn switching(accept: String) -> Response {
 }
 
 /// The socket of an upgraded connection, and what was read of it already.
-pub(crate) async fn upgraded(upgrading: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {
+pub(crate) async fn upgraded(upgrading: OnUpgrade) -> Option<(Stream, Vec<u8>)> {
     let upgraded = upgrading.await.ok()?;
-    match upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+    match upgrade::downcast::<TokioIo<Stream>>(upgraded) {
         Ok(parts) => Some((parts.io.into_inner(), parts.read_buf.to_vec())),
         Err(_) => {
             tracing::error!("an upgraded connection was not on a socket of ours; it is dropped");

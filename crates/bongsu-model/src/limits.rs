@@ -166,6 +166,10 @@ limits! {
     connections_max: usize = 100_000;
     /// Connections of one address.
     connections_per_address_max: usize = 256;
+    /// From accept to the end of the TLS handshake.
+    tls_handshake_ms: u64 = 5_000;
+    /// TLS handshakes at once; others wait within their time.
+    tls_handshakes_max: usize = 1_024;
     /// Member tokens of one user that have not ended.
     member_tokens_per_user_max: usize = 1_000;
     /// Sessions of one user.

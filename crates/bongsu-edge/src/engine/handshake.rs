@@ -13,7 +13,6 @@ use bongsu_node::{Conversation, Mailbox};
 use bongsu_wire::socketio::engine::{Payloads, Version};
 use bytes::BytesMut;
 use hyper::upgrade::OnUpgrade;
-use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
 use super::answer::Refused;
@@ -30,6 +29,7 @@ use crate::dialect;
 use crate::meters::{Protocol, Transport};
 use crate::pulse::{Heartbeat, Pulse};
 use crate::tcp::{Opened, Watch, Watched};
+use crate::tls::Stream;
 use crate::websocket::{self, Peer};
 
 /// Who asks whether the other one is there, in each version.
@@ -176,7 +176,7 @@ pub(super) fn websocket(
 }
 
 /// Serves a session that begins on a WebSocket.
-fn serve(engine: &Arc<Engine>, asked: Asked, stream: TcpStream, read: Vec<u8>, peer: Peer) {
+fn serve(engine: &Arc<Engine>, asked: Asked, stream: Stream, read: Vec<u8>, peer: Peer) {
     let sid = Sid::new(engine.websockets.node.ports.chance.bits());
     let version = asked.version;
     let opened = opened_with(engine, version, locale(engine, &asked));

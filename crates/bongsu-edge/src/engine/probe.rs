@@ -3,6 +3,7 @@
 //! Invariants: one WebSocket at a time may carry a session; until the client has changed the session is polled for, and
 //! it is again if the WebSocket does not make it. What was read behind the change is heard after all that was posted.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +13,6 @@ use bongsu_node::{Line as _, Wrote};
 use bongsu_wire::socketio::engine::{self, Version};
 use bongsu_wire::websocket::{self, Decoder, Opcode, Role};
 use bytes::Bytes;
-use tokio::net::TcpStream;
 
 use super::codec::{self, EngineCodec};
 use super::service::Engine;
@@ -23,6 +23,7 @@ use crate::meters::Transport;
 use crate::pulse::{Heartbeat, Pulse};
 use crate::socket::Socket;
 use crate::tcp::{self, Watched};
+use crate::tls::Stream;
 use crate::websocket::Peer;
 
 /// What one read takes: what comes before the change is a few bytes.
@@ -76,13 +77,13 @@ pub(super) async fn serve(
     engine: Arc<Engine>,
     sid: Sid,
     claim: Claim,
-    stream: TcpStream,
+    stream: Stream,
     mut read: Vec<u8>,
     peer: Peer,
 ) {
     let session = Arc::clone(&claim.0);
     let ports = &engine.websockets.node.ports;
-    tcp::ready(&stream);
+    tcp::ready(stream.tcp());
     let pulse = Pulse::new(Heartbeat::Theirs, peer.address, ports.clock.now(), &ports.limits);
     let mut probe = Probe {
         socket: Socket::new(stream, pulse),
@@ -115,8 +116,8 @@ impl Probe {
         let mut buffer = vec![0; READ_BYTES];
         while !self.changed {
             tokio::select! {
-                readable = self.socket.stream.readable() => {
-                    readable.map_err(|_| Lost)?;
+                readable = poll_fn(|context| self.socket.poll_readable(context)) => {
+                    readable.map_err(|()| Lost)?;
                     if let Some(count) = self.socket.read(&mut buffer).map_err(|()| Lost)? {
                         self.hear(engine, session, &mut buffer[..count])?;
                     }
@@ -201,8 +202,7 @@ async fn change(engine: Arc<Engine>, sid: Sid, session: &Arc<Session>, probe: Pr
         broken,
         ..
     } = probe;
-    let socket = Socket::new(socket.stream, session.pulse.goes_on());
-    let socket = Arc::new(socket);
+    let socket = Arc::new(socket.with(session.pulse.goes_on()));
     // From here on what waits leaves on the socket; so a body that is being carried out, and waits for room, ends.
     if !session.line.changes_to(&socket) {
         let _ = socket.try_write(&codec::goodbye());

@@ -48,11 +48,11 @@ impl Advertised {
         })
     }
 
-    /// A listener's own address, without TLS.
-    pub(super) fn plain(address: SocketAddr) -> Self {
+    /// A listener's own address.
+    pub(super) fn at(scheme: &str, address: SocketAddr) -> Self {
         let host = match address.ip().to_canonical() {
-            std::net::IpAddr::V4(ip) => format!("http://{ip}"),
-            std::net::IpAddr::V6(ip) => format!("http://[{ip}]"),
+            std::net::IpAddr::V4(ip) => format!("{scheme}://{ip}"),
+            std::net::IpAddr::V6(ip) => format!("{scheme}://[{ip}]"),
         };
         Self {
             host: host.into(),
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_listeners_address_is_written_as_a_browser_reads_it() {
         let plain = |address: &str| {
-            let plain = Advertised::plain(address.parse().unwrap());
+            let plain = Advertised::at("http", address.parse().unwrap());
             (plain.host.to_string(), plain.port)
         };
         assert_eq!(plain("10.0.0.7:8000"), ("http://10.0.0.7".to_owned(), 8000));

@@ -40,7 +40,7 @@ mod yaml;
 pub use advertise::{Advertised, NotAdvertisable};
 pub use asyncapi::{asyncapi_json, asyncapi_yaml};
 pub use openapi::{openapi, openapi_yaml};
-pub use serve::serve;
+pub use serve::{Door, serve, serve_doors};
 pub use service::{HttpParts, HttpService, Listening, SocketioOptions};
 
 pub(crate) use caller::bearer;

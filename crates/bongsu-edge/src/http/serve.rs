@@ -3,12 +3,13 @@
 //! Invariant: a connection ends if its first request does not come in time, if it is idle for too long, or when the
 //! node has drained.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -26,6 +27,7 @@ use super::service::{App, HttpService};
 use crate::admission::Permit;
 use crate::meters::{Protocol, TurnedAway};
 use crate::sweeper;
+use crate::tls::{Gate, Stream};
 use crate::websocket::Peer;
 
 /// What the library's buffer holds beside header fields: the request line. Fields are counted to the byte elsewhere.
@@ -48,6 +50,34 @@ const FULL: &[u8] =
 ///
 /// Connections count against the same caps as those of the other listeners.
 pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Future<Output = ()> + Send) {
+    serve_doors(vec![Door::plain(listener)], service, stop).await;
+}
+
+/// A listener, and what must be passed behind it.
+pub struct Door {
+    listener: TcpListener,
+    gate: Option<Gate>,
+}
+
+impl Door {
+    /// A listener without TLS.
+    #[must_use]
+    pub const fn plain(listener: TcpListener) -> Self {
+        Self { listener, gate: None }
+    }
+
+    /// A listener with TLS.
+    #[must_use]
+    pub const fn tls(listener: TcpListener, gate: Gate) -> Self {
+        Self {
+            listener,
+            gate: Some(gate),
+        }
+    }
+}
+
+/// As [`serve`], on several listeners.
+pub async fn serve_doors(doors: Vec<Door>, service: HttpService, stop: impl Future<Output = ()> + Send) {
     let mut stop = pin!(stop);
     let (stopping, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -57,27 +87,41 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
         Arc::downgrade(&websockets.node),
         websockets.locale,
     ));
+    let mut first = 0;
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (door, accepted) = tokio::select! {
+            accepted = next(&doors, first) => accepted,
             () = &mut stop => break,
         };
+        // The others are looked at first next time, so that a storm at one door keeps nobody from another.
+        first = door + 1;
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                if let Some(permit) = admit(&service, &stream, peer) {
+                let gate = doors[door].gate.clone();
+                if let Some(permit) = admit(&service, gate.is_none().then_some(&stream), peer) {
                     let peer = Peer {
                         address: peer.ip(),
                         local: stream.local_addr().unwrap_or(peer),
                         permit: Arc::new(permit),
+                        secure: gate.is_some(),
+                        identity: None,
                     };
-                    connections.spawn(connection(stream, peer, service.clone(), stopped.clone()));
+                    let (service, stopped) = (service.clone(), stopped.clone());
+                    match gate {
+                        None => {
+                            connections.spawn(connection(Stream::Plain(stream), peer, service, stopped));
+                        }
+                        Some(gate) => {
+                            connections.spawn(behind(gate, stream, peer, service, stopped));
+                        }
+                    }
                 }
             }
             Err(fault) => refused_by_machine(&service.app, &fault).await,
         }
     }
-    drop(listener);
+    drop(doors);
     drop(stopping);
     service.app.engines.iter().for_each(|engine| engine.stop());
     let drain = Duration::from_millis(service.app.limits().drain_ms);
@@ -89,10 +133,25 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
     sweeper::end_all(&websockets.sweeper, &websockets.node, websockets.locale).await;
 }
 
-fn admit(service: &HttpService, stream: &TcpStream, peer: SocketAddr) -> Option<Permit> {
+/// The next connection at any door, looked for from `first` on.
+async fn next(doors: &[Door], first: usize) -> (usize, io::Result<(TcpStream, SocketAddr)>) {
+    poll_fn(|context| {
+        for at in first..first + doors.len() {
+            let at = at % doors.len();
+            if let Poll::Ready(accepted) = doors[at].listener.poll_accept(context) {
+                return Poll::Ready((at, accepted));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// `told` is the stream of one who is told that he is not let in.
+fn admit(service: &HttpService, told: Option<&TcpStream>, peer: SocketAddr) -> Option<Permit> {
     let app = &service.app;
     let permit = app.admission.admit_counted(peer.ip(), &app.meters);
-    if permit.is_none() {
+    if let (None, Some(stream)) = (&permit, told) {
         // A courtesy: who is not let in is not waited for.
         let _ = stream.try_write(FULL);
     }
@@ -153,17 +212,38 @@ impl Drop for InFlight {
     }
 }
 
-async fn connection(stream: TcpStream, peer: Peer, service: HttpService, mut stopped: watch::Receiver<()>) {
+/// A connection that begins with a handshake of TLS.
+async fn behind(
+    gate: Gate,
+    stream: TcpStream,
+    mut peer: Peer,
+    service: HttpService,
+    mut stopped: watch::Receiver<()>,
+) {
+    let passed = tokio::select! {
+        passed = gate.pass(stream) => passed,
+        _ = stopped.changed() => return,
+    };
+    if let Some(passed) = passed {
+        peer.identity = passed.identity;
+        Box::pin(connection(passed.stream, peer, service, stopped)).await;
+    }
+}
+
+async fn connection(stream: Stream, peer: Peer, service: HttpService, mut stopped: watch::Receiver<()>) {
     let _open = Open::count(&service.app);
     let limits = service.app.limits();
     let (header_ms, idle_ms, drain_ms) = (limits.http_header_ms, limits.idle_ms, limits.drain_ms);
     // Answers are small and whole: nothing is won by waiting for more.
-    let _ = stream.set_nodelay(true);
+    let _ = stream.tcp().set_nodelay(true);
     let activity = Arc::new(Activity::default());
     let builder = builder(limits.http_header_bytes_max, header_ms);
     let serving = {
         let (activity, router) = (Arc::clone(&activity), service.router.clone());
         service_fn(move |mut request: Request<Incoming>| {
+            if let Some(identity) = &peer.identity {
+                request.extensions_mut().insert(Arc::clone(identity));
+            }
             request.extensions_mut().insert(peer.clone());
             let in_flight = InFlight::begin(&activity);
             let router = router.clone();

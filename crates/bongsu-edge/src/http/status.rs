@@ -168,9 +168,11 @@ fn policy(asked: &Asked) -> Result<Policy, Refusal> {
 
 /// Where this node was reached: at its own address, or, where nobody else can use that, at the host that was asked for.
 fn here(app: &Shared, request: &Request) -> Option<Advertised> {
-    let local = request.extensions().get::<Peer>()?.local;
+    let peer = request.extensions().get::<Peer>()?;
+    let local = peer.local;
+    let scheme = if peer.secure { "https" } else { "http" };
     let listening = app.listening.lock();
-    let bound = listening.iter().find(|it| it.name == "http");
+    let bound = listening.iter().find(|it| it.name == scheme);
     let ip = bound.map_or(local, |it| it.address).ip().to_canonical();
     drop(listening);
     // HTTP/1.1 has it in a header, HTTP/2 in the address.
@@ -183,8 +185,8 @@ fn here(app: &Shared, request: &Request) -> Option<Advertised> {
     let asked = host
         .filter(|_| ip.is_loopback() || ip.is_unspecified())
         .filter(|host| origins.is_ours(host_name(host), local))
-        .and_then(|host| Advertised::parse(&format!("http://{host}")).ok());
-    Some(asked.unwrap_or_else(|| Advertised::plain(local)))
+        .and_then(|host| Advertised::parse(&format!("{scheme}://{host}")).ok());
+    Some(asked.unwrap_or_else(|| Advertised::at(scheme, local)))
 }
 
 /// Which node to connect to, and how the one is that answers.

@@ -11,14 +11,14 @@ use bongsu_store::Durability;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use crate::settings::{self, LogFormat, ServerSettings, Settings};
+use crate::settings::{self, LogFormat, ServerSettings, Settings, Tcps};
 use crate::telemetry;
 
 /// Run the server.
 ///
 /// When every listener accepts, one line of JSON is printed on stdout, and nothing else ever is; the log goes to stderr.
-/// SIGTERM and SIGINT stop it in good order (a second one at once), SIGHUP makes it read keys, moderation lists and the
-/// catalogue of commands again.
+/// SIGTERM and SIGINT stop it in good order (a second one at once), SIGHUP makes it read keys, certificates, moderation
+/// lists and the catalogue of commands again.
 #[derive(Args)]
 pub(super) struct Serve {
     /// A TOML file with settings; `bongsu config default` prints one.
@@ -33,6 +33,12 @@ pub(super) struct Serve {
     /// TCP: the action protocol [default: 127.0.0.1:12345].
     #[arg(long, value_name = "ADDR", env = "BONGSU_TCP")]
     tcp: Option<SocketAddr>,
+    /// HTTP with TLS; the certificate is in the --config file, under [tls].
+    #[arg(long, value_name = "ADDR", env = "BONGSU_HTTPS")]
+    https: Option<SocketAddr>,
+    /// TCP with TLS, or off [default: port 12346 beside --tcp, if there is a certificate].
+    #[arg(long, value_name = "ADDR", env = "BONGSU_TCPS", value_parser = Tcps::parse)]
+    tcps: Option<Tcps>,
     /// Where clients are told to connect (/status), such as `https://ws-1.example:8443` [default: as the HTTP listener is
     /// reached].
     #[arg(long, value_name = "URL", env = "BONGSU_ADVERTISE", value_parser = Advertised::parse)]
@@ -93,6 +99,8 @@ impl Serve {
         set(&mut server.data_dir, self.data_dir);
         set(&mut server.http, self.http);
         set(&mut server.tcp, self.tcp);
+        set(&mut server.tcps, self.tcps);
+        server.https = self.https.or(server.https);
         set(&mut server.locale, self.locale);
         set(&mut server.durability, self.durability);
         set(&mut server.log, self.log);

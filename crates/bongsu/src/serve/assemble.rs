@@ -11,7 +11,7 @@ use bongsu_edge::admission::Admission;
 use bongsu_edge::auth::{ApiKeys, Signer, TurnMint, Verifier};
 use bongsu_edge::clock::{SystemChance, SystemClock};
 use bongsu_edge::http::review::Webhook;
-use bongsu_edge::http::{self, HttpParts, HttpService};
+use bongsu_edge::http::{self, Door, HttpParts, HttpService};
 use bongsu_edge::meters::Meters;
 use bongsu_edge::tcp::{self, TcpService};
 use bongsu_node::ports::Moderated;
@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::secure::{self, Bound, Secured};
 use super::{demo, files, first, meter};
 use crate::settings::Settings;
 
@@ -33,6 +34,7 @@ pub(super) struct Running {
     pub(super) tokens: Arc<Verifier>,
     pub(super) tcp: SocketAddr,
     pub(super) http: SocketAddr,
+    pub(super) secured: Secured,
     pub(super) api: HttpService,
     listeners: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
@@ -56,6 +58,7 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     // Addresses come first, so that a slip in one leaves nothing behind.
     let tcp = bind("--tcp", server.tcp)?;
     let http = bind("--http", server.http)?;
+    let secured = secure::bind_all(settings)?;
     let folder = &server.data_dir;
     let fresh = !folder.join(DATABASE).exists();
     let store = Arc::new(open(settings)?);
@@ -79,7 +82,7 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     let meters = Arc::new(Meters::new());
     meters.follow(&node.counters);
     meter::follow(&meters, &store);
-    listen(settings, node, tokens, meters, (tcp, http))
+    listen(settings, node, tokens, meters, (tcp, http, secured))
 }
 
 fn ports(settings: &Settings, store: &Arc<Sqlite>, tokens: &Arc<Verifier>) -> anyhow::Result<Ports> {
@@ -107,7 +110,7 @@ fn listen(
     node: Arc<Node>,
     tokens: Arc<Verifier>,
     meters: Arc<Meters>,
-    (tcp, http): (TcpListener, TcpListener),
+    (tcp, http, secured): (TcpListener, TcpListener, Option<Bound>),
 ) -> anyhow::Result<Running> {
     let server = &settings.server;
     let admission = Admission::new(&settings.limits);
@@ -129,26 +132,34 @@ fn listen(
     api.listens("tcp", tcp_address);
     api.listens("http", http_address);
     let (stop, stopped) = watch::channel(false);
-    let service = TcpService {
+    let service = || TcpService {
         node: Arc::clone(&node),
-        admission,
-        meters,
+        admission: Arc::clone(&admission),
+        meters: Arc::clone(&meters),
         locale: server.locale,
     };
-    let mut http_stopped = stopped.clone();
+    let mut doors = vec![Door::plain(http)];
+    let mut listeners = vec![tokio::spawn(tcp::serve(tcp, service(), stopped.clone()))];
+    let (secured, tcps) = match secured {
+        Some(bound) => bound.in_force(settings, &meters, &api, &mut doors)?,
+        None => Default::default(),
+    };
+    listeners.extend(tcps.map(|(listener, gate)| {
+        let serving = tcp::serve_tls(listener, gate, service(), stopped.clone());
+        tokio::spawn(serving)
+    }));
+    let mut http_stopped = stopped;
     let until = async move {
         // The sender is gone only when the server is.
         let _ = http_stopped.wait_for(|stopped| *stopped).await;
     };
-    let listeners = vec![
-        tokio::spawn(tcp::serve(tcp, service, stopped)),
-        tokio::spawn(http::serve(http, api.clone(), until)),
-    ];
+    listeners.push(tokio::spawn(http::serve_doors(doors, api.clone(), until)));
     Ok(Running {
         node,
         tokens,
         tcp: tcp_address,
         http: http_address,
+        secured,
         api,
         listeners,
         stop,
@@ -156,7 +167,7 @@ fn listen(
     })
 }
 
-fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(super) fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     tcp::bind(address).map_err(|fault| {
         let known = [
             (
@@ -206,7 +217,12 @@ impl Running {
     pub(super) fn ready_line(&self) -> String {
         // Written out, because people read it and its order is documented; no part needs escaping.
         let (node, http, tcp, pid) = (&self.node.id, self.http, self.tcp, std::process::id());
-        format!(r#"{{"ready":true,"node_id":"{node}","http":"{http}","tcp":"{tcp}","pid":{pid}}}"#)
+        let secured = [("https", self.secured.https), ("tcps", self.secured.tcps)];
+        let secured: String = secured
+            .into_iter()
+            .filter_map(|(name, address)| Some(format!(r#","{name}":"{}""#, address?)))
+            .collect();
+        format!(r#"{{"ready":true,"node_id":"{node}","http":"{http}","tcp":"{tcp}"{secured},"pid":{pid}}}"#)
     }
 
     /// Tells everyone, gives them time, and ends.

@@ -12,7 +12,7 @@ use bongsu_model::{LocalizedNick, Refusal, RoomId, RoomRef, UserId, UserRef};
 use bongsu_node::Node;
 use bongsu_node::usecases::operate::{Operator, nick_refused};
 
-use crate::settings::{LogFormat, ServerSettings};
+use crate::settings::{LogFormat, ServerSettings, Tcps};
 
 /// Number, and names in Korean, English, Japanese and Chinese.
 const USERS: [(i64, [&str; 4]); 3] = [
@@ -27,7 +27,16 @@ const TOKEN_MS: u64 = 12 * 3_600_000;
 
 /// Refuses addresses that others can reach.
 pub(super) fn only_at_home(server: &ServerSettings) -> anyhow::Result<()> {
-    for (flag, address) in [("--http", server.http), ("--tcp", server.tcp)] {
+    let tcps = match server.tcps {
+        Tcps::At(address) => Some(address),
+        Tcps::Usual | Tcps::Off => None,
+    };
+    let secured = [("--https", server.https), ("--tcps", tcps)];
+    let secured = secured.into_iter().filter_map(|(flag, at)| Some((flag, at?)));
+    for (flag, address) in [("--http", server.http), ("--tcp", server.tcp)]
+        .into_iter()
+        .chain(secured)
+    {
         if !address.ip().is_loopback() {
             bail!(
                 "{flag} {address} with --dev: a demo lets anyone in, so it listens on loopback only (127.0.0.1 or ::1)"

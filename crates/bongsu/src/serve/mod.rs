@@ -6,6 +6,7 @@ mod files;
 mod first;
 mod meter;
 mod reload;
+mod secure;
 mod signals;
 
 pub(crate) use assemble::{DATABASE, refuse};

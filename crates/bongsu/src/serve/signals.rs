@@ -62,7 +62,7 @@ pub(crate) async fn serve(
     if !ready(&running.ready_line()) {
         tracing::warn!("nobody reads the ready line: stdout is closed");
     }
-    tracing::info!(node = &*running.node.id, http = %running.http, tcp = %running.tcp, "ready");
+    tracing::info!(node = &*running.node.id, http = %running.http, tcp = %running.tcp, https = ?running.secured.https, tcps = ?running.secured.tcps, "ready");
     while let Told::Reload = signals.next().await {
         reload::reload(&running, &mut settings, config.as_deref());
     }

@@ -9,6 +9,7 @@ mod default;
 mod mistake;
 mod reader;
 mod server;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use anyhow::Context;
 use bongsu_edge::auth::{ApiKeySetting, IceSettings, TokenSettings};
 use bongsu_edge::http::SocketioOptions;
 use bongsu_edge::http::review::ReviewSettings;
+use bongsu_edge::tls::TlsSettings;
 use bongsu_model::Limits;
 use bongsu_model::limits::Broken;
 use bongsu_node::Policy;
@@ -24,7 +26,7 @@ pub(crate) use catalogue::{DeviceSettings, EXAMPLE, load as load_catalogue};
 pub(crate) use content::ContentSettings;
 pub(crate) use default::default_toml;
 pub(crate) use mistake::Mistakes;
-pub(crate) use server::{LogFormat, ServerSettings, durability, locale, log_filter, node_id};
+pub(crate) use server::{LogFormat, ServerSettings, Tcps, durability, locale, log_filter, node_id};
 
 use reader::{Section, Source};
 
@@ -41,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) ice: IceSettings,
     pub(crate) socketio: SocketioOptions,
     pub(crate) devices: DeviceSettings,
+    /// None if nothing is served with TLS.
+    pub(crate) tls: Option<TlsSettings>,
 }
 
 impl Settings {
@@ -79,8 +83,12 @@ impl Settings {
             ice: access::ice(root.open("ice")),
             socketio: server::socketio(root.open("socketio")),
             devices: catalogue::read(root.open("devices"), &limits),
+            tls: tls::tls(root.open("tls")),
             limits,
         };
+        if settings.tls.is_none() && !root.open("tls").has("certificate") {
+            server::wants_tls(|| root.open("server"), &settings.server);
+        }
         root.close();
         let mistakes = source.into_mistakes();
         if mistakes.is_empty() {

@@ -18,6 +18,8 @@ const SHARDS_MAX: u64 = 64;
 const THREADS_MAX: u64 = 1_024;
 /// Longest name of a node, in bytes.
 const NODE_ID_BYTES_MAX: usize = 64;
+/// The port of the action protocol with TLS, unless another is named.
+const TCPS_PORT: u16 = 12_346;
 /// Longest name of a cookie, in bytes.
 const COOKIE_BYTES_MAX: usize = 64;
 
@@ -43,12 +45,37 @@ impl LogFormat {
     }
 }
 
+/// Where the action protocol is spoken with TLS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Tcps {
+    /// Beside the listener without TLS, on its own port, if there is a certificate.
+    Usual,
+    /// Nowhere.
+    Off,
+    /// Here.
+    At(SocketAddr),
+}
+
+impl Tcps {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        address(text)
+            .map(Self::At)
+            .map_err(|wrong| format!("{wrong}, or off"))
+    }
+}
+
 /// What is not about clients.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ServerSettings {
     pub(crate) data_dir: PathBuf,
     pub(crate) http: SocketAddr,
     pub(crate) tcp: SocketAddr,
+    /// HTTP with TLS, if it is served.
+    pub(crate) https: Option<SocketAddr>,
+    pub(crate) tcps: Tcps,
     /// The node's name; a random one, kept in the data folder, if absent.
     pub(crate) node_id: Option<Arc<str>>,
     pub(crate) locale: Locale,
@@ -74,6 +101,8 @@ impl Default for ServerSettings {
             data_dir: "bongsu-data".into(),
             http: ([127, 0, 0, 1], 8_000).into(),
             tcp: ([127, 0, 0, 1], 12_345).into(),
+            https: None,
+            tcps: Tcps::Usual,
             node_id: None,
             locale: Locale::Ko,
             log: "info".to_owned(),
@@ -90,6 +119,28 @@ impl Default for ServerSettings {
     }
 }
 
+impl ServerSettings {
+    /// Where the action protocol is spoken with TLS, where there is a certificate.
+    pub(crate) fn tcps_address(&self) -> Option<SocketAddr> {
+        match self.tcps {
+            Tcps::Usual => Some(SocketAddr::new(self.tcp.ip(), TCPS_PORT)),
+            Tcps::Off => None,
+            Tcps::At(address) => Some(address),
+        }
+    }
+}
+
+/// Notes listeners that want a certificate, where there is none.
+pub(super) fn wants_tls<'a, 'i: 'a>(section: impl Fn() -> Section<'a, 'i>, settings: &ServerSettings) {
+    let wrong = "TLS needs a certificate: the table [tls] with `certificate` and `key`";
+    if settings.https.is_some() {
+        section().mistake("https", true, wrong);
+    }
+    if matches!(settings.tcps, Tcps::At(_)) {
+        section().mistake("tcps", true, wrong);
+    }
+}
+
 pub(super) fn read(section: Section<'_, '_>) -> ServerSettings {
     let usual = ServerSettings::default();
     // 0 stands for as many as there are cores.
@@ -103,6 +154,8 @@ pub(super) fn read(section: Section<'_, '_>) -> ServerSettings {
         data_dir: section.path("data_dir").unwrap_or(usual.data_dir),
         http: section.text("http", address).unwrap_or(usual.http),
         tcp: section.text("tcp", address).unwrap_or(usual.tcp),
+        https: section.text("https", address),
+        tcps: section.text("tcps", Tcps::parse).unwrap_or(usual.tcps),
         node_id: section.text("node_id", node_id),
         locale: section.text("locale", locale).unwrap_or(usual.locale),
         log: section.text("log", log_filter).unwrap_or(usual.log),
