@@ -128,15 +128,16 @@ impl Node {
         self.keep_and_wait(by, run, &entry, wait).await
     }
 
-    /// A command, with its whole history.
+    /// A command, with its whole history: for operators, and for who asked for it.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED`, `COMMAND_NOT_FOUND`, or the store failed.
+    /// `PERMISSION_DENIED` for devices; `COMMAND_NOT_FOUND`, also for what others asked for; or the store failed.
     pub async fn command(self: &Arc<Self>, by: &Operator, id: CommandId) -> Result<Arc<Command>, Refusal> {
-        policy::may_operate(&by.principal)?;
+        policy::may_command(&by.principal)?;
         let command = self.ports.store.command(id).await;
         command
             .map_err(|fault| self.fault(&fault))?
+            .filter(|command| by.principal.is_operator() || command.by == by.name)
             .map(Arc::new)
             .ok_or_else(|| Refusal::new(Code::CommandNotFound))
     }
@@ -388,6 +389,7 @@ impl Node {
                 for id in superseded {
                     self.look_and_tell(id).await;
                 }
+                self.wish_changed(&command).await;
                 debug_assert_eq!(command.id, id);
                 Ok(asked(command, false, false))
             }
@@ -545,6 +547,7 @@ impl Node {
         self.devices.commands.tell(&command.id, || Arc::clone(&command));
         if news && command.state.is_terminal() {
             self.counters.commands_ended[command.state as usize].bump();
+            self.wish_changed(&command).await;
         }
         // Whoever asked on another node waits there.
         let asked_here = command.history.first().is_none_or(|note| note.node == self.id);

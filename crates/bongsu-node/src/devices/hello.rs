@@ -31,6 +31,18 @@ pub struct DeviceClaim {
     pub address: Option<IpAddr>,
 }
 
+/// A session on its way in. Whoever waits for it may stop waiting at any moment: then the session is over, and does not stay
+/// as one that is current and writes nothing.
+struct Entering(Option<Arc<DeviceSession>>);
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        if let Some(session) = self.0.take() {
+            tokio::spawn(async move { session.gone().await });
+        }
+    }
+}
+
 impl Node {
     /// Lets a device in. The welcome is the first frame of its outbox; an older session of the device, here or elsewhere,
     /// is told that it was replaced and ends.
@@ -64,6 +76,7 @@ impl Node {
                 standing,
             },
         );
+        let mut entering = Entering(Some(Arc::clone(&session)));
         let (version, delta) = self.first_delta(&session, &hello).await?;
         session.put(ToDevice::Welcome(Box::new(Welcome {
             session: id,
@@ -79,6 +92,7 @@ impl Node {
         self.enter_device(&session).await?;
         self.attach(&session, &hello).await?;
         self.catch_up(&session, version).await;
+        entering.0 = None;
         Ok(session)
     }
 
@@ -142,11 +156,8 @@ impl Node {
         let open = self.ports.store.open_commands(session.device.clone()).await;
         let commands = match open {
             Ok(commands) => commands,
-            Err(fault) => {
-                // Without its commands a session would look alive and carry out nothing.
-                session.gone().await;
-                return Err(self.fault(&fault));
-            }
+            // Without its commands a session would look alive and carry out nothing.
+            Err(fault) => return Err(self.fault(&fault)),
         };
         let attached = DeskInput::Attached {
             device: session.device.clone(),

@@ -8,7 +8,7 @@ use bongsu_bus::Heard;
 use bongsu_core::policy;
 use bongsu_model::device::{Device, DeviceSaid, Enrolment, NewDevice};
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Code, DeviceId, Refusal, Timestamp, TokenHash, Want};
+use bongsu_model::{Code, DeviceId, Jti, Refusal, Timestamp, TokenHash, Want};
 use bongsu_store::{CreateRefused, Existing};
 
 use super::DeviceSession;
@@ -189,6 +189,15 @@ impl Node {
             .forget_device_sessions(Arc::clone(&self.id), self.now())
             .await;
         forgotten.map_err(|fault| self.fault(&fault))
+    }
+
+    /// Ends the sessions of devices that were let in with a token that is revoked.
+    pub(crate) fn cut_devices_of(&self, jti: &Jti) {
+        for session in self.devices.all() {
+            if session.standing().jti.as_ref() == Some(jti) {
+                session.end(CloseCause::TokenRevoked);
+            }
+        }
     }
 
     /// Ends the sessions of all devices, because the node stops.

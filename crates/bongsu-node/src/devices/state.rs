@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bongsu_bus::Heard;
 use bongsu_core::{policy, shadow};
-use bongsu_model::device::{DeviceSaid, Shadow, ShadowPut, ToDevice};
+use bongsu_model::device::{Command, DeviceSaid, Shadow, ShadowPut, ToDevice};
 use bongsu_model::{Code, DeviceId, Object, Refusal};
 
 use super::watched::Watch;
@@ -141,6 +141,17 @@ impl Node {
             }
         }
         Err(Refusal::retry(Code::Overloaded, 100))
+    }
+
+    /// A command has brought a wish or has taken it back, in the store already: whoever watches the state hears so.
+    pub(super) async fn wish_changed(&self, command: &Command) {
+        if command.target.is_none() || !self.devices.states.has(&command.device) {
+            return;
+        }
+        let kept = self.ports.store.shadow(command.device.clone()).await;
+        if let Some(shadow) = self.healthy(kept).flatten() {
+            self.devices.states.tell(&command.device, || shadow.version);
+        }
     }
 
     /// Tells everyone concerned that a device should be something else now.

@@ -15,10 +15,13 @@ pub(crate) fn cut(node: &Node, cut: &Cut) {
         Cut::Banned(user) => (node.registry.of(*user), CloseCause::Banned),
         Cut::Disconnected(user) => (node.registry.of(*user), CloseCause::Disconnected),
         Cut::Session(session) => (one(node, *session), CloseCause::Disconnected),
-        Cut::Revoked(jti) => (
-            node.registry.all(|session| session.has_token(jti)),
-            CloseCause::TokenRevoked,
-        ),
+        Cut::Revoked(jti) => {
+            node.cut_devices_of(jti);
+            (
+                node.registry.all(|session| session.has_token(jti)),
+                CloseCause::TokenRevoked,
+            )
+        }
         Cut::MemberTokens { user, tokens } => {
             let opened = |session: &Session| session.user == *user && session.has_member_token(tokens);
             (node.registry.all(opened), CloseCause::TokenRevoked)

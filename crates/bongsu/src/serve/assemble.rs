@@ -75,6 +75,8 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     let node = Node::start(node_id, ports, Arc::new(Counters::default()), shards);
     let loaded = node.load_revocations().await;
     loaded.map_err(|refusal| anyhow::anyhow!("revocations cannot be read: {refusal:?}"))?;
+    let forgotten = node.forget_device_sessions().await;
+    forgotten.map_err(|refusal| anyhow::anyhow!("sessions of devices cannot be forgotten: {refusal:?}"))?;
     if server.dev {
         let addresses = (tcp.local_addr()?, http.local_addr()?);
         demo::furnish(&node, &signer, addresses, server).await?;
