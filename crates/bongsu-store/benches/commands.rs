@@ -1,6 +1,6 @@
 //! Commands from their record to their end: how many a second the SQLite store takes, and at what cost.
 //!
-//! Each has its whole life as a device makes it: recorded as routed, then written, received and in progress in one write
+//! After criterion's own figures it prints what a life costs in time of the processors. Each has its whole life as a device makes it: recorded as routed, then written, received and in progress in one write
 //! each, then its end. `cargo bench -p bongsu-store --bench commands`.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
@@ -16,7 +16,7 @@ use bongsu_model::device::{
     Note, Object, Pace, Recorded, Step, StepKind, Stepped, Value, Wish,
 };
 use bongsu_store::{DeviceStore as _, Durability, Sqlite, SqliteOptions};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -26,6 +26,14 @@ const NOW: Timestamp = Timestamp(1_700_000_000_000);
 #[allow(clippy::disallowed_methods, reason = "a bench measures time")]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// User and system time of this process, in seconds.
+fn cpu_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    ticks as f64 / 100.0
 }
 
 fn device(number: u64) -> DeviceId {
@@ -38,6 +46,11 @@ struct Kind {
     args_bytes: usize,
     full: bool,
 }
+
+const SHORT: Kind = Kind {
+    args_bytes: 20,
+    full: false,
+};
 
 fn order(number: u64, kind: Kind) -> NewCommand {
     // Random bits after a moment, as real ids have.
@@ -176,28 +189,51 @@ async fn live(store: &Sqlite, new: NewCommand) {
     }
 }
 
+const KINDS: [(&str, u64, Kind); 4] = [
+    ("1 caller", 1, SHORT),
+    ("64 callers", 64, SHORT),
+    ("64 callers, with key and wish", 64, Kind { full: true, ..SHORT }),
+    (
+        "64 callers, 16 KiB of arguments",
+        64,
+        Kind {
+            args_bytes: 16 * 1024,
+            ..SHORT
+        },
+    ),
+];
+
 fn commands(criterion: &mut Criterion) {
     for (name, durability) in [("power", Durability::Power), ("process", Durability::Process)] {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(1)).sample_size(10);
-        for (what, callers, args_bytes, full) in [
-            ("a command's life, 1 caller", 1, 20, false),
-            ("a command's life, 64 callers", 64, 20, false),
-            ("a command's life with key and wish, 64 callers", 64, 20, true),
-            (
-                "a command's life with 16 KiB of arguments, 64 callers",
-                64,
-                16 * 1024,
-                false,
-            ),
-        ] {
+        for (what, callers, kind) in KINDS {
             let ours = Ours::new(durability);
-            let kind = Kind { args_bytes, full };
             group.bench_function(what, |b| b.iter_custom(|count| ours.run(callers, count, kind)));
         }
         group.finish();
     }
 }
 
+/// What a life costs on whatever machine, however busy: hops, writes and commits.
+fn cost(count: u64) {
+    for (what, callers, kind) in KINDS {
+        let ours = Ours::new(Durability::Process);
+        ours.run(callers, count / 4, kind);
+        let cpu = cpu_s();
+        ours.run(callers, count, kind);
+        let us = (cpu_s() - cpu) * 1e6 / count as f64;
+        eprintln!("a command's life in five writes, {what}: {us:.0} µs of CPU");
+    }
+}
+
 criterion_group!(benches, commands);
-criterion_main!(benches);
+
+fn main() {
+    // A test run of the bench only sees that it works.
+    let quick = std::env::args().any(|arg| arg == "--test");
+    if !std::env::args().any(|arg| arg == "cost") {
+        benches();
+    }
+    cost(if quick { 100 } else { 4_000 });
+}
