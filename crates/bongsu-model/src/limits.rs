@@ -252,8 +252,9 @@ limits! {
     device_capabilities_max: usize = 64;
     /// What may wait for one device beside commands: answers, deltas.
     device_outbox_bytes_max: usize = 256 * 1024;
-    /// What the kernel holds of a device's connection that is not sent yet: small, so that nothing grows old there.
-    device_unsent_bytes: usize = 16 * 1024;
+    /// With so many bytes of a device's connection that the kernel has not sent yet, it takes no more. With 1 a frame is
+    /// taken only when all before it are on their way, so that nothing grows old there.
+    device_unsent_bytes: usize = 1;
     /// A device's desired and reported state, each, as JSON.
     state_bytes_max: usize = 64 * 1024;
     /// Keys of telemetry that are kept of one device.
