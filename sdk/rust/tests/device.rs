@@ -291,7 +291,7 @@ async fn wishes_come_one_at_a_time_and_what_was_taken_in_is_told() {
     let (said, mut asked) = tokio::sync::mpsc::channel(8);
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let waits = Arc::clone(&gate);
-    let device = Device::builder(&url, "car-1234").on_desired(move |state: Object| {
+    let device = Device::builder(&url, "car-1234").on_desired(move |_, state: Object| {
         let (said, waits) = (said.clone(), Arc::clone(&waits));
         async move {
             said.send(state).await.unwrap();

@@ -4,6 +4,7 @@ mod asyncapi;
 mod bench;
 mod check;
 mod config;
+mod device;
 mod migrate;
 mod openapi;
 mod output;
@@ -11,6 +12,7 @@ mod remote;
 mod room;
 mod send;
 mod serve;
+mod simulate;
 mod tail;
 mod token;
 mod user;
@@ -42,6 +44,7 @@ enum Command {
     Send(send::Send),
     Announce(send::Announce),
     Tail(tail::Tail),
+    Device(device::Device),
     Check(check::Check),
     /// Show the configuration of a server that was told nothing.
     Config(config::Config),
@@ -67,6 +70,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Send(send) => send.run(),
         Command::Announce(announce) => announce.run(),
         Command::Tail(tail) => tail.run(),
+        Command::Device(device) => device.run(),
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(),

@@ -14,7 +14,7 @@ use rustls::ClientConfig;
 use tokio::sync::Notify;
 
 use super::call::{Call, Does, Failure, does};
-use super::{Asked, Device, Happening, Shared};
+use super::{Asked, Device, Handle, Happening, Shared};
 use crate::journal::{Answer, Journal, JournalFault, Ledger, Running};
 use crate::link::{Address, NoAddress, NoTls, TlsFiles};
 use crate::session::{Identity, Session};
@@ -50,7 +50,7 @@ pub(super) struct Plan {
     pub(super) format: Format,
     pub(super) commands: BTreeMap<Arc<str>, Does<Call, Result<Value, Failure>>>,
     pub(super) interrupted: Does<Running, Answer>,
-    pub(super) desired: Option<Does<Object, ()>>,
+    pub(super) desired: Option<Does<(Handle, Object), ()>>,
     pub(super) renew: Option<Does<(), Option<String>>>,
     pub(super) happening: Arc<dyn Fn(Happening) + Send + Sync>,
 }
@@ -69,7 +69,7 @@ pub struct Builder {
     capabilities: Vec<Arc<str>>,
     commands: BTreeMap<Arc<str>, Does<Call, Result<Value, Failure>>>,
     interrupted: Does<Running, Answer>,
-    desired: Option<Does<Object, ()>>,
+    desired: Option<Does<(Handle, Object), ()>>,
     renew: Option<Does<(), Option<String>>>,
     happening: Arc<dyn Fn(Happening) + Send + Sync>,
 }
@@ -167,13 +167,13 @@ impl Builder {
     }
 
     /// Makes the device what it should be: the keys that differ, null for what should not be. One at a time, and only the
-    /// latest. What it then is, is told by [`super::Handle::report`].
+    /// latest. What it then is, is told by [`Handle::report`].
     pub fn on_desired<F, R>(mut self, act: F) -> Self
     where
-        F: Fn(Object) -> R + Send + Sync + 'static,
+        F: Fn(Handle, Object) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        self.desired = Some(does(act));
+        self.desired = Some(does(move |(handle, state)| act(handle, state)));
         self
     }
 

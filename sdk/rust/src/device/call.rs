@@ -33,6 +33,12 @@ impl Call {
         self.args.get(key).and_then(Value::as_text)
     }
 
+    /// Reaches the device that carries it out.
+    #[must_use]
+    pub const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Says that it goes on, and how far it has come. Before the answer only the latest of these counts.
     pub fn in_progress(&self, so_far: Option<Value>) {
         self.handle.with(|session| session.goes_on(self.id, so_far));

@@ -376,7 +376,10 @@ impl Running {
 
     fn wished(&mut self, version: u64, state: Object) {
         let Some(act) = &self.plan.desired else { return };
-        let doing = act(state);
+        let handle = Handle {
+            shared: Arc::clone(&self.shared),
+        };
+        let doing = act((handle, state));
         let task = self.tasks.spawn(async move {
             doing.await;
             Ended::Wish
