@@ -4,6 +4,7 @@
 //! floor of our own that writes the same bytes to as many sockets, then servers of others if that is asked for, and
 //! what counts is the ratio.
 
+mod callers;
 mod clock;
 mod crowd;
 mod dialect;
@@ -94,7 +95,12 @@ fn one_round(
             &*server.signer,
             options.first_id,
         )?),
-        Scenario::Fanout | Scenario::Rooms | Scenario::Echo | Scenario::Idle | Scenario::Posts => None,
+        Scenario::Fanout
+        | Scenario::Rooms
+        | Scenario::Echo
+        | Scenario::Idle
+        | Scenario::Posts
+        | Scenario::Commands => None,
     };
     drop(server);
     progress.turn(format!("{what}, floor"));
@@ -154,18 +160,20 @@ fn paced(
     let (round, _) = one_round(&saturated, keys, "saturation", progress)?;
     let rate = |trial: &Trial| {
         let figures = trial.steps.iter().flat_map(|step| &step.figures);
-        let mut rates = figures.filter(|figure| figure.what == scenario::rooms::MESSAGES);
+        let mut rates = figures.filter(|figure| {
+            [scenario::rooms::MESSAGES, scenario::commands::COMMANDS].contains(&figure.what)
+        });
         rates.next().map_or(0.0, |figure| figure.value)
     };
     let (ours, floor) = (rate(&round.server), rate(&round.floor));
     let mut slowest = ours.min(floor);
     let mut note = format!(
-        "load is a share of what the slowest one got through with {most} in flight: {ours:.0} msg/s the server, {floor:.0} msg/s the floor"
+        "load is a share of what the slowest one got through with {most} in flight: {ours:.0}/s the server, {floor:.0}/s the floor"
     );
     for (peer, (_, trial)) in options.peers.iter().zip(&round.peers) {
         let theirs = rate(trial);
         slowest = slowest.min(theirs);
-        note.push_str(&format!(", {theirs:.0} msg/s {}", peer.name));
+        note.push_str(&format!(", {theirs:.0}/s {}", peer.name));
     }
     paced.rate = Some(load * slowest);
     Ok((paced, Some(note)))
@@ -188,9 +196,12 @@ fn floor_args(options: &Options, ours: &Trial) -> Vec<String> {
 fn sizes(options: &Options, ours: &Trial) -> [String; 2] {
     let bytes = match options.scenario {
         Scenario::Echo => "--pong-bytes",
-        Scenario::Fanout | Scenario::Rooms | Scenario::Idle | Scenario::Connect | Scenario::Posts => {
-            "--frame-bytes"
-        }
+        Scenario::Fanout
+        | Scenario::Rooms
+        | Scenario::Idle
+        | Scenario::Connect
+        | Scenario::Posts
+        | Scenario::Commands => "--frame-bytes",
     };
     [bytes.to_owned(), ours.frame_bytes.to_string()]
 }

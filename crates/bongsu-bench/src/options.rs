@@ -25,17 +25,20 @@ pub enum Scenario {
     Connect,
     /// Posters that each wait for their message to be durable.
     Posts,
+    /// Callers that each wait until a device has carried their command out.
+    Commands,
 }
 
 impl Scenario {
     /// All scenarios, in the order of the help text.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Fanout,
         Self::Rooms,
         Self::Echo,
         Self::Idle,
         Self::Connect,
         Self::Posts,
+        Self::Commands,
     ];
 
     /// The name on the command line.
@@ -48,6 +51,7 @@ impl Scenario {
             Self::Idle => "idle",
             Self::Connect => "connect",
             Self::Posts => "posts",
+            Self::Commands => "commands",
         }
     }
 }
@@ -56,7 +60,7 @@ impl FromStr for Scenario {
     type Err = BenchError;
 
     fn from_str(name: &str) -> Result<Self, BenchError> {
-        let advice = "one of fanout, rooms, echo, idle, connect, posts is needed";
+        let advice = "one of fanout, rooms, echo, idle, connect, posts, commands is needed";
         let unknown = || BenchError::Option {
             option: "the scenario",
             value: name.to_owned(),
@@ -84,17 +88,23 @@ pub enum Protocol {
     SocketioChat,
     /// The type protocol as Socket.IO events, Engine.IO 4 by long polling.
     SocketioPolling,
+    /// Devices, JSON over WebSocket.
+    DeviceJson,
+    /// Devices, Protobuf over WebSocket.
+    DeviceProto,
 }
 
 impl Protocol {
     /// All protocols, in the order of the help text.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Action,
         Self::Type,
         Self::WebSocketAction,
         Self::Socketio,
         Self::SocketioChat,
         Self::SocketioPolling,
+        Self::DeviceJson,
+        Self::DeviceProto,
     ];
 
     /// The name on the command line.
@@ -107,16 +117,20 @@ impl Protocol {
             Self::Socketio => "socketio",
             Self::SocketioChat => "socketio-chat",
             Self::SocketioPolling => "socketio-polling",
+            Self::DeviceJson => "device-json",
+            Self::DeviceProto => "device-proto",
         }
     }
 
-    /// What the floor beside it speaks: itself, or, for every way to speak Socket.IO, its events over WebSocket. A floor
+    /// What the floor beside it speaks: itself, or, for every way to speak Socket.IO, its events over WebSocket, and for
+    /// devices JSON. A floor
     /// writes frames, and what is in them and who asked for them costs it nothing.
     #[must_use]
     pub fn floor(self) -> Self {
         match self {
             Self::Action | Self::Type | Self::WebSocketAction => self,
             Self::Socketio | Self::SocketioChat | Self::SocketioPolling => Self::Socketio,
+            Self::DeviceJson | Self::DeviceProto => Self::DeviceJson,
         }
     }
 }
@@ -128,7 +142,7 @@ impl FromStr for Protocol {
         let unknown = || BenchError::Option {
             option: "--protocol",
             value: name.to_owned(),
-            advice: "one of action, type, websocket-action, socketio, socketio-chat, socketio-polling is needed",
+            advice: "one of action, type, websocket-action, socketio, socketio-chat, socketio-polling, device-json, device-proto is needed",
         };
         Self::ALL
             .into_iter()
@@ -194,10 +208,19 @@ impl Options {
             Scenario::Echo | Scenario::Connect => (1, vec![64]),
             Scenario::Idle => (10, vec![64]),
             Scenario::Posts => (1, vec![1, 64]),
+            Scenario::Commands => (1, vec![1, 64]),
         };
         Self {
             scenario,
-            protocol: Protocol::Action,
+            protocol: match scenario {
+                Scenario::Commands => Protocol::DeviceJson,
+                Scenario::Fanout
+                | Scenario::Rooms
+                | Scenario::Echo
+                | Scenario::Idle
+                | Scenario::Connect
+                | Scenario::Posts => Protocol::Action,
+            },
             target,
             floor,
             peers: Vec::new(),
@@ -225,7 +248,9 @@ impl Options {
         match self.scenario {
             Scenario::Fanout => self.members,
             Scenario::Rooms => self.members.saturating_mul(self.rooms),
-            Scenario::Echo | Scenario::Posts => self.in_flight.iter().copied().max().unwrap_or(0),
+            Scenario::Echo | Scenario::Posts | Scenario::Commands => {
+                self.in_flight.iter().copied().max().unwrap_or(0)
+            }
             Scenario::Idle | Scenario::Connect => self.sessions,
         }
     }
@@ -289,6 +314,7 @@ impl Options {
             }
         }
         self.check_pace()?;
+        self.check_devices()?;
         self.check_peers()?;
         if self.connections() > 1_000_000 {
             let value = self.connections().to_string();
@@ -304,13 +330,30 @@ impl Options {
     /// Peers keep nothing and verify nobody, so that what those scenarios measure is not there.
     fn check_peers(&self) -> Result<(), BenchError> {
         match (self.scenario, self.peers.first()) {
-            (Scenario::Connect | Scenario::Posts, Some(peer)) => Err(BenchError::Option {
-                option: "--beside",
-                value: peer.name.clone(),
-                advice: "only fanout, rooms, echo and idle can be run beside another server",
-            }),
+            (Scenario::Connect | Scenario::Posts | Scenario::Commands, Some(peer)) => {
+                Err(BenchError::Option {
+                    option: "--beside",
+                    value: peer.name.clone(),
+                    advice: "only fanout, rooms, echo and idle can be run beside another server",
+                })
+            }
             (_, _) => Ok(()),
         }
+    }
+
+    /// Devices are in no rooms, and nobody else takes commands.
+    fn check_devices(&self) -> Result<(), BenchError> {
+        let advice = match (self.scenario, self.protocol.device()) {
+            (Scenario::Commands, None) => "commands are for device-json or device-proto",
+            (Scenario::Commands | Scenario::Idle, _) => return Ok(()),
+            (_, Some(_)) => "devices can be idle or take commands",
+            (_, None) => return Ok(()),
+        };
+        Err(BenchError::Option {
+            option: "--protocol",
+            value: self.protocol.name().to_owned(),
+            advice,
+        })
     }
 
     fn check_pace(&self) -> Result<(), BenchError> {
@@ -333,13 +376,17 @@ impl Options {
         }
         let paced = [("--rate", self.rate), ("--load", self.load)];
         match self.scenario {
-            Scenario::Fanout | Scenario::Rooms => Ok(()),
+            Scenario::Fanout | Scenario::Rooms | Scenario::Commands => Ok(()),
             Scenario::Echo | Scenario::Idle | Scenario::Connect | Scenario::Posts => {
                 let given = paced
                     .into_iter()
                     .find_map(|(option, value)| Some((option, value?)));
                 given.map_or(Ok(()), |(option, value)| {
-                    Err(wrong(option, value, "only fanout and rooms can be paced"))
+                    Err(wrong(
+                        option,
+                        value,
+                        "only fanout, rooms and commands can be paced",
+                    ))
                 })
             }
         }
@@ -410,5 +457,7 @@ mod tests {
             "--load"
         );
         assert_eq!(named(|o| o.members = usize::MAX), "--members × --rooms");
+        assert_eq!(named(|o| o.protocol = Protocol::DeviceJson), "--protocol");
+        assert_eq!(named(|o| o.scenario = Scenario::Commands), "--protocol");
     }
 }

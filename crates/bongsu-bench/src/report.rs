@@ -288,7 +288,7 @@ fn notes(options: &Options, rounds: &[Round], rows: &[Row]) -> Vec<String> {
         let floor = "reads each upgrade to its end and answers with one 101 and one sign-in that were built before, in one write";
         notes.push(format!("the floor {floor}; a verification is added"));
     }
-    if options.scenario == Scenario::Posts && in_memory(&options.work_dir) {
+    if matches!(options.scenario, Scenario::Posts | Scenario::Commands) && in_memory(&options.work_dir) {
         let dir = options.work_dir.display();
         notes.push(format!(
             "{dir} is in memory, so nothing was durable: choose a folder on a disk"

@@ -175,10 +175,16 @@ impl Crowd {
                 return Err(conn.refused(&held));
             }
             held.clear();
-            conn.phase = match conn.sign_in {
-                Some(_) => Phase::Opening,
-                None => Phase::Signing,
+            conn.phase = match &conn.sign_in {
+                Some(_) if self.protocol.device().is_none() => Phase::Opening,
+                Some(_) | None => Phase::Signing,
             };
+            // A device says who it is before anything is said to it.
+            if conn.phase == Phase::Signing
+                && let Some(hello) = conn.sign_in.take()
+            {
+                conn.send(&hello)?;
+            }
             rest = &bytes[end + 4 - before..];
         }
         while let Some(piece) = frames.next(&mut rest) {

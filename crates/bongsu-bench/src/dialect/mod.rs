@@ -2,12 +2,15 @@
 //!
 //! Requests are built once and reused; of the answers only the name is ever looked at.
 
+pub(crate) mod device;
 pub(crate) mod frames;
 pub(crate) mod polling;
 pub(crate) mod socketio;
 
 use std::net::SocketAddr;
 
+use bongsu_model::Role;
+use bongsu_wire::device::Format;
 use bongsu_wire::typed::client as typed;
 use bongsu_wire::websocket::{Opcode, Upgrade, client_frame};
 
@@ -66,6 +69,8 @@ pub(crate) enum Tongue {
     Type,
     /// Packets of Engine.IO and Socket.IO.
     Socketio,
+    /// Frames of devices.
+    Device(Format),
 }
 
 impl Protocol {
@@ -74,13 +79,20 @@ impl Protocol {
             Self::Action | Self::WebSocketAction => Tongue::Action,
             Self::Type => Tongue::Type,
             Self::Socketio | Self::SocketioChat | Self::SocketioPolling => Tongue::Socketio,
+            Self::DeviceJson => Tongue::Device(Format::Json),
+            Self::DeviceProto => Tongue::Device(Format::Proto),
         }
     }
 
     pub(crate) fn carrier(self) -> Carrier {
         match self {
             Self::Action => Carrier::Lines,
-            Self::Type | Self::WebSocketAction | Self::Socketio | Self::SocketioChat => Carrier::Frames,
+            Self::Type
+            | Self::WebSocketAction
+            | Self::Socketio
+            | Self::SocketioChat
+            | Self::DeviceJson
+            | Self::DeviceProto => Carrier::Frames,
             Self::SocketioPolling => Carrier::Polls,
         }
     }
@@ -95,12 +107,22 @@ impl Protocol {
         self != Self::SocketioChat
     }
 
+    /// As what the simulated users sign in.
+    pub(crate) fn role(self) -> Role {
+        match self.tongue() {
+            Tongue::Action | Tongue::Type | Tongue::Socketio => Role::User,
+            Tongue::Device(_) => Role::Device,
+        }
+    }
+
     /// The subprotocol of the WebSocket, where there is one.
     pub(crate) fn subprotocol(self) -> Option<&'static str> {
         match self {
             Self::Action | Self::Socketio | Self::SocketioChat | Self::SocketioPolling => None,
             Self::Type => Some("bongsu.type.v1"),
             Self::WebSocketAction => Some("bongsu.action.v1"),
+            Self::DeviceJson => Some(Format::Json.subprotocol()),
+            Self::DeviceProto => Some(Format::Proto.subprotocol()),
         }
     }
 
@@ -114,6 +136,9 @@ impl Protocol {
             .into_bytes(),
             Self::Type | Self::WebSocketAction => {
                 self.upgrade(host, "/ws", Some(&format!("Bearer {token}")))
+            }
+            Self::DeviceJson | Self::DeviceProto => {
+                self.upgrade(host, "/device", Some(&format!("Bearer {token}")))
             }
             Self::Socketio | Self::SocketioChat => {
                 self.upgrade(host, "/socket.io/?EIO=4&transport=websocket", None)
@@ -137,7 +162,9 @@ impl Protocol {
     /// What signs in once the session is opened, for a protocol that opens sessions first.
     pub(crate) fn sign_in(self, token: &str) -> Option<Vec<u8>> {
         let style = match self {
-            Self::Action | Self::Type | Self::WebSocketAction => return None,
+            Self::Action | Self::Type | Self::WebSocketAction | Self::DeviceJson | Self::DeviceProto => {
+                return None;
+            }
             Self::Socketio | Self::SocketioPolling => "type",
             Self::SocketioChat => "chat",
         };
@@ -154,6 +181,7 @@ impl Protocol {
             Tongue::Socketio => {
                 socketio::request("room.join", &format!("{{\"room\":\"{room}\"}}"))
             }
+            Tongue::Device(_) => device::HEARTBEAT.to_owned(),
         })
     }
 
@@ -165,6 +193,7 @@ impl Protocol {
             }
             Tongue::Type => typed::ping(Some("ping_001")),
             Tongue::Socketio => socketio::request("ping", "{}"),
+            Tongue::Device(_) => device::HEARTBEAT.to_owned(),
         })
     }
 
@@ -184,6 +213,8 @@ impl Protocol {
                     "{{\"to\":{{\"type\":\"ROOM\",\"room\":{room}}},\"type\":\"TEXT\",\"content\":\"{content}\"}}"
                 ),
             ),
+            // Devices post nothing: `Options::check` says so.
+            Self::DeviceJson | Self::DeviceProto => content.to_owned(),
         }
     }
 
@@ -205,7 +236,7 @@ impl Protocol {
     pub(crate) fn name_of(self, text: &[u8]) -> &[u8] {
         match self.tongue() {
             Tongue::Action => string_after(text, b"\"action\":\""),
-            Tongue::Type => string_after(text, b"\"type\":\""),
+            Tongue::Type | Tongue::Device(_) => string_after(text, b"\"type\":\""),
             Tongue::Socketio => socketio::name_of(text),
         }
     }
@@ -216,6 +247,7 @@ impl Protocol {
             Tongue::Action => b"PONG",
             Tongue::Type => b"pong",
             Tongue::Socketio => b"ack",
+            Tongue::Device(_) => b"heartbeat",
         }
     }
 
@@ -223,6 +255,7 @@ impl Protocol {
     pub(crate) fn hear(self, text: &[u8]) -> Heard {
         match (self.tongue(), self.name_of(text)) {
             (Tongue::Socketio, _) => socketio::hear(text),
+            (Tongue::Device(format), _) => device::hear(format, text),
             (Tongue::Action, b"CONNECT_SUCCESS") | (Tongue::Type, b"auth.ok") => Heard::Connected,
             (Tongue::Action, b"JOIN_ROOM_SUCCESS") | (Tongue::Type, b"room.joined") => Heard::Joined,
             (Tongue::Action, b"ERROR" | b"CONNECT_ERROR" | b"SESSION_CLOSED" | b"SERVER_SHUTDOWN")
@@ -237,13 +270,15 @@ impl Protocol {
             Tongue::Action => b"{\"action\":\"ERROR\"",
             Tongue::Type => b"{\"type\":\"error\"",
             Tongue::Socketio => socketio::REFUSAL,
+            Tongue::Device(_) => device::REFUSAL,
         }
     }
 
-    /// What answers the message that begins with `text`, if that is the server's own ping.
+    /// What answers the message that begins with `text`, if that is the server's own ping, or a command.
     pub(crate) fn asks_for_pong(self, text: &[u8]) -> Option<Vec<u8>> {
         let (asks, pong): (_, fn() -> String) = match self.tongue() {
             Tongue::Action => return None,
+            Tongue::Device(format) => return device::answer(format, text),
             Tongue::Type => (text.starts_with(b"{\"type\":\"ping\""), typed::pong),
             Tongue::Socketio => (socketio::is_ping(text), || socketio::PONG.to_owned()),
         };

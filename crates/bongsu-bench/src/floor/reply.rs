@@ -18,6 +18,10 @@ pub(super) enum Wish {
     Send(i64),
     /// A ping.
     Ping,
+    /// To have this device do something: a call over HTTP.
+    Call(i64),
+    /// The word of a device on what it was told to do.
+    Word,
     /// Anything else is passed over.
     Nothing,
 }
@@ -34,12 +38,22 @@ pub(super) struct Speech {
     pub(super) joined: Vec<u8>,
     /// The answer to a ping.
     pub(super) pong: Vec<u8>,
+    /// What a device is told to do.
+    pub(super) order: Vec<u8>,
+    /// The answer to a call, once the device has done it.
+    pub(super) done: &'static [u8],
 }
 
 const CONNECTED: &str = "{\"action\":\"CONNECT_SUCCESS\",\"data\":{\"user_id\":1000000,\"session_id\":\"session_00000000000000000000000000000000\",\"server_time\":\"2026-01-01T12:00:00.000Z\",\"rooms\":[],\"ping_interval_ms\":30000},\"timestamp\":\"2026-01-01T12:00:00.000Z\",\"seq_id\":\"auth_001\"}";
 const AUTH_OK: &str = "{\"type\":\"auth.ok\",\"data\":{\"user_id\":\"1000000\",\"username\":\"1000000\",\"session_id\":\"session_00000000000000000000000000000000\",\"server_time\":\"2026-01-01T12:00:00.000Z\",\"rooms\":[],\"ping_interval_ms\":30000,\"expires_at\":\"2026-01-01T12:00:00.000Z\"}}";
 const JOINED: &str = "{\"action\":\"JOIN_ROOM_SUCCESS\",\"data\":{\"chatroom_id\":1000000,\"participants_count\":1,\"online_participants\":[],\"seq\":0,\"epoch\":\"0000000000000000\"},\"timestamp\":\"2026-01-01T12:00:00.000Z\",\"seq_id\":\"join_001\"}";
 const ROOM_JOINED: &str = "{\"type\":\"room.joined\",\"data\":{\"room\":\"1000000\",\"room_id\":1000000,\"participants_count\":1,\"online\":[],\"seq\":0,\"epoch\":\"0000000000000000\"},\"ref_id\":\"join_001\"}";
+
+const WELCOME: &str = "{\"type\":\"welcome\",\"session_id\":\"session_00000000000000000000000000000000\",\"heartbeat_ms\":1200000,\"server_time\":1767268800000,\"epoch\":1}";
+/// What a device is told to do by a call over HTTP …
+const ORDER: &str = "{\"msg_id\":\"00000000000000000000000000000001\",\"cmd\":\"window.set\",\"args\":{\"position\":\"open\"},\"ttl_ms\":20000,\"issued_at\":1767268800000,\"epoch\":1}";
+/// … and what the caller is answered when it was done.
+const DONE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 64\r\n\r\n{\"command_id\":\"00000000000000000000000000000001\",\"state\":\"done\"}";
 
 const OPEN: &str = "0{\"sid\":\"00000000-00000000000000000000000000000000\",\"upgrades\":[],\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":65536}";
 const NAMESPACE: &str = "40{\"sid\":\"00000000000000000000000000000000\"}";
@@ -53,6 +67,7 @@ impl Speech {
             Tongue::Action => (CONNECTED, &[CONNECTED], JOINED, "{\"action\":\"PONG\",\"data\":{"),
             Tongue::Type => (AUTH_OK, &[AUTH_OK], ROOM_JOINED, "{\"type\":\"pong\",\"data\":{"),
             Tongue::Socketio => (OPEN, &[NAMESPACE, AUTH_OK_EVENT], JOINED_ACK, "437[{\"data\":{"),
+            Tongue::Device(_) => ("", &[WELCOME], "", "{\"type\":\"heartbeat\",\"data\":{"),
         };
         let said = |texts: &[&str]| {
             texts
@@ -63,10 +78,15 @@ impl Speech {
         Self {
             protocol,
             frame_bytes,
-            upgraded: [consent(protocol), framed(protocol, first.as_bytes())].concat(),
+            upgraded: match first {
+                "" => consent(protocol),
+                first => [consent(protocol), framed(protocol, first.as_bytes())].concat(),
+            },
             connected: said(connected),
             joined: framed(protocol, joined.as_bytes()),
             pong: filled(protocol, pong.as_bytes(), b"", pong_bytes),
+            order: framed(protocol, ORDER.as_bytes()),
+            done: DONE.as_bytes(),
         }
     }
 
@@ -76,14 +96,21 @@ impl Speech {
             let room = match self.protocol.tongue() {
                 Tongue::Action => number_after(text, b"\"chatroom_id\":"),
                 Tongue::Type | Tongue::Socketio => number_after(text, b"\"room\":\""),
+                Tongue::Device(_) => None,
             };
             room.map_or(Wish::Nothing, wish)
         };
+        if text.starts_with(b"POST /api/v1/devices/") {
+            return number_after(text, b"/devices/").map_or(Wish::Nothing, Wish::Call);
+        }
+        if text.starts_with(b"{\"reply_to\":") {
+            return Wish::Word;
+        }
         if self.protocol.tongue() == Tongue::Socketio && text.starts_with(b"40") {
             return Wish::Connect;
         }
         match self.protocol.name_of(text) {
-            b"CONNECT" => Wish::Connect,
+            b"CONNECT" | b"hello" => Wish::Connect,
             b"JOIN_ROOM" | b"room.join" => room(Wish::Join),
             b"SEND_MESSAGE" | b"chat.message" => room(Wish::Send),
             b"PING" | b"ping" => Wish::Ping,
@@ -103,6 +130,7 @@ impl Speech {
                 b"\"text\":\"",
             ),
             Tongue::Socketio => (b"42[\"chat.message\",{\"data\":{\"text\":\"", b"\"text\":\""),
+            Tongue::Device(_) => (b"{\"type\":\"", b""),
         };
         filled(self.protocol, head, string_after(text, key), self.frame_bytes)
     }
@@ -142,7 +170,7 @@ fn filled(protocol: Protocol, head: &[u8], content: &[u8], bytes: usize) -> Vec<
     let quote: &[u8] = if content.is_empty() { b"" } else { b"\"" };
     let open: &[u8] = b"},\"fill\":\"";
     let close: &[u8] = match protocol.tongue() {
-        Tongue::Action | Tongue::Type => b"\"}",
+        Tongue::Action | Tongue::Type | Tongue::Device(_) => b"\"}",
         Tongue::Socketio => b"\"}]",
     };
     let least = head.len() + content.len() + quote.len() + open.len() + close.len();
@@ -175,7 +203,7 @@ mod tests {
     /// The protocols that a floor speaks.
     fn spoken() -> impl Iterator<Item = Protocol> {
         let all = Protocol::ALL.into_iter();
-        all.filter(|protocol| protocol.floor() == *protocol)
+        all.filter(|protocol| protocol.floor() == *protocol && protocol.device().is_none())
     }
 
     /// The object of a message, or of a Socket.IO packet the last argument.
@@ -208,6 +236,24 @@ mod tests {
         let speech = Speech::new(Protocol::Socketio, 512, 100);
         let sign_in = Protocol::Socketio.sign_in("t").unwrap();
         assert_eq!(speech.wish(&text(Protocol::Socketio, &sign_in)), Wish::Connect);
+    }
+
+    #[test]
+    fn devices_and_their_callers_are_understood() {
+        let speech = Speech::new(Protocol::DeviceJson, 0, 100);
+        let hello = Protocol::DeviceJson.hello(7).unwrap();
+        assert_eq!(speech.wish(&text(Protocol::DeviceJson, &hello)), Wish::Connect);
+        let call = b"POST /api/v1/devices/1000007/commands HTTP/1.1\r\n";
+        assert_eq!(speech.wish(call), Wish::Call(1_000_007));
+        assert_eq!(speech.upgraded, consent(Protocol::DeviceJson));
+        let welcome = &Protocol::DeviceJson.messages(&speech.connected)[0];
+        assert_eq!(Protocol::DeviceJson.hear(welcome.text), Heard::Connected);
+        let order = &Protocol::DeviceJson.messages(&speech.order)[0];
+        let word = Protocol::DeviceJson.asks_for_pong(order.text).unwrap();
+        assert_eq!(speech.wish(&text(Protocol::DeviceJson, &word)), Wish::Word);
+        let (_, body) = DONE.split_once("\r\n\r\n").unwrap();
+        assert!(DONE.contains(&format!("content-length: {}\r\n", body.len())));
+        serde_json::from_str::<serde_json::Value>(body).unwrap();
     }
 
     #[test]

@@ -13,6 +13,7 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send, so
 use super::commit::Commit;
 use super::reply::{Speech, Wish};
 use crate::dialect::frames::unmasked;
+use crate::dialect::number_after;
 use crate::error::{BenchError, Tried};
 
 const LISTENER: u64 = u64::MAX;
@@ -26,6 +27,9 @@ struct Peer {
     /// What the socket did not take.
     waiting: Vec<u8>,
     rooms: Vec<i64>,
+    /// Which device it is, and the caller that waits for its word.
+    device: Option<i64>,
+    caller: Option<usize>,
 }
 
 /// A message that waits for its commit.
@@ -40,6 +44,7 @@ pub(super) struct Floor {
     peers: Vec<Option<Box<Peer>>>,
     free: Vec<usize>,
     rooms: HashMap<i64, Vec<usize>>,
+    devices: HashMap<i64, usize>,
     read: Vec<u8>,
     events: Vec<Event>,
     /// Whether messages come in frames, and not as lines.
@@ -67,6 +72,7 @@ impl Floor {
             peers: Vec::new(),
             free: Vec::new(),
             rooms: HashMap::new(),
+            devices: HashMap::new(),
             read: vec![0; 64 * 1024],
             events: Vec::with_capacity(1024),
             on_websocket,
@@ -126,6 +132,8 @@ impl Floor {
                 held: Vec::new(),
                 waiting: Vec::new(),
                 rooms: Vec::new(),
+                device: None,
+                caller: None,
             }));
         }
     }
@@ -184,6 +192,9 @@ impl Floor {
             return bytes.len();
         };
         if peer.upgrading {
+            if bytes.starts_with(b"POST ") {
+                return self.call(at, bytes);
+            }
             let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
                 return 0;
             };
@@ -200,13 +211,49 @@ impl Floor {
         from
     }
 
+    /// Deals with a call over HTTP, once all of it is there, and says how many bytes it took.
+    fn call(&mut self, at: usize, bytes: &[u8]) -> usize {
+        let Some(head) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
+            return 0;
+        };
+        let body = number_after(&bytes[..head], b"content-length: ").unwrap_or(0);
+        let all = head + 4 + usize::try_from(body).unwrap_or(0);
+        if bytes.len() < all {
+            return 0;
+        }
+        self.serve(at, &bytes[..all]);
+        all
+    }
+
     fn serve(&mut self, at: usize, message: &[u8]) {
         self.answer(at, self.speech.wish(message), message);
     }
 
     fn answer(&mut self, at: usize, wish: Wish, message: &[u8]) {
         match wish {
-            Wish::Connect => send_to(&mut self.peers[at], &self.speech.connected),
+            Wish::Connect => {
+                if let Some(device) = number_after(message, b"\"device_id\":\"") {
+                    self.devices.insert(device, at);
+                    if let Some(peer) = self.peers[at].as_mut() {
+                        peer.device = Some(device);
+                    }
+                }
+                send_to(&mut self.peers[at], &self.speech.connected);
+            }
+            Wish::Call(device) => {
+                let Some(to) = self.devices.get(&device).copied() else {
+                    return;
+                };
+                if let Some(peer) = self.peers[to].as_mut() {
+                    peer.caller = Some(at);
+                }
+                send_to(&mut self.peers[to], &self.speech.order);
+            }
+            Wish::Word => {
+                if let Some(caller) = self.peers[at].as_mut().and_then(|peer| peer.caller.take()) {
+                    send_to(&mut self.peers[caller], self.speech.done);
+                }
+            }
             Wish::Join(room) => {
                 self.rooms.entry(room).or_default().push(at);
                 if let Some(peer) = self.peers[at].as_mut() {
@@ -253,6 +300,9 @@ impl Floor {
 
     fn close(&mut self, at: usize) {
         let Some(peer) = self.peers[at].take() else { return };
+        if let Some(device) = peer.device {
+            self.devices.remove(&device);
+        }
         for room in peer.rooms {
             if let Some(members) = self.rooms.get_mut(&room) {
                 members.retain(|member| *member != at);

@@ -245,7 +245,8 @@ pub(crate) fn settle(crowd: &mut Crowd, pid: u32) -> Result<(), BenchError> {
 }
 
 impl Pace {
-    fn is_over(&self, due: u64, sent: u64, arrived: u64, began: u64, now: u64) -> bool {
+    /// Whether the measurement that began at `began` is done.
+    pub(super) fn is_over(&self, due: u64, sent: u64, arrived: u64, began: u64, now: u64) -> bool {
         match self.messages {
             Some(all) => sent >= all && arrived >= due,
             None => now >= began + self.measured_ns,

@@ -1,4 +1,4 @@
-//! Idle sessions: signed in, each a member of one room, silent. What one of them keeps in memory.
+//! Idle sessions: signed in, each a member of one room (but devices), silent. What one of them keeps in memory.
 //!
 //! Invariant: memory is compared between two quiet moments, the first of them after a tenth of the sessions, so that
 //! what a server allocates once (threads, caches) is not counted as a session's.
@@ -15,8 +15,11 @@ use crate::target::{Server, make_rooms};
 
 pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> Result<Trial, BenchError> {
     let (all, members) = (options.sessions, options.members);
-    let room_of = |at: usize| Some(options.first_id + (at / members) as i64);
-    make_rooms(server, options.first_id, all.div_ceil(members) as u64, members)?;
+    let has_rooms = options.protocol.device().is_none();
+    let room_of = |at: usize| has_rooms.then(|| options.first_id + (at / members) as i64);
+    if has_rooms {
+        make_rooms(server, options.first_id, all.div_ceil(members) as u64, members)?;
+    }
     let mut crowd = Crowd::new(server.users, options)?;
     let first = all / 10;
     let at_once = options.in_flight.first().copied().unwrap_or(64);

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the same code with the same options drives both, so that a ratio compares nothing but the servers.
 
+pub(crate) mod commands;
 pub(crate) mod connect;
 mod echo;
 mod flow;
@@ -11,7 +12,6 @@ pub(crate) mod rooms;
 
 use std::time::Duration;
 
-use bongsu_model::Role;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::clock;
@@ -71,6 +71,7 @@ pub(crate) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
         Scenario::Idle => idle::trial(options, server, progress),
         Scenario::Connect => connect::trial(options, server, progress),
         Scenario::Posts => posts::trial(options, server, progress),
+        Scenario::Commands => commands::trial(options, server, progress),
     }
 }
 
@@ -137,7 +138,8 @@ fn guests(
     range
         .map(|at| {
             let user = user_id(options, at);
-            let token = server.signer.mint(user, Role::User).map_err(BenchError::Token)?;
+            let role = options.protocol.role();
+            let token = server.signer.mint(user, role).map_err(BenchError::Token)?;
             Ok(Guest {
                 user,
                 token,

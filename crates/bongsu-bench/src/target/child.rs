@@ -49,6 +49,7 @@ pub(crate) fn serve(
     exe: &Path,
     extra_args: &[String],
     extra_config: &str,
+    catalogue: Option<&str>,
     work_dir: &Path,
 ) -> Result<(Child, Ready), BenchError> {
     let dir = folder(work_dir)?;
@@ -61,6 +62,11 @@ pub(crate) fn serve(
         .arg(dir.path())
         .arg("--config")
         .arg(&file);
+    if let Some(catalogue) = catalogue {
+        let file = dir.path().join("bench-catalogue.toml");
+        fs::write(&file, catalogue).tried("writing the child's catalogue")?;
+        command.arg("--catalogue").arg(&file);
+    }
     command
         .args(["--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0"])
         .args(extra_args);

@@ -27,6 +27,11 @@ fn raised() -> Limits {
     limits.idle_ms = 3_600_000;
     // Nor are they pinged by the server.
     limits.ping_interval_ms = limits.idle_ms / 3;
+    limits.device_heartbeat_ms = limits.idle_ms / limits.device_heartbeats_missed;
+    limits.device_frames_per_s = PLENTY;
+    limits.device_frames_burst = PLENTY;
+    limits.commands_per_s = PLENTY;
+    limits.commands_burst = PLENTY;
     limits.connections_per_address_max = limits.connections_max;
     limits.room_members_max = limits.room_members_ceiling;
     limits.posts_per_s = PLENTY;

@@ -14,7 +14,8 @@ pub(crate) use rooms::{enrol, make_rooms};
 
 use crate::dialect::Carrier;
 use crate::error::{BenchError, Fault};
-use crate::options::Options;
+use crate::options::{Options, Scenario};
+use crate::scenario::commands;
 
 /// Whom to put under load.
 #[derive(Clone, Debug)]
@@ -109,7 +110,9 @@ impl Server {
                 extra_args,
                 extra_config,
             } => {
-                let (child, ready) = child::serve(exe, extra_args, extra_config, &options.work_dir)?;
+                let catalogue = (options.scenario == Scenario::Commands).then_some(commands::CATALOGUE);
+                let (child, ready) =
+                    child::serve(exe, extra_args, extra_config, catalogue, &options.work_dir)?;
                 let signer = keys.open(Some(child.data_dir())).map_err(BenchError::Token)?;
                 Ok(Self {
                     users: door(ready.tcp, ready.http)?,

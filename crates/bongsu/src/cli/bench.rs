@@ -27,6 +27,7 @@ Scenarios:
   idle     sessions that do nothing: memory of each
   connect  a storm of connections that sign in
   posts    posters that each wait until their message is durable
+  commands callers that each wait until a device has carried their command out
 
 Protocols:
   action            the action protocol over TCP
@@ -35,6 +36,8 @@ Protocols:
   socketio          the type protocol as Socket.IO events, over WebSocket
   socketio-chat     the chat of Socket.IO, over WebSocket
   socketio-polling  the type protocol as Socket.IO events, by long polling
+  device-json       devices, JSON over WebSocket (idle, commands)
+  device-proto      devices, Protobuf over WebSocket (idle, commands)
 
 Examples:
   bongsu bench fanout --members 1000 --in-flight 1,64
@@ -42,14 +45,15 @@ Examples:
   bongsu bench idle --protocol type --sessions 10000 --json
   bongsu bench fanout --protocol socketio --beside node-socketio
   bongsu bench posts --work-dir /var/tmp -- --durability process
+  bongsu bench commands --protocol device-proto --in-flight 64 --load 0.5 --work-dir /var/tmp
   bongsu bench echo --tcp 127.0.0.1:12345 --pid 4711 --data-dir bongsu-data")]
 pub(super) struct Bench {
-    /// What is measured: fanout, rooms, echo, idle, connect or posts.
+    /// What is measured: fanout, rooms, echo, idle, connect, posts or commands.
     #[arg(value_parser = |text: &str| text.parse::<Scenario>().map_err(|error| error.to_string()))]
     scenario: Scenario,
-    /// What the simulated users speak: action, type, websocket-action, socketio, socketio-chat or socketio-polling.
-    #[arg(long, default_value = "action", value_parser = |text: &str| text.parse::<Protocol>().map_err(|error| error.to_string()))]
-    protocol: Protocol,
+    /// What the simulated users or devices speak [default: action; device-json for commands].
+    #[arg(long, value_parser = |text: &str| text.parse::<Protocol>().map_err(|error| error.to_string()))]
+    protocol: Option<Protocol>,
     /// Members of each room [default: 1000 for fanout, else 10].
     #[arg(long, value_name = "N")]
     members: Option<usize>,
@@ -137,12 +141,12 @@ impl Bench {
             }
         };
         let mut options = Options::new(self.scenario, target, floor);
+        set(&mut options.protocol, self.protocol);
         for name in &self.beside {
             options
                 .peers
-                .push(Peer::installed(name, &peers_dir, self.protocol)?);
+                .push(Peer::installed(name, &peers_dir, options.protocol)?);
         }
-        options.protocol = self.protocol;
         set(&mut options.members, self.members);
         set(&mut options.rooms, self.rooms);
         set(&mut options.sessions, self.sessions);
