@@ -10,7 +10,8 @@ TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 # One profile for clippy's dependencies, the unit tests and the server that the e2e clients meet.
 BINARY ?= $(TARGET)/debug/bongsu
 DENY_VERSION := 0.20.2
-SIM_SEEDS ?= 200
+SEEDS ?= 500
+SIM_SEEDS ?= $(SEEDS)
 ECHO_PROFILE ?= release
 BENCH ?= fanout rooms echo idle connect
 
@@ -20,7 +21,7 @@ help:
 	@echo "make run         start a server with demo data (release build)"
 	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e schemathesis asyncapi proto socketio-parser autobahn"
 	@echo "make format      format the code"
-	@echo "make sim         the simulation alone, SIM_SEEDS=$(SIM_SEEDS)"
+	@echo "make sim         the simulation alone, SEEDS=$(SIM_SEEDS)"
 	@echo "make schemathesis  the HTTP API against its own description (needs pip)"
 	@echo "make proto       the Protobuf contract: lint, and what would break its users (needs npm)"
 	@echo "make fuzz-smoke  decoders against many random inputs"

@@ -21,4 +21,6 @@ pub enum Defect {
     RecoveredAnyway,
     /// Memberships of sessions end at once, without time to come back.
     NoGrace,
+    /// The same arguments for another target of a device join.
+    DebounceAcrossTargets,
 }

@@ -8,6 +8,7 @@ pub mod checks;
 mod client;
 mod conn;
 mod defect;
+pub mod devices;
 mod dialect;
 pub mod history;
 mod line;

@@ -52,11 +52,8 @@ pub(crate) async fn run(node: Weak<Node>, desk: Desk, mut inbox: mpsc::Receiver<
         let open = host.steps.len() < STEPS_MAX;
         let keeping = host.keeping.as_mut();
         tokio::select! {
-            count = inbox.recv_many(&mut inputs, INPUTS_AT_ONCE), if open => {
-                if count == 0 {
-                    return;
-                }
-            }
+            // In this order, so that a desk does the same whenever the same happens to it.
+            biased;
             kept = async { keeping.expect("only asked when there is one").await }, if keeping.is_some() => {
                 host.keeping = None;
                 if host.kept(kept).await.is_err() {
@@ -64,6 +61,11 @@ pub(crate) async fn run(node: Weak<Node>, desk: Desk, mut inbox: mpsc::Receiver<
                 }
             }
             () = tokio::time::sleep(wait.unwrap_or(Duration::MAX)), if wait.is_some() => {}
+            count = inbox.recv_many(&mut inputs, INPUTS_AT_ONCE), if open => {
+                if count == 0 {
+                    return;
+                }
+            }
         }
         if host.handle(&mut inputs).is_none() {
             return;

@@ -18,14 +18,26 @@ struct Inner<K, V> {
     max: usize,
 }
 
+/// Those who watch a key, in the order in which they began, so that they are always told in the same order: one channel
+/// for all would wake them in any.
 struct Key<V> {
-    news: watch::Sender<Option<V>>,
-    watchers: usize,
+    watchers: BTreeMap<u64, watch::Sender<Option<V>>>,
+    last: u64,
+}
+
+impl<V> Default for Key<V> {
+    fn default() -> Self {
+        Self {
+            watchers: BTreeMap::new(),
+            last: 0,
+        }
+    }
 }
 
 /// One who watches a key, as long as it lives.
 pub struct Watch<K: Ord, V> {
     key: K,
+    number: u64,
     news: watch::Receiver<Option<V>>,
     inner: Arc<Inner<K, V>>,
 }
@@ -50,14 +62,14 @@ impl<K: Ord + Clone, V: Clone> Watched<K, V> {
             return Err(TooManyWatchers);
         }
         let mut keys = self.0.keys.lock();
-        let one = keys.entry(key.clone()).or_insert_with(|| Key {
-            news: watch::Sender::new(None),
-            watchers: 0,
-        });
-        one.watchers += 1;
+        let one = keys.entry(key.clone()).or_default();
+        one.last += 1;
+        let (tells, news) = watch::channel(None);
+        one.watchers.insert(one.last, tells);
         Ok(Watch {
             key,
-            news: one.news.subscribe(),
+            number: one.last,
+            news,
             inner: Arc::clone(&self.0),
         })
     }
@@ -65,7 +77,10 @@ impl<K: Ord + Clone, V: Clone> Watched<K, V> {
     /// Tells whoever watches a key.
     pub(crate) fn tell(&self, key: &K, news: impl FnOnce() -> V) {
         if let Some(one) = self.0.keys.lock().get(key) {
-            one.news.send_replace(Some(news()));
+            let news = news();
+            for watcher in one.watchers.values() {
+                watcher.send_replace(Some(news.clone()));
+            }
         }
     }
 
@@ -99,8 +114,8 @@ impl<K: Ord, V> Drop for Watch<K, V> {
     fn drop(&mut self) {
         let mut keys = self.inner.keys.lock();
         if let Some(one) = keys.get_mut(&self.key) {
-            one.watchers -= 1;
-            if one.watchers == 0 {
+            one.watchers.remove(&self.number);
+            if one.watchers.is_empty() {
                 keys.remove(&self.key);
             }
         }

@@ -11,6 +11,17 @@ use bongsu_model::{Timestamp, TokenHash};
 use bongsu_store::{CreateRefused, DeviceStore, Existing, StoreFault};
 
 use super::Slow;
+use crate::defect::Defect;
+
+impl Slow {
+    /// The planted defect: an open command with these arguments, for whatever target.
+    async fn like(&self, new: &NewCommand) -> Option<Command> {
+        let asked = &new.command;
+        let open = self.inner.open_commands(asked.device.clone()).await.ok()?;
+        let recent = |it: &Command| asked.at.ms_since(it.at) < new.debounce_ms;
+        open.into_iter().find(|it| recent(it) && it.args == asked.args)
+    }
+}
 
 #[async_trait]
 impl DeviceStore for Slow {
@@ -70,6 +81,11 @@ impl DeviceStore for Slow {
     }
 
     async fn record_command(&self, new: NewCommand) -> Result<Recorded, StoreFault> {
+        if self.defect == Some(Defect::DebounceAcrossTargets)
+            && let Some(open) = self.like(&new).await
+        {
+            return Ok(Recorded::Joined(Box::new(open)));
+        }
         self.late(self.inner.record_command(new).await).await
     }
 

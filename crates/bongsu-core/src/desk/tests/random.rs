@@ -67,6 +67,7 @@ impl World {
 
     fn came(&mut self, out: Vec<DeskEffect>) {
         self.desk.assert_sound();
+        let mut withdrawn = Vec::new();
         for effect in out {
             self.log.push(format!("  {}", effect_text(&effect)));
             match effect {
@@ -90,17 +91,20 @@ impl World {
                     assert_eq!(Some(epoch), self.live);
                     assert_eq!(self.writing.map(|it| it.0), Some(command));
                     self.writing = None;
-                    if !self.ended.contains(&command) {
-                        // Half of the time the writer had begun already.
-                        let begun = self.log.len().is_multiple_of(2);
-                        self.handle_later(command, epoch, begun);
-                    }
+                    withdrawn.push((command, epoch));
                 }
+            }
+        }
+        for (command, epoch) in withdrawn {
+            if !self.ended.contains(&command) {
+                // Half of the time the writer had begun already.
+                let begun = self.log.len().is_multiple_of(2);
+                self.was_withdrawn(command, epoch, begun);
             }
         }
     }
 
-    fn handle_later(&mut self, command: CommandId, epoch: ConnectionEpoch, begun: bool) {
+    fn was_withdrawn(&mut self, command: CommandId, epoch: ConnectionEpoch, begun: bool) {
         let device = car();
         if begun {
             self.left.insert(command);

@@ -219,19 +219,24 @@ impl Script {
             "word" => DeskInput::Word {
                 device,
                 epoch,
-                word: Word {
-                    reply_to: command(),
-                    status: Status::parse(words[2]).unwrap(),
-                    result: option("result").map(Value::text),
-                    error: option("error").map(|error| match error.strip_prefix("code:") {
-                        Some(code) => Object::from([("code".into(), code.into())]).into(),
-                        None => error.into(),
-                    }),
-                    epoch: None,
-                },
+                word: word(command(), words[2], option("result"), option("error")),
             },
             verb => panic!("{verb} is no verb"),
         }
+    }
+}
+
+fn word(reply_to: CommandId, status: &str, result: Option<&str>, error: Option<&str>) -> Word {
+    let error = error.map(|error| match error.strip_prefix("code:") {
+        Some(code) => Object::from([("code".into(), code.into())]).into(),
+        None => error.into(),
+    });
+    Word {
+        reply_to,
+        status: Status::parse(status).unwrap(),
+        result: result.map(Value::text),
+        error,
+        epoch: None,
     }
 }
 

@@ -1,0 +1,126 @@
+//! Many seeds of the world of devices, the seeds that once failed, and one seed by hand.
+
+use std::collections::BTreeMap;
+
+use bongsu_sim::devices::{checks, run};
+
+/// Things that happen in one seed.
+const OPS: usize = 120;
+/// Seeds that are run always.
+const SEEDS: u64 = 500;
+/// The end of a log that is shown for a seed that fails.
+const SHOWN: usize = 60;
+
+fn judge(seed: u64) -> Result<(), String> {
+    let (ledger, log) = run(seed, OPS);
+    let judged = checks::always(&ledger).and_then(|()| checks::eventually(&ledger));
+    judged.map_err(|violation| {
+        let lines: Vec<&str> = log.lines().collect();
+        let shown = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
+        format!("seed {seed}: {violation}\n{shown}\nBONGSU_SEED={seed} cargo test -p bongsu-sim --test devices replay -- --nocapture")
+    })
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn every_seed_holds() {
+    let count = number("BONGSU_SIM_SEEDS").unwrap_or(SEEDS);
+    let from = number("BONGSU_SIM_FROM").unwrap_or(1);
+    let failed: Vec<String> = (from..from + count)
+        .filter_map(|seed| judge(seed).err())
+        .collect();
+    let firsts: Vec<&str> = failed.iter().filter_map(|text| text.lines().next()).collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {count} seeds failed:\n{}",
+        failed.len(),
+        firsts.join("\n")
+    );
+}
+
+#[test]
+fn seeds_that_once_failed_hold() {
+    let lines = include_str!("../seeds-devices.txt").lines();
+    for line in lines.filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let (seed, name) = line.split_once(' ').expect("a seed and its name");
+        if let Err(text) = judge(seed.parse().expect("a seed is a number")) {
+            panic!("{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn replay() {
+    let Some(seed) = number("BONGSU_SEED") else { return };
+    let (ledger, log) = run(seed, OPS);
+    println!("{log}");
+    if let Err(violation) = checks::always(&ledger).and_then(|()| checks::eventually(&ledger)) {
+        panic!("seed {seed}: {violation}");
+    }
+}
+
+/// A fault that never happened proves nothing, and neither does a command that never comes to anything.
+#[test]
+fn everything_that_may_happen_does() {
+    let mut counted: BTreeMap<String, u64> = BTreeMap::new();
+    for seed in 1..=60 {
+        let (ledger, _) = run(seed, OPS);
+        for (name, times) in ledger.counted {
+            *counted.entry(name.into()).or_default() += times;
+        }
+        for command in ledger.commands {
+            *counted.entry(command.state.name().into()).or_default() += 1;
+            if command.late.is_some() {
+                *counted.entry("late".into()).or_default() += 1;
+            }
+        }
+    }
+    println!("{counted:#?}");
+    for name in [
+        "crash",
+        "start",
+        "stall",
+        "drop",
+        "restart",
+        "device clock",
+        "node clock",
+        "bus",
+        "fail writes",
+        "lease",
+        "hang up",
+        "ask again",
+        "joined",
+        "repeated",
+        "DEVICE_LEASED",
+        "DEVICE_OFFLINE",
+        "succeeded",
+        "failed",
+        "rejected",
+        "timed_out",
+        "expired",
+        "superseded",
+        "cancelled",
+        "offline",
+        "late",
+    ] {
+        assert!(
+            counted.get(name).is_some_and(|times| *times > 2),
+            "{name}: {counted:?}"
+        );
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_log() {
+    for seed in [3, 17, 99, 240] {
+        let log = || run(seed, OPS).1;
+        let (first, second) = (log(), log());
+        if first != second {
+            let line = first.lines().zip(second.lines()).position(|(a, b)| a != b);
+            panic!("seed {seed}: two runs part at line {line:?}");
+        }
+    }
+}
