@@ -195,93 +195,101 @@ async fn ask_all(store: &Sqlite) -> Vec<&'static str> {
     tables
 }
 
+/// What is done to the file, and what the store and the check must say of it: where, and what.
+const DAMAGE: &[(&str, &str, &str)] = &[
+    ("UPDATE devices SET node = NULL", "devices", "half a session"),
+    ("UPDATE devices SET capabilities = '{'", "devices", "capabilities"),
+    (
+        "UPDATE devices SET capabilities = '[1]'",
+        "devices",
+        "capabilities",
+    ),
+    (
+        "UPDATE devices SET session = x'00' WHERE id = 'car'",
+        "devices",
+        "session",
+    ),
+    (
+        "DELETE FROM device_epochs WHERE device = 'car'",
+        "devices",
+        "epoch",
+    ),
+    (
+        "UPDATE commands SET args = '[]' WHERE number = 1",
+        "commands",
+        "args",
+    ),
+    (
+        "UPDATE commands SET args = '{' WHERE number = 1",
+        "commands",
+        "args",
+    ),
+    (
+        "UPDATE commands SET args = NULL WHERE number = 1",
+        "commands",
+        "args",
+    ),
+    (
+        "UPDATE commands SET pace = 'parallel:x' WHERE number = 1",
+        "commands",
+        "pace",
+    ),
+    (
+        "UPDATE commands SET if_offline = 'x' WHERE number = 1",
+        "commands",
+        "if_offline",
+    ),
+    (
+        "UPDATE commands SET state = 'gone' WHERE number = 1",
+        "commands",
+        "state",
+    ),
+    (
+        "UPDATE commands SET epoch = -1 WHERE number = 1",
+        "commands",
+        "epoch",
+    ),
+    (
+        "UPDATE commands SET result = '' WHERE number = 1",
+        "commands",
+        "result",
+    ),
+    (
+        "UPDATE commands SET error = '1 2' WHERE number = 1",
+        "commands",
+        "error",
+    ),
+    (
+        "UPDATE commands SET late = '[]' WHERE number = 1",
+        "commands",
+        "late",
+    ),
+    (
+        "UPDATE commands SET history = '[[1]]' WHERE number = 1",
+        "commands",
+        "history",
+    ),
+    (
+        "UPDATE commands SET state = 'failed' WHERE number = 1",
+        "commands",
+        "ends_by does not fit the state",
+    ),
+    ("UPDATE leases SET fence = -1", "leases", "fence"),
+    ("UPDATE leases SET at_lapse_args = '1'", "leases", "at_lapse_args"),
+    (
+        "UPDATE leases SET at_lapse = NULL",
+        "leases",
+        "half a command at its lapse",
+    ),
+    ("UPDATE shadows SET version = -1", "shadows", "version"),
+    ("UPDATE desired SET value = '{'", "desired", "value"),
+    ("UPDATE desired SET at = -1, value = 'nan'", "desired", "value"),
+    ("UPDATE reported SET value = ''", "reported", "value"),
+];
+
 #[tokio::test]
 async fn a_damaged_record_is_never_an_absent_one() {
-    for (sql, table, what) in [
-        ("UPDATE devices SET node = NULL", "devices", "half a session"),
-        ("UPDATE devices SET capabilities = '{'", "devices", "capabilities"),
-        (
-            "UPDATE devices SET capabilities = '[1]'",
-            "devices",
-            "capabilities",
-        ),
-        (
-            "UPDATE devices SET session = x'00' WHERE id = 'car'",
-            "devices",
-            "session",
-        ),
-        (
-            "DELETE FROM device_epochs WHERE device = 'car'",
-            "devices",
-            "epoch",
-        ),
-        (
-            "UPDATE commands SET args = '[]' WHERE number = 1",
-            "commands",
-            "args",
-        ),
-        (
-            "UPDATE commands SET args = '{' WHERE number = 1",
-            "commands",
-            "args",
-        ),
-        (
-            "UPDATE commands SET pace = 'parallel:x' WHERE number = 1",
-            "commands",
-            "pace",
-        ),
-        (
-            "UPDATE commands SET if_offline = 'x' WHERE number = 1",
-            "commands",
-            "if_offline",
-        ),
-        (
-            "UPDATE commands SET state = 'gone' WHERE number = 1",
-            "commands",
-            "state",
-        ),
-        (
-            "UPDATE commands SET epoch = -1 WHERE number = 1",
-            "commands",
-            "epoch",
-        ),
-        (
-            "UPDATE commands SET result = '' WHERE number = 1",
-            "commands",
-            "result",
-        ),
-        (
-            "UPDATE commands SET error = '1 2' WHERE number = 1",
-            "commands",
-            "error",
-        ),
-        (
-            "UPDATE commands SET late = '[]' WHERE number = 1",
-            "commands",
-            "late",
-        ),
-        (
-            "UPDATE commands SET history = '[[1]]' WHERE number = 1",
-            "commands",
-            "history",
-        ),
-        (
-            "UPDATE commands SET state = 'failed' WHERE number = 1",
-            "commands",
-            "ends_by does not fit the state",
-        ),
-        ("UPDATE leases SET fence = -1", "leases", "fence"),
-        ("UPDATE leases SET at_lapse_args = '1'", "leases", "at_lapse_args"),
-        (
-            "UPDATE leases SET at_lapse = NULL",
-            "leases",
-            "half a command at its lapse",
-        ),
-        ("UPDATE shadows SET version = -1", "shadows", "version"),
-        ("UPDATE desired SET value = '{'", "desired", "value"),
-        ("UPDATE desired SET at = -1, value = 'nan'", "desired", "value"),
-        ("UPDATE reported SET value = ''", "reported", "value"),
-    ] {
+    for &(sql, table, what) in DAMAGE {
         let (_folder, path) = place();
         let store = tampered(&path, sql).await;
         assert_eq!(ask_all(&store).await, [table], "{sql}");
@@ -319,6 +327,10 @@ async fn check_finds_what_does_not_fit() {
             Finding::NoDevice { table: "reported" },
         ),
         ("UPDATE desired SET command = randomblob(16)", Finding::Wish),
+        (
+            "INSERT INTO command_args (number, args) VALUES (1, '{}')",
+            Finding::Arguments,
+        ),
     ] {
         let (_folder, path) = place();
         tampered(&path, sql).await.stop().await;
@@ -353,6 +365,35 @@ async fn a_long_trim_goes_in_pieces_to_its_end() {
     let left = store.commands(car(), None, 9).await.unwrap();
     assert_eq!(left.iter().map(|it| it.id.0).collect::<Vec<_>>(), [1]);
     store.stop().await;
+}
+
+#[tokio::test]
+async fn long_arguments_are_kept_and_trimmed_with_their_command() {
+    let (_folder, path) = place();
+    let store = furnished(&path).await;
+    // Around the length from which they stand apart, and the longest of all.
+    let lengths = [0, 500, 501, 502, 503, 32 * 1_024];
+    for (number, length) in (10..).zip(lengths) {
+        let mut new = order(number, CommandState::Failed);
+        new.command.args = Object::from([("v".into(), "x".repeat(length).as_str().into())]);
+        let command = new.command.clone();
+        store.record_command(new).await.unwrap();
+        assert_eq!(store.command(CommandId(number)).await.unwrap(), Some(command));
+    }
+    let mut open = order(9, CommandState::Accepted);
+    open.command.args = Object::from([("v".into(), "y".repeat(9_999).as_str().into())]);
+    let stays = open.command.clone();
+    store.record_command(open).await.unwrap();
+    assert_eq!(store.trim_commands(NOW.plus_ms(1)).await.unwrap(), 7);
+    assert_eq!(store.command(CommandId(9)).await.unwrap(), Some(stays));
+    store.stop().await;
+    assert_eq!(check(&path).unwrap(), [], "nothing is left of those that went");
+    let apart = "SELECT count(*) FROM command_args";
+    let left: i64 = Connection::open(&path)
+        .unwrap()
+        .query_row(apart, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 1);
 }
 
 #[test]

@@ -47,6 +47,9 @@ pub enum Finding {
         /// Where.
         table: &'static str,
     },
+    /// Arguments that stand apart, of a command that has its own, or does not exist.
+    #[error("command_args: arguments of no command")]
+    Arguments,
     /// A wish of a command that has ended, or does not exist.
     #[error("desired: a wish of a command that is not open")]
     Wish,

@@ -79,10 +79,15 @@ fn strays(conn: &Connection, findings: &mut Vec<Finding>) -> rusqlite::Result<()
     ];
     const WISHES: &str = "SELECT EXISTS (SELECT 1 FROM desired WHERE command IS NOT NULL \
                           AND command NOT IN (SELECT id FROM commands WHERE ends_by IS NOT NULL))";
+    const ARGS: &str = "SELECT EXISTS (SELECT 1 FROM command_args \
+                        WHERE number NOT IN (SELECT number FROM commands WHERE args IS NULL))";
     for (table, sql) in OF_DEVICES {
         if conn.query_row(sql, [], |row| row.get(0))? {
             findings.push(Finding::NoDevice { table });
         }
+    }
+    if conn.query_row(ARGS, [], |row| row.get(0))? {
+        findings.push(Finding::Arguments);
     }
     if conn.query_row(WISHES, [], |row| row.get(0))? {
         findings.push(Finding::Wish);

@@ -14,6 +14,8 @@ use super::tables::Tables;
 use super::{devices, json, leases};
 use crate::{StoreFault, command};
 
+/// Bytes of arguments in a command's own row; longer ones stand apart.
+const ARGS_INLINE: usize = 512;
 /// Old keys that are forgotten when one is kept: more than one, so that they come to an end.
 const KEYS_FORGOTTEN: u32 = 16;
 /// Commands that are looked at, and may be deleted, in one transaction.
@@ -22,7 +24,8 @@ const COMMANDS_TRIMMED: u32 = 1_000;
 macro_rules! select_commands {
     ($rest:literal) => {
         concat!(
-            "SELECT id, device, name, args, target, pace, if_offline, by, from_address, at, deadline, execution_ms, \
+            "SELECT id, device, name, coalesce(args, (SELECT args FROM command_args WHERE command_args.number = commands.number)), \
+             target, pace, if_offline, by, from_address, at, deadline, execution_ms, \
              state, since, epoch, result, error, late, history, ends_by, number FROM commands ",
             $rest
         )
@@ -282,11 +285,15 @@ impl Tables<'_> {
         const SQL: &str = "INSERT INTO commands (id, device, name, args, target, pace, if_offline, by, from_address, at, \
             deadline, execution_ms, state, since, epoch, ends_by, result, error, late, history) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+        const ARGS: &str = "INSERT INTO command_args (number, args) VALUES (?1, ?2)";
+        let args = print(&command.args);
+        // Perf (bench commands): without it a step writes 16 KiB of arguments again and again.
+        let apart = args.len() > ARGS_INLINE;
         let values = params![
             &bytes(command.id)[..],
             command.device.as_str(),
             &*command.name,
-            print(&command.args),
+            (!apart).then_some(&args),
             command.target.as_deref(),
             pace_name(command.pace),
             command.if_offline.name(),
@@ -304,7 +311,12 @@ impl Tables<'_> {
             command.late.as_ref().map(json::write_late),
             json::write_history(&command.history),
         ];
-        execute(self.conn, SQL, values).map(drop)
+        execute(self.conn, SQL, values)?;
+        if apart {
+            let number = self.conn.last_insert_rowid();
+            execute(self.conn, ARGS, params![number, args])?;
+        }
+        Ok(())
     }
 
     /// Writes what a step may change.
@@ -364,6 +376,8 @@ impl Tables<'_> {
                             (SELECT number, at FROM commands WHERE number > ?1 ORDER BY number LIMIT ?2)";
         const DELETE: &str =
             "DELETE FROM commands WHERE number > ?1 AND number <= ?2 AND ends_by IS NULL AND since < ?3";
+        const ARGS: &str = "DELETE FROM command_args WHERE number > ?1 AND number <= ?2 \
+                            AND NOT EXISTS (SELECT 1 FROM commands WHERE commands.number = command_args.number)";
         let piece = one(self.conn, LAST, params![after, COMMANDS_TRIMMED], |row| {
             let columns = Columns::of("commands", row);
             Ok((columns.int_if(0, "number")?, columns.int_if(1, "at")?))
@@ -372,6 +386,7 @@ impl Tables<'_> {
             return Ok((0, None));
         };
         let trimmed = execute(self.conn, DELETE, [after, last, before.0])?;
+        execute(self.conn, ARGS, [after, last])?;
         // Numbers ascend with time: a piece of which all came later is followed by none that ended earlier.
         let next = (first_at < before.0).then_some(last);
         Ok((trimmed as u64, next))

@@ -126,7 +126,7 @@ impl DeviceStore for Sqlite {
         // In pieces, so that no other write waits for the whole of it.
         while let Some(number) = after {
             let piece = move |tables: &mut super::Tables<'_>| tables.trim_commands(number, before);
-            let (more, next) = self.write(Shape::Single, piece).await?;
+            let (more, next) = self.write(Shape::Several, piece).await?;
             trimmed += more;
             after = next;
         }

@@ -34,7 +34,7 @@ CREATE TABLE commands (
     id           BLOB NOT NULL UNIQUE,
     device       TEXT NOT NULL,
     name         TEXT NOT NULL,
-    args         TEXT NOT NULL,
+    args         TEXT,
     target       TEXT,
     pace         TEXT NOT NULL,
     if_offline   TEXT NOT NULL,
@@ -55,6 +55,13 @@ CREATE TABLE commands (
 CREATE INDEX commands_of_device ON commands (device, number);
 CREATE INDEX open_commands ON commands (device, number) WHERE ends_by IS NOT NULL;
 CREATE INDEX commands_by_end ON commands (ends_by, number) WHERE ends_by IS NOT NULL;
+
+-- Arguments that are long: apart, so that a step, which writes its command's row, does not write them again: of a
+-- command whose own row has none.
+CREATE TABLE command_args (
+    number INTEGER PRIMARY KEY,
+    args   TEXT NOT NULL
+) STRICT;
 
 -- A caller's own names for commands. A key whose command is gone stands for nothing.
 CREATE TABLE command_keys (
