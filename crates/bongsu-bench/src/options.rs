@@ -92,11 +92,13 @@ pub enum Protocol {
     DeviceJson,
     /// Devices, Protobuf over WebSocket.
     DeviceProto,
+    /// Devices, Protobuf over gRPC.
+    DeviceGrpc,
 }
 
 impl Protocol {
     /// All protocols, in the order of the help text.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Action,
         Self::Type,
         Self::WebSocketAction,
@@ -105,6 +107,7 @@ impl Protocol {
         Self::SocketioPolling,
         Self::DeviceJson,
         Self::DeviceProto,
+        Self::DeviceGrpc,
     ];
 
     /// The name on the command line.
@@ -119,6 +122,7 @@ impl Protocol {
             Self::SocketioPolling => "socketio-polling",
             Self::DeviceJson => "device-json",
             Self::DeviceProto => "device-proto",
+            Self::DeviceGrpc => "device-grpc",
         }
     }
 
@@ -130,7 +134,7 @@ impl Protocol {
         match self {
             Self::Action | Self::Type | Self::WebSocketAction => self,
             Self::Socketio | Self::SocketioChat | Self::SocketioPolling => Self::Socketio,
-            Self::DeviceJson | Self::DeviceProto => Self::DeviceJson,
+            Self::DeviceJson | Self::DeviceProto | Self::DeviceGrpc => Self::DeviceJson,
         }
     }
 }
@@ -142,7 +146,7 @@ impl FromStr for Protocol {
         let unknown = || BenchError::Option {
             option: "--protocol",
             value: name.to_owned(),
-            advice: "one of action, type, websocket-action, socketio, socketio-chat, socketio-polling, device-json, device-proto is needed",
+            advice: "one of action, type, websocket-action, socketio, socketio-chat, socketio-polling, device-json, device-proto, device-grpc is needed",
         };
         Self::ALL
             .into_iter()
@@ -344,7 +348,7 @@ impl Options {
     /// Devices are in no rooms, and nobody else takes commands.
     fn check_devices(&self) -> Result<(), BenchError> {
         let advice = match (self.scenario, self.protocol.device()) {
-            (Scenario::Commands, None) => "commands are for device-json or device-proto",
+            (Scenario::Commands, None) => "commands are for device-json, device-proto or device-grpc",
             (Scenario::Commands | Scenario::Idle, _) => return Ok(()),
             (_, Some(_)) => "devices can be idle or take commands",
             (_, None) => return Ok(()),

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Serialize, Serializer};
 
 use crate::dialect::Carrier;
+use crate::dialect::device;
 use crate::options::{Options, Scenario};
 use crate::scenario::Trial;
 
@@ -287,6 +288,12 @@ fn notes(options: &Options, rounds: &[Round], rows: &[Row]) -> Vec<String> {
     if options.scenario == Scenario::Connect && floor.on_websocket() {
         let floor = "reads each upgrade to its end and answers with one 101 and one sign-in that were built before, in one write";
         notes.push(format!("the floor {floor}; a verification is added"));
+    }
+    if options.protocol.device().is_some() {
+        let [json, proto] = device::telemetry_bytes();
+        notes.push(format!(
+            "the same telemetry of eight values is {json} B as JSON and {proto} B as Protobuf"
+        ));
     }
     if matches!(options.scenario, Scenario::Posts | Scenario::Commands) && in_memory(&options.work_dir) {
         let dir = options.work_dir.display();

@@ -13,6 +13,7 @@ use rustix::net::{
 
 use super::polls::Polls;
 use crate::dialect::frames::Frames;
+use crate::dialect::grpc::Stream;
 use crate::error::{BenchError, Tried};
 
 /// How far a connection is.
@@ -39,6 +40,8 @@ pub(super) struct Conn {
     pub(super) user: i64,
     /// Where it is in the server's frames; none where messages are lines.
     pub(super) frames: Option<Frames>,
+    /// Where it is in its stream of gRPC, if it has one.
+    pub(super) stream: Option<Box<Stream>>,
     /// Where it is in its polls, if it polls.
     pub(super) polls: Option<Box<Polls>>,
     /// What is said first, until it is sent.
@@ -89,6 +92,7 @@ impl Conn {
             phase: Phase::Dialing,
             user,
             frames: None,
+            stream: None,
             polls: None,
             greeting,
             sign_in: None,

@@ -5,6 +5,7 @@
 mod conn;
 mod poll;
 mod polls;
+mod streams;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -218,6 +219,7 @@ impl Crowd {
             Carrier::Lines => {}
             Carrier::Frames => conn.frames = Some(Frames::default()),
             Carrier::Polls => conn.polls = Some(Box::default()),
+            Carrier::Stream => conn.stream = Some(Box::default()),
         }
         conn.sampled = at.is_multiple_of(SAMPLE_EVERY);
         conn.sent_at = clock::now_ns();

@@ -62,12 +62,18 @@ impl Crowd {
         }
         conn.phase = match (lane, speaks.carrier()) {
             (Lane::Outlet(_), _) => Phase::Ready,
-            (Lane::User(_), Carrier::Lines) => Phase::Signing,
+            (Lane::User(_), Carrier::Lines | Carrier::Stream) => Phase::Signing,
             (Lane::User(_), Carrier::Frames) => Phase::Upgrading,
             (Lane::User(_), Carrier::Polls) => Phase::Opening,
         };
         let greeting = std::mem::take(&mut conn.greeting);
         conn.send(&greeting)?;
+        // On a stream a device need not wait to say who it is.
+        if speaks.carrier() == Carrier::Stream
+            && let Some(hello) = conn.sign_in.take()
+        {
+            conn.send(&hello)?;
+        }
         match lane {
             Lane::Outlet(at) => self.bring(at),
             Lane::User(_) => Ok(()),
@@ -98,6 +104,7 @@ impl Crowd {
             let taken = match (lane, self.protocol.carrier()) {
                 (Lane::Outlet(at), _) => self.posted(at, &read[..got]),
                 (Lane::User(at), Carrier::Polls) => self.polled(at, &read[..got]),
+                (Lane::User(at), Carrier::Stream) => self.streamed(at, &read[..got]),
                 (Lane::User(at), _) if conn.phase == Phase::Ready => self.count(at, &read[..got]),
                 (Lane::User(at), _) => self.greet(at, &read[..got]),
             };

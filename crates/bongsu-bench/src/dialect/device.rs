@@ -2,12 +2,12 @@
 //!
 //! Invariant: what is said is made by the product's own codec; of what is heard only the first bytes are looked at.
 
-use bongsu_model::device::{CommandId, DeviceId, FromDevice, Hello, Object, Status, Word};
+use bongsu_model::device::{CommandId, DeviceId, FromDevice, Hello, Number, Object, Status, Value, Word};
 use bongsu_wire::device::Format;
 use bongsu_wire::websocket::client_frame;
 
-use super::Heard;
 use super::frames::MASK;
+use super::{Carrier, Heard, grpc};
 use crate::options::Protocol;
 
 /// The id of the device that the simulated user `user` is.
@@ -20,7 +20,7 @@ impl Protocol {
     pub(crate) fn device(self) -> Option<Format> {
         match self {
             Self::DeviceJson => Some(Format::Json),
-            Self::DeviceProto => Some(Format::Proto),
+            Self::DeviceProto | Self::DeviceGrpc => Some(Format::Proto),
             Self::Action
             | Self::Type
             | Self::WebSocketAction
@@ -45,7 +45,10 @@ impl Protocol {
             clock: None,
             token: None,
         }));
-        Some(said(format, &hello))
+        Some(match self.carrier() {
+            Carrier::Stream => grpc::said(&format.say(&hello).1),
+            Carrier::Lines | Carrier::Frames | Carrier::Polls => said(format, &hello),
+        })
     }
 }
 
@@ -71,8 +74,13 @@ pub(super) const HEARTBEAT: &str = r#"{"type":"heartbeat"}"#;
 /// How a message begins that refuses something; only asked for in JSON, as Protobuf has no names.
 pub(super) const REFUSAL: &[u8] = b"{\"type\":\"error\"";
 
-/// What answers the message that begins with `message`, if that is a command: it is done.
+/// What answers the message that begins with `message`, if that is a command, as a frame.
 pub(super) fn answer(format: Format, message: &[u8]) -> Option<Vec<u8>> {
+    word(format, message).map(|word| said(format, &word))
+}
+
+/// The word on a command, if the message that begins with `message` is one: it is done.
+pub(crate) fn word(format: Format, message: &[u8]) -> Option<FromDevice> {
     let reply_to = match format {
         Format::Json => {
             let digits = message.strip_prefix(b"{\"msg_id\":\"")?.get(..32)?;
@@ -84,14 +92,34 @@ pub(super) fn answer(format: Format, message: &[u8]) -> Option<Vec<u8>> {
             CommandId(u128::from_be_bytes(id))
         }
     };
-    let word = Word {
+    Some(FromDevice::Word(Word {
         reply_to,
         status: Status::Ok,
         result: Some(Object::new().into()),
         error: None,
         epoch: None,
-    };
-    Some(said(format, &FromDevice::Word(word)))
+    }))
+}
+
+/// How many bytes the same telemetry has as JSON and as Protobuf: what a car tells, without any framing.
+pub(crate) fn telemetry_bytes() -> [usize; 2] {
+    let float = |value| Number::float(value).map_or(Value::Null, Value::Number);
+    let values = [
+        ("speed", 63.4),
+        ("battery_level", 81.5),
+        ("latitude", 37.566_535),
+        ("longitude", 126.977_969),
+        ("altitude", 38.2),
+        ("heading", 271.5),
+        ("odometer", 12_345.6),
+        ("temperature", 21.5),
+    ];
+    let values: Object = values
+        .into_iter()
+        .map(|(key, value)| (key.into(), float(value)))
+        .collect();
+    let telemetry = FromDevice::Telemetry(values);
+    [Format::Json, Format::Proto].map(|format| format.say(&telemetry).1.len())
 }
 
 /// A frame of a device, masked as all that the load generator sends.
@@ -116,7 +144,7 @@ mod tests {
     use std::sync::Arc;
 
     use bongsu_model::device::{
-        Command, CommandFrame, CommandState, ConnectionEpoch, IfOffline, Pace, ToDevice, Value, Welcome,
+        Command, CommandFrame, CommandState, ConnectionEpoch, IfOffline, Pace, ToDevice, Welcome,
     };
     use bongsu_model::{Limits, Locale, SessionId, Timestamp};
     use bongsu_wire::device::Heard as Read;

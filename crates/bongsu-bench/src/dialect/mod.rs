@@ -4,6 +4,7 @@
 
 pub(crate) mod device;
 pub(crate) mod frames;
+pub(crate) mod grpc;
 pub(crate) mod polling;
 pub(crate) mod socketio;
 
@@ -58,6 +59,8 @@ pub(crate) enum Carrier {
     Frames,
     /// Bodies of HTTP answers, one poll after the other.
     Polls,
+    /// A stream of gRPC.
+    Stream,
 }
 
 /// What messages are made of.
@@ -80,7 +83,7 @@ impl Protocol {
             Self::Type => Tongue::Type,
             Self::Socketio | Self::SocketioChat | Self::SocketioPolling => Tongue::Socketio,
             Self::DeviceJson => Tongue::Device(Format::Json),
-            Self::DeviceProto => Tongue::Device(Format::Proto),
+            Self::DeviceProto | Self::DeviceGrpc => Tongue::Device(Format::Proto),
         }
     }
 
@@ -94,6 +97,7 @@ impl Protocol {
             | Self::DeviceJson
             | Self::DeviceProto => Carrier::Frames,
             Self::SocketioPolling => Carrier::Polls,
+            Self::DeviceGrpc => Carrier::Stream,
         }
     }
 
@@ -118,7 +122,9 @@ impl Protocol {
     /// The subprotocol of the WebSocket, where there is one.
     pub(crate) fn subprotocol(self) -> Option<&'static str> {
         match self {
-            Self::Action | Self::Socketio | Self::SocketioChat | Self::SocketioPolling => None,
+            Self::Action | Self::Socketio | Self::SocketioChat | Self::SocketioPolling | Self::DeviceGrpc => {
+                None
+            }
             Self::Type => Some("bongsu.type.v1"),
             Self::WebSocketAction => Some("bongsu.action.v1"),
             Self::DeviceJson => Some(Format::Json.subprotocol()),
@@ -140,6 +146,7 @@ impl Protocol {
             Self::DeviceJson | Self::DeviceProto => {
                 self.upgrade(host, "/device", Some(&format!("Bearer {token}")))
             }
+            Self::DeviceGrpc => grpc::opening(host, token),
             Self::Socketio | Self::SocketioChat => {
                 self.upgrade(host, "/socket.io/?EIO=4&transport=websocket", None)
             }
@@ -162,9 +169,12 @@ impl Protocol {
     /// What signs in once the session is opened, for a protocol that opens sessions first.
     pub(crate) fn sign_in(self, token: &str) -> Option<Vec<u8>> {
         let style = match self {
-            Self::Action | Self::Type | Self::WebSocketAction | Self::DeviceJson | Self::DeviceProto => {
-                return None;
-            }
+            Self::Action
+            | Self::Type
+            | Self::WebSocketAction
+            | Self::DeviceJson
+            | Self::DeviceProto
+            | Self::DeviceGrpc => return None,
             Self::Socketio | Self::SocketioPolling => "type",
             Self::SocketioChat => "chat",
         };
@@ -214,7 +224,7 @@ impl Protocol {
                 ),
             ),
             // Devices post nothing: `Options::check` says so.
-            Self::DeviceJson | Self::DeviceProto => content.to_owned(),
+            Self::DeviceJson | Self::DeviceProto | Self::DeviceGrpc => content.to_owned(),
         }
     }
 
@@ -223,7 +233,7 @@ impl Protocol {
     fn framed(self, text: String) -> Vec<u8> {
         match self.carrier() {
             Carrier::Frames => client_frame(Opcode::Text, text.as_bytes(), MASK),
-            Carrier::Polls => text.into_bytes(),
+            Carrier::Polls | Carrier::Stream => text.into_bytes(),
             Carrier::Lines => {
                 let mut line = text.into_bytes();
                 line.push(b'\n');
@@ -291,6 +301,7 @@ impl Protocol {
             Carrier::Lines => pieces(stream, b'\n'),
             Carrier::Polls => pieces(stream, polling::SEPARATOR),
             Carrier::Frames => whole_frames(stream),
+            Carrier::Stream => Vec::new(),
         }
     }
 }

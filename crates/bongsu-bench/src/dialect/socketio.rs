@@ -107,7 +107,7 @@ mod tests {
     /// The text of the one frame that the product says.
     fn said(protocol: Protocol, frame: &[u8]) -> Vec<u8> {
         let said = match protocol.carrier() {
-            Carrier::Lines | Carrier::Frames => frame.to_vec(),
+            Carrier::Lines | Carrier::Frames | Carrier::Stream => frame.to_vec(),
             Carrier::Polls => engine::payload(Version::V4, true, frame).body.to_vec(),
         };
         let [message] = &protocol.messages(&said)[..] else {

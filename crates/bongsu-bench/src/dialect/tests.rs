@@ -52,7 +52,9 @@ fn understood(protocol: Protocol, wire: &[u8]) -> Vec<Incoming> {
         Protocol::Socketio | Protocol::SocketioChat | Protocol::SocketioPolling => {
             unreachable!("read by `packets`")
         }
-        Protocol::DeviceJson | Protocol::DeviceProto => unreachable!("they are in no rooms"),
+        Protocol::DeviceJson | Protocol::DeviceProto | Protocol::DeviceGrpc => {
+            unreachable!("they are in no rooms")
+        }
     }
     incoming
 }

@@ -97,8 +97,8 @@ impl Server {
     pub(crate) fn start(options: &Options, keys: &dyn Keys) -> Result<Self, BenchError> {
         let door = |tcp, http: Option<SocketAddr>| match (options.protocol.carrier(), http) {
             (Carrier::Lines, _) => Ok(tcp),
-            (Carrier::Frames | Carrier::Polls, Some(http)) => Ok(http),
-            (Carrier::Frames | Carrier::Polls, None) => Err(BenchError::Option {
+            (Carrier::Frames | Carrier::Polls | Carrier::Stream, Some(http)) => Ok(http),
+            (Carrier::Frames | Carrier::Polls | Carrier::Stream, None) => Err(BenchError::Option {
                 option: "--http",
                 value: "not given".to_owned(),
                 advice: "WebSockets are opened there",

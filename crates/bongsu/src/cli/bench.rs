@@ -38,6 +38,7 @@ Protocols:
   socketio-polling  the type protocol as Socket.IO events, by long polling
   device-json       devices, JSON over WebSocket (idle, commands)
   device-proto      devices, Protobuf over WebSocket (idle, commands)
+  device-grpc       devices, Protobuf over gRPC (idle, commands)
 
 Examples:
   bongsu bench fanout --members 1000 --in-flight 1,64
