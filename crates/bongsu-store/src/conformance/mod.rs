@@ -4,10 +4,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a check that cannot go on has failed")]
 
+mod commands;
+mod devices;
+mod leases;
 mod messages;
 mod pages;
 mod rest;
 mod rooms;
+mod shadows;
+mod steps;
 mod users;
 
 use std::sync::Arc;
@@ -18,10 +23,15 @@ use bongsu_model::{ClientMessageId, Message, MessageId, MessageKind, RoomRef, Ti
 
 use crate::{Appended, NewMessage, Store, StoreLimits};
 
+pub use commands::*;
+pub use devices::*;
+pub use leases::*;
 pub use messages::*;
 pub use pages::*;
 pub use rest::*;
 pub use rooms::*;
+pub use shadows::*;
+pub use steps::*;
 pub use users::*;
 
 /// The limits that a store under test must be made with: small enough to be reached.
@@ -32,6 +42,8 @@ pub fn limits() -> StoreLimits {
         rooms_per_user_max: 5,
         trails_per_user_max: 2,
         trails_max: 4,
+        enrolments_per_device_max: 2,
+        command_notes_max: 6,
         ..StoreLimits::default()
     }
 }
@@ -64,6 +76,27 @@ macro_rules! conformance {
             // Pages and retention.
             pages_after, pages_before, pages_of_the_latest, pages_of_an_empty_room, retention_by_count,
             retention_by_age, a_retained_room_goes_on,
+            // Devices.
+            devices_are_made_and_found, devices_are_paged, epochs_rise_by_one, concurrent_sessions_get_an_epoch_each,
+            a_session_makes_its_device_only_if_told, only_the_last_session_is_closed,
+            sessions_of_a_node_are_forgotten, enrolments_open_and_end, only_the_last_enrolments_stay,
+            a_deleted_device_leaves_its_numbers,
+            // Commands, and how they move.
+            a_command_is_kept_as_it_was_recorded, refusals_come_in_order, a_known_command_is_a_repeat,
+            a_key_is_a_repeat_for_its_time, a_key_goes_with_its_command, concurrent_calls_with_one_key_record_once,
+            the_same_thing_again_joins, another_thing_does_not_join, what_has_ended_is_not_joined,
+            who_joins_keeps_its_key, concurrent_calls_join_one, a_device_has_only_so_many_open_commands,
+            a_newer_command_supersedes_what_no_node_has, a_lease_keeps_others_out,
+            a_command_goes_its_way, every_open_command_may_end, a_rank_never_falls, a_terminal_state_is_final,
+            concurrent_ends_are_one, an_older_epoch_has_no_say, a_command_is_its_devices_alone, the_first_late_word_stays, steps_are_taken_in_order,
+            a_history_is_bounded, commands_are_paged_backwards, overdue_commands_are_found,
+            ended_commands_are_trimmed,
+            // Leases and states.
+            one_operator_has_a_device, fences_rise, concurrent_leases_are_one, a_lease_is_released_by_its_holder,
+            lapsed_leases_are_found_until_they_are_ended, concurrent_ends_of_a_lease_are_one,
+            a_followed_lease_does_not_lapse,
+            a_state_is_kept_as_it_was_put, a_stale_state_is_refused, concurrent_states_are_one_after_the_other,
+            a_wish_comes_with_its_command, a_wish_ends_with_its_command, only_a_commands_own_wish_is_taken_back,
             // The rest.
             calls_get_ever_new_numbers, the_audit_is_paged_backwards, the_first_answer_stays, a_trail_is_taken_once_by_its_user,
             trails_end, only_the_last_trails_stay, a_stopped_store_says_so,

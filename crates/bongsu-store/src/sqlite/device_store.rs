@@ -16,7 +16,7 @@ use crate::{CreateRefused, DeviceStore, Existing, StoreFault};
 #[async_trait]
 impl DeviceStore for Sqlite {
     async fn create_device(&self, device: NewDevice, at: Timestamp) -> Result<Device, CreateRefused> {
-        self.write(Shape::Several, move |tables| tables.create_device(device, at))
+        self.write(Shape::Several, move |tables| tables.create_device(&device, at))
             .await
     }
 
@@ -60,8 +60,10 @@ impl DeviceStore for Sqlite {
         open: OpenSession,
         at: Timestamp,
     ) -> Result<Option<Opened>, StoreFault> {
-        self.write(Shape::Several, move |tables| tables.open_device_session(open, at))
-            .await
+        self.write(Shape::Several, move |tables| {
+            tables.open_device_session(&open, at)
+        })
+        .await
     }
 
     async fn close_device_session(

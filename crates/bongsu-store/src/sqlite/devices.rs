@@ -109,19 +109,21 @@ fn existing(changed: usize) -> Existing {
 }
 
 impl Tables<'_> {
-    pub(super) fn create_device(&self, new: NewDevice, at: Timestamp) -> Result<Device, CreateRefused> {
-        const SQL: &str =
-            "INSERT INTO devices (id, kind, capabilities, created_at) VALUES (?1, ?2, '[]', ?3)";
-        const EPOCH: &str = "INSERT OR IGNORE INTO device_epochs (device, epoch) VALUES (?1, 0)";
+    pub(super) fn create_device(&self, new: &NewDevice, at: Timestamp) -> Result<Device, CreateRefused> {
         if exists(self.conn, &new.id)? {
             return Err(CreateRefused::IdTaken);
         }
-        execute(self.conn, SQL, params![new.id.as_str(), &*new.kind, at.0])?;
-        execute(self.conn, EPOCH, [new.id.as_str()])?;
-        device(self.conn, &new.id)?.ok_or_else(|| {
-            let (table, what) = ("devices", "a device is missing");
-            StoreFault::Damaged { table, what }.into()
-        })
+        self.insert_device(&new.id, &new.kind, at)?;
+        let (table, what) = ("devices", "a device is missing");
+        device(self.conn, &new.id)?.ok_or_else(|| StoreFault::Damaged { table, what }.into())
+    }
+
+    fn insert_device(&self, id: &DeviceId, kind: &str, at: Timestamp) -> Result<(), StoreFault> {
+        const SQL: &str =
+            "INSERT INTO devices (id, kind, capabilities, created_at) VALUES (?1, ?2, '[]', ?3)";
+        const EPOCH: &str = "INSERT OR IGNORE INTO device_epochs (device, epoch) VALUES (?1, 0)";
+        execute(self.conn, SQL, params![id.as_str(), kind, at.0])?;
+        execute(self.conn, EPOCH, [id.as_str()]).map(drop)
     }
 
     pub(super) fn delete_device(
@@ -177,7 +179,7 @@ impl Tables<'_> {
 
     pub(super) fn open_device_session(
         &self,
-        open: OpenSession,
+        open: &OpenSession,
         at: Timestamp,
     ) -> Result<Option<Opened>, StoreFault> {
         const EPOCH: &str = "UPDATE device_epochs SET epoch = epoch + 1 WHERE device = ?1 RETURNING epoch";
@@ -189,13 +191,9 @@ impl Tables<'_> {
                 known.session.map(|session| Held { session, epoch })
             }
             None if open.create => {
-                let kind = open.kind.clone().unwrap_or_else(|| "device".into());
-                let id = open.device.clone();
-                match self.create_device(NewDevice { id, kind }, at) {
-                    Ok(_) => None,
-                    Err(CreateRefused::Fault(fault)) => return Err(fault),
-                    Err(_) => return Ok(None),
-                }
+                let kind = open.kind.as_deref().unwrap_or("device");
+                self.insert_device(&open.device, kind, at)?;
+                None
             }
             None => return Ok(None),
         };

@@ -20,7 +20,7 @@ macro_rules! lease_columns {
 /// Reads every lease.
 pub(super) const ALL: &str = concat!("SELECT ", lease_columns!(), " FROM leases");
 
-/// A lease, and whether it was neither released nor given out as lapsed.
+/// A lease, and whether it was neither released nor ended.
 pub(super) fn of_row(row: &Row<'_>) -> Result<(Lease, bool), StoreFault> {
     let columns = Columns::of("leases", row);
     let at_lapse = match (

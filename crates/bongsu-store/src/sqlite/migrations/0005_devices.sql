@@ -75,7 +75,7 @@ CREATE TABLE command_keys (
 CREATE INDEX command_keys_by_age ON command_keys (at);
 
 -- The last lease of a device; stays when it is over, and when the device goes, for its fence. `open` is 0 once it was
--- released or given out as lapsed.
+-- released or ended.
 CREATE TABLE leases (
     device        TEXT NOT NULL PRIMARY KEY,
     holder        TEXT NOT NULL,
