@@ -2,6 +2,7 @@
 
 mod cli;
 mod client;
+mod pki;
 mod serve;
 mod settings;
 mod telemetry;

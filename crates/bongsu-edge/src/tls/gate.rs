@@ -4,6 +4,7 @@
 //! after its end.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,6 +125,7 @@ impl Gate {
     }
 
     async fn handshake(&self, tcp: TcpStream) -> Result<Passed, Handshake> {
+        let address = tcp.peer_addr().ok();
         // Who says nothing takes no place.
         let mut first = [0];
         match tcp.peek(&mut first).await {
@@ -139,7 +141,7 @@ impl Gate {
         let accepting = acceptor.accept_with(tcp, |tls| tls.set_buffer_limit(Some(RECORD_BYTES)));
         let inner = accepting.into_fallible().await.map_err(|(fault, tcp)| {
             end(&tcp);
-            judged(&fault, &tcp)
+            judged(&fault, address)
         })?;
         let alive = match inner.get_ref().1.peer_certificates() {
             Some(chain) => Some(self.tls.live.open(chain).ok_or(Handshake::Certificate)?),
@@ -174,11 +176,10 @@ fn end(tcp: &TcpStream) {
 }
 
 /// Why a handshake failed. Certificates are told in the log: whoever runs the devices looks for them.
-fn judged(fault: &io::Error, tcp: &TcpStream) -> Handshake {
+fn judged(fault: &io::Error, address: Option<SocketAddr>) -> Handshake {
     let tls = fault
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let address = tcp.peer_addr().ok();
     match tls {
         Some(why @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) => {
             tracing::info!(?address, %why, "a client certificate was refused");

@@ -3,12 +3,11 @@
 //! Invariant: it is made only of certificates that a handshake has accepted.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use bongsu_model::DeviceId;
 use rustls::pki_types::CertificateDer;
 
 use super::der;
 
-/// Longest name of a device, in bytes.
-const DEVICE_BYTES_MAX: usize = 128;
 /// What URIs of devices begin with.
 const PREFIXES: [&str; 2] = ["bongsu:device:", "urn:bongsu:device:"];
 const SPIFFE: &str = "spiffe://";
@@ -43,7 +42,7 @@ impl ClientIdentity {
             .flatten();
         let device = device.map(str::to_owned).or(common);
         Some(Self {
-            device: device.filter(|name| is_name(name)),
+            device: device.filter(|name| DeviceId::parse(name).is_some()),
             serial: hex(parsed.serial()),
             issuer: der::readable(parsed.issuer()),
             fingerprint: hex(digest(&SHA256, certificate).as_ref()),
@@ -59,12 +58,6 @@ fn named_by_uri(uri: &str) -> Option<&str> {
         let (before, name) = path.rsplit_once('/')?;
         (before == "device" || before.ends_with("/device")).then_some(name)
     })
-}
-
-/// Whether a device can have this name.
-fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-    (1..=DEVICE_BYTES_MAX).contains(&text.len()) && text.bytes().all(plain)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -126,7 +119,7 @@ mod tests {
 
     #[test]
     fn names_have_a_longest_length() {
-        let longest = "a".repeat(DEVICE_BYTES_MAX);
+        let longest = "a".repeat(DeviceId::BYTES_MAX);
         assert_eq!(identity(Some(&longest), &[]).device, Some(longest.clone()));
         assert_eq!(identity(Some(&format!("{longest}a")), &[]).device, None);
     }

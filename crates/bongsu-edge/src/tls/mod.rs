@@ -4,6 +4,7 @@
 //! ever shortened by an earlier one; a certificate that is revoked ends what it has opened.
 
 mod der;
+mod facts;
 mod gate;
 mod identity;
 mod live;
@@ -12,6 +13,7 @@ mod secured;
 mod settings;
 mod stream;
 
+pub use facts::CertificateFacts;
 pub use gate::{Gate, Speaks, Tls};
 pub use identity::ClientIdentity;
 pub use live::LiveCertificates;

@@ -8,6 +8,7 @@ mod device;
 mod migrate;
 mod openapi;
 mod output;
+mod pki;
 mod remote;
 mod room;
 mod send;
@@ -49,6 +50,7 @@ enum Command {
     /// Show the configuration of a server that was told nothing.
     Config(config::Config),
     Migrate(migrate::Migrate),
+    Pki(pki::Pki),
     Openapi(openapi::OpenApi),
     Asyncapi(asyncapi::AsyncApi),
     Bench(bench::Bench),
@@ -74,6 +76,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(),
+        Command::Pki(pki) => pki.run(),
         Command::Openapi(openapi) => openapi.run(),
         Command::Asyncapi(asyncapi) => {
             asyncapi.run();

@@ -52,7 +52,10 @@ pub(super) fn tls(section: Section<'_, '_>) -> Option<TlsSettings> {
 fn try_out(section: &Section<'_, '_>, settings: &TlsSettings) {
     let idle = [("client_ca", &settings.client_ca), ("crl", &settings.crl)];
     let idle = idle.iter().find(|(_, files)| !files.is_empty());
-    if let Some((key, _)) = idle.filter(|_| !settings.asks_clients()) {
+    // What was meant by a word that is none is not known.
+    let asks =
+        settings.asks_clients() || section.text("client_auth", |text| Ok(text != "none")) == Some(true);
+    if let Some((key, _)) = idle.filter(|_| !asks) {
         let wrong = "no client is asked for a certificate: `client_auth` is \"none\"";
         section.mistake(key, true, wrong);
     }

@@ -14,3 +14,4 @@ mod serve;
 mod settings;
 mod support;
 mod tail;
+mod tls;
