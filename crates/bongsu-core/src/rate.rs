@@ -40,6 +40,12 @@ impl Rate {
         }
     }
 
+    /// How many, and in how many milliseconds.
+    #[must_use]
+    pub const fn parts(self) -> (u32, u64) {
+        (self.count, self.per_ms)
+    }
+
     /// Whether it lets everything through.
     #[must_use]
     pub const fn is_unlimited(self) -> bool {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bongsu_model::device::{Number, Object, Value};
-use bongsu_node::catalogue::{ArgsCheck, ArgsWrong};
+use bongsu_node::devices::catalogue::{ArgsCheck, ArgsWrong};
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 
 /// Longest text that says what is wrong, in characters.
@@ -133,7 +133,8 @@ fn at<'a>(whole: &'a Value, pointer: &str) -> Option<&'a Value> {
     Some(here)
 }
 
-fn members(object: &Object) -> serde_json::Map<String, serde_json::Value> {
+/// An object as the JSON library knows it.
+pub(crate) fn members(object: &Object) -> serde_json::Map<String, serde_json::Value> {
     object
         .iter()
         .map(|(key, value)| (key.to_string(), to_json(value)))

@@ -21,8 +21,6 @@ pub mod session;
 mod tick;
 pub mod usecases;
 
-/// What commands there are, for whoever reads the catalogue.
-pub use bongsu_core::catalogue;
 pub use conversation::{Conversation, Speaking, Witness};
 pub use counters::Counters;
 pub use dialect::{Dialect, Setting};

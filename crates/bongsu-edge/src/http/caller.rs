@@ -2,6 +2,7 @@
 //!
 //! Invariant: a handler under `/api/v1` runs only with a [`Caller`]; no credential is logged or kept.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -15,6 +16,7 @@ use bongsu_node::usecases::operate::Operator;
 
 use super::problem::{Problem, Says};
 use super::service::App;
+use crate::websocket::Peer;
 
 const API_KEY: &str = "x-api-key";
 
@@ -24,6 +26,8 @@ pub(super) struct Caller {
     pub(super) by: Arc<Operator>,
     /// By a key or by a token: the names of both are apart.
     pub(super) by_key: bool,
+    /// Where the call comes from, if known.
+    pub(super) from: Option<IpAddr>,
 }
 
 impl FromRequestParts<App> for Caller {
@@ -40,7 +44,8 @@ pub(super) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = identify(&app, request.headers()).await?;
+    let mut caller = identify(&app, request.headers()).await?;
+    caller.from = request.extensions().get::<Peer>().map(|peer| peer.address);
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
@@ -68,6 +73,7 @@ async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
             Ok(Caller {
                 by: Arc::new(by),
                 by_key: false,
+                from: None,
             })
         }
         (None, Some(key), false) => by_key(app, key),
@@ -90,6 +96,7 @@ fn by_key(app: &App, key: &HeaderValue) -> Result<Caller, Problem> {
     Ok(Caller {
         by: Arc::new(by),
         by_key: true,
+        from: None,
     })
 }
 

@@ -3,12 +3,15 @@
 //! Invariant: unknown fields are ignored, `null` is as good as absent except where a change is asked for, and nothing
 //! is converted: a number in quotes is no number.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use bongsu_model::device::Object;
 use bongsu_model::records::{Change, NickChange};
 use bongsu_model::refusal::Malformed;
 use bongsu_model::{Code, RawJson, Refusal, Want, Why};
+use bongsu_wire::device::value;
 use bongsu_wire::json::{carry, depth};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -196,6 +199,30 @@ impl<'a> Fields<'a> {
             return Err(Refusal::too_large(name, bytes_max as u64));
         }
         Ok(Some(carried))
+    }
+
+    /// An object that is understood whole.
+    pub(super) fn value_object(
+        &self,
+        name: &'static str,
+        depth_max: usize,
+    ) -> Result<Option<Object>, Refusal> {
+        let Some(raw) = self.raw(name) else {
+            return Ok(None);
+        };
+        let read = value::read_object(raw, depth_max);
+        read.map(Some).map_err(|wrong| Refusal::field(name, wrong.want()))
+    }
+
+    /// Every key and its count, each from 1 up. `name` is the name of all of them, for the texts.
+    pub(super) fn counts(&self, name: &'static str) -> Result<BTreeMap<Arc<str>, u64>, Refusal> {
+        let count = |(key, raw): &(String, &'a RawValue)| {
+            let wrong = || Refusal::field(name, Want::Between(1, i64::MAX));
+            let count = raw.get().parse().map_err(|_| wrong())?;
+            let fits = (1..=i64::MAX.unsigned_abs()).contains(&count);
+            fits.then(|| (key.as_str().into(), count)).ok_or_else(wrong)
+        };
+        self.pairs.iter().map(count).collect()
     }
 
     /// An array of so many entries, each read by `each`.

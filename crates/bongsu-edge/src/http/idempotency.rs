@@ -111,6 +111,14 @@ pub(super) async fn carry_out(
     .await
 }
 
+/// Carries a call out to its end, for calls that know keys of their own.
+pub(super) async fn see_through(request: Request, next: Next) -> Result<Response, Problem> {
+    if request.method().is_safe() {
+        return Ok(next.run(request).await);
+    }
+    to_the_end(next.run(request)).await
+}
+
 /// Runs a call in a task of its own: it must not stop between what it did and what it has to tell the rooms because
 /// its client hung up or its time was over.
 async fn to_the_end(call: impl Future<Output = Response> + Send + 'static) -> Result<Response, Problem> {
@@ -189,7 +197,8 @@ fn replay(kept: &StoredAnswer, hash: &[u8; 32]) -> Result<Response, Problem> {
     Ok(response)
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+/// The key of a call, if it has one.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     const WRONG: Problem = Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         Code::InvalidData,

@@ -8,8 +8,9 @@ use utoipa::{IntoParams, Modify, OpenApi as _};
 
 use super::problem::{PROBLEM_JSON, ProblemDocument};
 use super::{
-    announcements, asyncapi, audit, blocks, docs, members, messages, metrics, probes, rooms, sessions,
-    status, tokens, users, video_rooms, websocket, yaml,
+    announcements, asyncapi, audit, blocks, catalogue, commands, devices, docs, leases, members, messages,
+    metrics, probes, rooms, sessions, state, status, telemetry, tokens, users, vehicles, video_rooms,
+    websocket, yaml,
 };
 
 /// Which page of a list.
@@ -81,6 +82,10 @@ pub(super) struct RoomPath {
         rooms::create, rooms::list, rooms::read_one, members::list, members::add, members::remove, members::presence,
         messages::create, messages::list, announcements::create, video_rooms::list, video_rooms::read_one, video_rooms::end,
         sessions::list, sessions::end, audit::list,
+        devices::create, devices::list, devices::read_one, devices::remove, devices::enrol, devices::revoke_enrolments,
+        devices::disconnect, state::read_one, state::replace, state::patch, state::watch, telemetry::read_one, telemetry::watch,
+        leases::take, leases::read_one, leases::release, catalogue::read_one,
+        commands::create, commands::list, commands::read_one, commands::cancel, commands::watch, vehicles::act, vehicles::act_too,
     ),
     components(schemas(ProblemDocument)),
     modifiers(&Signing, &Refusing),

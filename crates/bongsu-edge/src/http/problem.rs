@@ -44,6 +44,7 @@ pub(super) enum Says {
     ShownOnce,
     Timeout,
     Taken,
+    Stale,
     NotUpgraded(NotUpgraded),
 }
 
@@ -242,6 +243,10 @@ impl Problem {
             Says::ShownOnce => own(
                 "The call was made, and its token was shown once and is not kept. Make another token with a fresh key.",
                 "이미 처리된 호출이며, 토큰은 한 번만 보여 주고 보관하지 않습니다. 새 키로 토큰을 다시 만드세요.",
+            ),
+            Says::Stale => own(
+                "The state has changed since you read it. Read it again; the ETag header has its version.",
+                "읽은 뒤에 상태가 바뀌었습니다. 다시 읽으세요. 버전은 ETag 헤더에 있습니다.",
             ),
             Says::Timeout => own(
                 "The request took too long. It may still have been done; ask again with the same Idempotency-Key.",

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post, put};
 use bongsu_model::Code;
 
 use super::problem::{Problem, Says};
 use super::service::App;
 use super::{
-    announcements, asyncapi, audit, blocks, caller, docs, idempotency, members, messages, metrics, outer,
-    probes, rooms, sessions, status, tokens, users, video_rooms, websocket,
+    announcements, asyncapi, audit, blocks, caller, catalogue, commands, devices, docs, idempotency, leases,
+    members, messages, metrics, outer, probes, rooms, sessions, state, status, telemetry, tokens, users,
+    vehicles, video_rooms, websocket,
 };
 use crate::engine::Engine;
 
@@ -60,7 +61,30 @@ pub(super) fn router(app: &App) -> Router {
         .route("/sessions", get(sessions::list))
         .route("/sessions/{session_id}", delete(sessions::end))
         .route("/audit", get(audit::list))
+        .route("/devices", post(devices::create).get(devices::list))
+        .route(
+            "/devices/{device}",
+            get(devices::read_one).delete(devices::remove),
+        )
+        .route(
+            "/devices/{device}/enrolments",
+            post(devices::enrol).delete(devices::revoke_enrolments),
+        )
+        .route("/devices/{device}/disconnect", post(devices::disconnect))
+        .route(
+            "/devices/{device}/state",
+            get(state::read_one).put(state::replace).patch(state::patch),
+        )
+        .route("/devices/{device}/state/watch", get(state::watch))
+        .route("/devices/{device}/telemetry", get(telemetry::read_one))
+        .route("/devices/{device}/telemetry/watch", get(telemetry::watch))
+        .route(
+            "/devices/{device}/lease",
+            post(leases::take).get(leases::read_one).delete(leases::release),
+        )
+        .route("/catalogue", get(catalogue::read_one))
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::carry_out))
+        .merge(commands())
         .route_layer(from_fn_with_state(Arc::clone(app), caller::authenticate));
     engines(app)
         .route("/healthz", get(probes::healthz))
@@ -81,6 +105,23 @@ pub(super) fn router(app: &App) -> Router {
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(app), outer::outer))
         .with_state(Arc::clone(app))
+}
+
+/// Commands: the key of a call is the command's own, and kept with it.
+fn commands() -> Router<App> {
+    Router::new()
+        .route(
+            "/devices/{device}/commands",
+            post(commands::create).get(commands::list),
+        )
+        .route(
+            "/commands/{command}",
+            get(commands::read_one).delete(commands::cancel),
+        )
+        .route("/commands/{command}/watch", get(commands::watch))
+        .route("/vehicle/{device}/{part}/{action}", post(vehicles::act))
+        .route("/vehicles/{device}/{part}/{action}", post(vehicles::act_too))
+        .route_layer(from_fn(idempotency::see_through))
 }
 
 /// Engine.IO, with and without the slash at the end of its path. By every method: clients know its own refusals.

@@ -124,6 +124,7 @@ pub async fn serve_doors(doors: Vec<Door>, service: HttpService, stop: impl Futu
     drop(doors);
     drop(stopping);
     service.app.engines.iter().for_each(|engine| engine.stop());
+    service.app.stopping.send_replace(true);
     let drain = Duration::from_millis(service.app.limits().drain_ms);
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(drain, all).await.is_err() {
@@ -206,6 +207,10 @@ impl InFlight {
     }
 }
 
+/// Keeps a request in flight: a stream that goes on after its answer began holds one.
+#[derive(Clone)]
+pub(super) struct Hold(#[expect(dead_code, reason = "what counts is that it is there")] Arc<InFlight>);
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -245,7 +250,8 @@ async fn connection(stream: Stream, peer: Peer, service: HttpService, mut stoppe
                 request.extensions_mut().insert(Arc::clone(identity));
             }
             request.extensions_mut().insert(peer.clone());
-            let in_flight = InFlight::begin(&activity);
+            let in_flight = Hold(Arc::new(InFlight::begin(&activity)));
+            request.extensions_mut().insert(in_flight.clone());
             let router = router.clone();
             async move {
                 let answer = router.oneshot(request.map(Body::new)).await;

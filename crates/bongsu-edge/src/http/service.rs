@@ -8,7 +8,7 @@ use axum::Router;
 use bongsu_model::{Limits, Locale, Timestamp};
 use bongsu_node::Node;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::advertise::Advertised;
 use super::idempotency::InFlight;
@@ -102,6 +102,8 @@ pub(super) struct Shared {
     pub(super) connections: AtomicUsize,
     pub(super) in_flight: InFlight,
     pub(super) busy: Arc<Semaphore>,
+    /// Whether the server stops: streams end then.
+    pub(super) stopping: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -165,6 +167,7 @@ impl HttpService {
             connections: AtomicUsize::new(0),
             in_flight: InFlight::default(),
             busy: Arc::new(Semaphore::new(requests_max)),
+            stopping: watch::Sender::new(false),
         });
         Self {
             router: router::router(&app),

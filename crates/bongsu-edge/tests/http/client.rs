@@ -128,6 +128,45 @@ impl Line {
         Some(answer)
     }
 
+    /// The status of the next answer, whose body is left to be read.
+    pub(crate) async fn head(&mut self) -> u16 {
+        let head = async {
+            let first = self.line().await.expect("an answer");
+            while self.line().await.is_some_and(|line| !line.is_empty()) {}
+            first.split(' ').nth(1).and_then(|status| status.parse().ok())
+        };
+        let head = tokio::time::timeout(PATIENCE, head).await;
+        head.expect("an answer in time").expect("a status")
+    }
+
+    /// The next event of a stream of them: its name, its id and its data; `None` once the stream has ended.
+    pub(crate) async fn event(&mut self) -> Option<(String, String, Value)> {
+        tokio::time::timeout(PATIENCE, self.next_event())
+            .await
+            .expect("an event in time")
+    }
+
+    async fn next_event(&mut self) -> Option<(String, String, Value)> {
+        let (mut name, mut id) = (String::new(), String::new());
+        loop {
+            let mut line = Vec::new();
+            if self.0.read_until(b'\n', &mut line).await.ok()? == 0 {
+                return None;
+            }
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if let Some(text) = line.strip_prefix("id: ") {
+                text.clone_into(&mut id);
+            } else if let Some(text) = line.strip_prefix("event: ") {
+                text.clone_into(&mut name);
+            } else if let Some(text) = line.strip_prefix("data: ") {
+                return Some((name, id, serde_json::from_str(text).unwrap()));
+            } else if line == "0" {
+                // The last chunk.
+                return None;
+            }
+        }
+    }
+
     async fn line(&mut self) -> Option<String> {
         let mut line = Vec::new();
         self.0.read_until(b'\n', &mut line).await.ok()?;

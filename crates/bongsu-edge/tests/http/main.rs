@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod car;
 mod client;
+mod commands;
 mod connections;
 mod credentials;
 mod description;
+mod devices;
 mod docs;
 mod idempotency;
 mod member_tokens;
@@ -18,5 +21,7 @@ mod roles;
 mod rooms;
 mod server;
 mod sessions;
+mod state;
 mod status;
 mod users;
+mod watching;

@@ -23,7 +23,7 @@ enum For {
 type Route = (&'static str, String, Option<Value>, For, u16);
 
 fn routes(room: i64) -> Vec<Route> {
-    [of_users(), of_the_rest(room)].concat()
+    [of_users(), of_the_rest(room), of_devices()].concat()
 }
 
 fn of_users() -> Vec<Route> {
@@ -108,6 +108,36 @@ fn of_the_rest(room: i64) -> Vec<Route> {
     ]
 }
 
+fn of_devices() -> Vec<Route> {
+    let car = |rest: &str| format!("/api/v1/devices/car-9{rest}");
+    let command = |rest: &str| format!("/api/v1/commands/{}{rest}", "0".repeat(32));
+    let window = json!({ "name": "window.set", "args": { "position": "open" } });
+    let desired = json!({ "desired": { "window": "open" } });
+    let all = |method, path, body, status| (method, path, body, For::Operators, status);
+    vec![
+        all("GET", "/api/v1/devices".into(), None, 200),
+        all("GET", car(""), None, 200),
+        all("DELETE", "/api/v1/devices/no-such".into(), None, 404),
+        all("POST", car("/enrolments"), None, 201),
+        all("DELETE", car("/enrolments"), None, 204),
+        all("POST", car("/disconnect"), None, 204),
+        all("GET", car("/state"), None, 200),
+        all("PUT", car("/state"), Some(desired.clone()), 200),
+        all("PATCH", car("/state"), Some(desired), 200),
+        all("GET", car("/telemetry"), None, 200),
+        all("GET", car("/lease"), None, 204),
+        all("DELETE", car("/lease"), None, 404),
+        all("GET", car("/commands"), None, 200),
+        all("POST", car("/commands"), Some(window), 404),
+        all("POST", "/api/v1/vehicle/car-9/window/open".into(), None, 404),
+        all("POST", "/api/v1/vehicles/car-9/window/open".into(), None, 404),
+        all("GET", command(""), None, 404),
+        all("GET", command("/watch"), None, 404),
+        all("DELETE", command(""), None, 404),
+        all("GET", "/api/v1/catalogue".into(), None, 200),
+    ]
+}
+
 #[tokio::test]
 async fn each_role_may_call_what_is_its_own() {
     let server = Server::start().await;
@@ -115,6 +145,8 @@ async fn each_role_may_call_what_is_its_own() {
     let room = server
         .room(json!({ "members": [{ "user_id": 1, "role": "owner" }] }))
         .await;
+    let car = json!({ "device_id": "car-9" });
+    server.service("POST", "/api/v1/devices", Some(car)).await.is(201);
     for (method, path, body, whose, status) in routes(room) {
         // Whom a call before took out must be in again, for there to be something to do.
         let put_back = method == "DELETE" && path.contains("/members/");

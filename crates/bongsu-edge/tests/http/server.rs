@@ -153,6 +153,7 @@ impl Server {
             policy: Policy::default(),
         };
         let node = Node::start("test-node".into(), ports, Arc::new(Counters::default()), 2);
+        node.set_catalogue(crate::car::catalogue(&limits));
         let key = ApiKeySetting {
             name: "shop".into(),
             role: Role::Service,

@@ -25,13 +25,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bongsu_core::catalogue::Catalogue;
 use bongsu_core::desk::{Desk, DeskInput, DeskRules};
+use bongsu_core::policy;
 use bongsu_core::rate::Buckets;
 use bongsu_model::device::Command;
-use bongsu_model::{CommandId, DeviceId, Limits};
+use bongsu_model::{CommandId, DeviceId, Limits, Refusal};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
 use crate::node::Node;
+use crate::usecases::operate::Operator;
 use watched::Watched;
 
 pub use bongsu_core::catalogue;
@@ -210,6 +212,15 @@ impl Node {
     #[must_use]
     pub fn catalogue(&self) -> Arc<Catalogue> {
         Arc::clone(&self.devices.catalogue.read())
+    }
+
+    /// The commands there are, for whoever asks from outside.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn listed_commands(&self, by: &Operator) -> Result<Arc<Catalogue>, Refusal> {
+        policy::may_operate(&by.principal)?;
+        Ok(self.catalogue())
     }
 
     /// From now on these are the commands there are. Commands under way are not touched.

@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 
+use super::devices::Devices;
 use super::simulate::Simulate;
 
-/// Devices: play one.
+/// Devices: register, list and look after them, or play one.
 #[derive(Args)]
 pub(super) struct Device {
     #[command(subcommand)]
@@ -13,12 +14,15 @@ pub(super) struct Device {
 
 #[derive(Subcommand)]
 enum What {
+    #[command(flatten)]
+    LookAfter(Devices),
     Simulate(Simulate),
 }
 
 impl Device {
     pub(super) fn run(self) -> anyhow::Result<()> {
         match self.what {
+            What::LookAfter(devices) => devices.run(),
             What::Simulate(simulate) => simulate.run(),
         }
     }

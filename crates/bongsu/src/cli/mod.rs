@@ -3,8 +3,11 @@
 mod asyncapi;
 mod bench;
 mod check;
+mod command;
 mod config;
 mod device;
+mod devices;
+mod explain;
 mod migrate;
 mod openapi;
 mod output;
@@ -46,6 +49,8 @@ enum Command {
     Announce(send::Announce),
     Tail(tail::Tail),
     Device(device::Device),
+    Command(command::Command),
+    Explain(explain::Explain),
     Check(check::Check),
     /// Show the configuration of a server that was told nothing.
     Config(config::Config),
@@ -73,6 +78,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Announce(announce) => announce.run(),
         Command::Tail(tail) => tail.run(),
         Command::Device(device) => device.run(),
+        Command::Command(command) => command.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
         Command::Migrate(migrate) => migrate.run(),

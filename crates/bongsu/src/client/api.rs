@@ -165,7 +165,10 @@ impl Api {
             }
             _ => "",
         };
-        bail!("{code}{reason}: {detail}{advice}")
+        let command = word("command_id")
+            .map(|id| format!("; `bongsu explain command {id}` tells more"))
+            .unwrap_or_default();
+        bail!("{code}{reason}: {detail}{advice}{command}")
     }
 
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {

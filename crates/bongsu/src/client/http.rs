@@ -121,7 +121,7 @@ impl Http {
 }
 
 /// The language of texts for people, as the environment has it.
-pub(super) fn locale() -> Option<&'static str> {
+pub(crate) fn locale() -> Option<&'static str> {
     let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
         .iter()
         .find_map(|name| std::env::var(name).ok());

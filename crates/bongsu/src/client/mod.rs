@@ -8,5 +8,5 @@ mod stream;
 mod websocket;
 
 pub(crate) use api::{Access, Api, part};
-pub(crate) use http::check_url;
+pub(crate) use http::{check_url, locale};
 pub(crate) use line::{Asked, Draft, Event, Line, Message, Protocol, Told};

@@ -53,7 +53,7 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
         durability = ?server.durability,
         "starting"
     );
-    let _catalogue = settings.devices.load(&settings.limits, server.dev)?;
+    let catalogue = settings.devices.load(&settings.limits, server.dev)?;
     files::raise(settings.limits.connections_max);
     // Addresses come first, so that a slip in one leaves nothing behind.
     let tcp = bind("--tcp", server.tcp)?;
@@ -73,6 +73,7 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let shards = server.shards.unwrap_or(cores);
     let node = Node::start(node_id, ports, Arc::new(Counters::default()), shards);
+    node.set_catalogue(catalogue);
     let loaded = node.load_revocations().await;
     loaded.map_err(|refusal| anyhow::anyhow!("revocations cannot be read: {refusal:?}"))?;
     let forgotten = node.forget_device_sessions().await;

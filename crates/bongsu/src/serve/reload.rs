@@ -32,7 +32,7 @@ fn try_reload(
 ) -> anyhow::Result<Vec<&'static str>> {
     let mut fresh = Settings::load(config)?;
     fresh.devices.given.clone_from(&settings.devices.given);
-    let _catalogue = fresh.devices.load(&settings.limits, settings.server.dev)?;
+    let catalogue = fresh.devices.load(&settings.limits, settings.server.dev)?;
     let pipeline = fresh.content.pipeline()?;
     let keys = Arc::new(ApiKeys::new(&fresh.api_keys)?);
     let certificates = match (&running.secured.tls, &fresh.tls) {
@@ -49,6 +49,7 @@ fn try_reload(
             tracing::warn!(cut, "connections were cut whose client certificates are revoked");
         }
     }
+    running.node.set_catalogue(catalogue);
     let later = needs_restart(settings, &fresh);
     settings.content = fresh.content;
     settings.api_keys = fresh.api_keys;

@@ -10,7 +10,7 @@ use bongsu_edge::auth::Role;
 use bongsu_edge::catalogue::ArgsSchema;
 use bongsu_model::Limits;
 use bongsu_model::device::{IfOffline, Object, Pace, Value};
-use bongsu_node::catalogue::{
+use bongsu_node::devices::catalogue::{
     AnyArgs, ArgsCheck, Catalogue, Entry, NoArgs, Safety, Short, parse_pace, parse_rate,
 };
 

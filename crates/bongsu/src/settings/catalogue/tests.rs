@@ -1,6 +1,6 @@
 //! Catalogues that are read, and every mistake in those that are not.
 
-use bongsu_node::catalogue::{ArgsWrong, is_name};
+use bongsu_node::devices::catalogue::{ArgsWrong, is_name};
 
 use super::*;
 

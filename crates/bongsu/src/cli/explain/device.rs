@@ -1,0 +1,116 @@
+//! How it stands with a device, in words.
+
+use serde_json::Value;
+
+use super::super::output::{table, visible};
+use super::{Tongue, text};
+
+/// All of it: the device, its state, its lease and its last commands.
+pub(super) fn words(all: &Value, tongue: Tongue) -> String {
+    let (device, state, lease) = (&all["device"], &all["state"], &all["lease"]);
+    let mut lines = vec![presence(device, tongue)];
+    let delta = state
+        .get("delta")
+        .filter(|delta| delta.as_object().is_some_and(|it| !it.is_empty()));
+    lines.push(match delta {
+        Some(delta) => tongue.say(
+            format!("It has still to become: {delta}"),
+            format!("아직 이루지 못한 상태: {delta}"),
+        ),
+        None => tongue.say(
+            "It is as it should be.".to_owned(),
+            "바라는 상태와 같습니다.".to_owned(),
+        ),
+    });
+    lines.push(if lease.is_object() {
+        let (holder, until, fence) = (text(lease, "holder"), text(lease, "expires_at"), &lease["fence"]);
+        tongue.say(
+            format!("{holder} has control of it until {until} (fence {fence})."),
+            format!("{holder}이(가) {until}까지 제어권을 가지고 있습니다(펜스 {fence})."),
+        )
+    } else {
+        tongue.say(
+            "Nobody has control of it alone.".to_owned(),
+            "제어권을 독점한 사람이 없습니다.".to_owned(),
+        )
+    });
+    let commands = all["commands"].as_array().cloned().unwrap_or_default();
+    let open = |command: &&Value| {
+        ["accepted", "routed", "written", "received", "in_progress"].contains(&text(command, "state"))
+    };
+    let count = commands.iter().filter(open).count();
+    lines.push(tongue.say(
+        format!("Of its last {} commands {count} have not ended:", commands.len()),
+        format!(
+            "최근 명령 {}개 가운데 {count}개가 끝나지 않았습니다:",
+            commands.len()
+        ),
+    ));
+    let lines: Vec<_> = lines.iter().map(|line| visible(line)).collect();
+    let columns = ["at", "command_id", "name", "args", "by", "state"];
+    format!("{}\n{}", lines.join("\n"), table(&commands, &columns))
+}
+
+fn presence(device: &Value, tongue: Tongue) -> String {
+    let (id, kind) = (text(device, "device_id"), text(device, "kind"));
+    let session = &device["session"];
+    let epoch = &device["epoch"];
+    if device["online"] == true {
+        let (node, since, which) = (
+            text(session, "node"),
+            text(session, "since"),
+            text(session, "session_id"),
+        );
+        return tongue.say(
+            format!("Device {id} ({kind}) is connected to node {node} since {since}: session {which}, connection epoch {epoch}."),
+            format!("장치 {id}({kind})은(는) {since}부터 노드 {node}에 연결되어 있습니다: 세션 {which}, 연결 에포크 {epoch}."),
+        );
+    }
+    match text(device, "last_seen") {
+        "" => tongue.say(
+            format!("Device {id} ({kind}) has not been connected yet."),
+            format!("장치 {id}({kind})은(는) 아직 연결된 적이 없습니다."),
+        ),
+        seen => tongue.say(
+            format!("Device {id} ({kind}) is not connected; its last session (epoch {epoch}) ended at {seen}."),
+            format!("장치 {id}({kind})은(는) 연결되어 있지 않습니다. 마지막 세션(에포크 {epoch})은 {seen}에 끝났습니다."),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_device_is_told_of_in_both_languages() {
+        let all = json!({
+            "device": { "device_id": "car-1", "kind": "vehicle", "online": true, "epoch": 7,
+                "session": { "session_id": "s1", "node": "n1", "since": "T0" } },
+            "state": { "delta": { "window": "open" } },
+            "lease": { "holder": "ops", "fence": 3, "expires_at": "T9" },
+            "commands": [{ "at": "T1", "command_id": "c1", "name": "horn.honk", "args": {}, "by": "ops", "state": "written" }]
+        });
+        let told = words(&all, Tongue::English);
+        for part in [
+            "connected to node n1 since T0",
+            "{\"window\":\"open\"}",
+            "ops has control",
+            "1 commands 1 have",
+            "horn.honk",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(words(&all, Tongue::Korean).contains("노드 n1에 연결되어 있습니다"));
+        let mut away = all;
+        away["device"] = json!({ "device_id": "car-1", "kind": "vehicle", "online": false, "epoch": 7, "last_seen": "T8" });
+        away["state"]["delta"] = json!({});
+        away["lease"] = Value::Null;
+        let told = words(&away, Tongue::English);
+        for part in ["ended at T8", "as it should be", "Nobody has control"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+}
