@@ -63,7 +63,7 @@ pub(crate) fn catalogue(limits: &Limits) -> Catalogue {
 /// A connected car. It takes all that is written to it, and says what it is told to.
 pub(crate) struct Car {
     pub(crate) session: Arc<DeviceSession>,
-    frames: mpsc::UnboundedReceiver<ToDevice>,
+    frames: mpsc::Receiver<ToDevice>,
     taking: JoinHandle<()>,
 }
 
@@ -92,7 +92,7 @@ impl Car {
         };
         let claim = DeviceClaim::default();
         let session = server.node.device_hello(claim, hello, Pacing::Kernel).await?;
-        let (to, frames) = mpsc::unbounded_channel();
+        let (to, frames) = mpsc::channel(64);
         let taking = Arc::clone(&session);
         let taking = tokio::spawn(async move {
             while taking.ending().is_none() {
@@ -100,7 +100,7 @@ impl Car {
                 while let Some(outgoing) = taking.take() {
                     taking.wrote(outgoing.ticket);
                     // A test that has ended hears nothing.
-                    let _ = to.send(outgoing.frame);
+                    let _ = to.send(outgoing.frame).await;
                 }
             }
         });
@@ -114,10 +114,9 @@ impl Car {
     /// The next command that it is sent.
     pub(crate) async fn command(&mut self) -> Arc<Command> {
         loop {
-            match self.frames.recv().await.expect("the car is connected") {
-                ToDevice::Command(frame) => return frame.command,
-                ToDevice::Closing(closing) => panic!("{closing:?}"),
-                _ => {}
+            let frame = self.frames.recv().await.expect("the car is connected");
+            if let ToDevice::Command(frame) = frame {
+                return frame.command;
             }
         }
     }

@@ -17,6 +17,8 @@ enum For {
     Members,
     /// Every user: it lists one's own.
     Users,
+    /// Operators, and who asked for the command; others are told that there is none.
+    Askers,
 }
 
 /// All routes that can be called without harm to the calls after them, and what an operator is answered.
@@ -131,9 +133,9 @@ fn of_devices() -> Vec<Route> {
         all("POST", car("/commands"), Some(window), 404),
         all("POST", "/api/v1/vehicle/car-9/window/open".into(), None, 404),
         all("POST", "/api/v1/vehicles/car-9/window/open".into(), None, 404),
-        all("GET", command(""), None, 404),
-        all("GET", command("/watch"), None, 404),
-        all("DELETE", command(""), None, 404),
+        ("GET", command(""), None, For::Askers, 404),
+        ("GET", command("/watch"), None, For::Askers, 404),
+        ("DELETE", command(""), None, For::Askers, 404),
         all("GET", "/api/v1/catalogue".into(), None, 200),
     ]
 }
@@ -188,6 +190,10 @@ async fn each_role_may_call_what_is_its_own() {
             For::Members => {
                 assert_eq!(own.status, status, "{what}: {}", own.text());
                 other.refused(404, "ROOM_NOT_FOUND");
+            }
+            For::Askers => {
+                own.refused(404, "COMMAND_NOT_FOUND");
+                other.refused(404, "COMMAND_NOT_FOUND");
             }
             For::Users => {
                 assert_eq!((own.status, other.status), (status, status), "{what}");

@@ -1,4 +1,4 @@
-//! `--dev`: three users and two rooms to try things out with, and what to try.
+//! `--dev`: three users, two rooms and a car to try things out with, and what to try.
 //!
 //! Invariant: a demo listens on loopback only, and changes nothing that is there already.
 
@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use bongsu_edge::auth::{MemberToken, MintRequest, Role, Signer};
+use bongsu_model::device::{DeviceId, NewDevice};
 use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
 use bongsu_model::{LocalizedNick, Refusal, RoomId, RoomRef, UserId, UserRef};
 use bongsu_node::Node;
@@ -22,6 +23,8 @@ const USERS: [(i64, [&str; 4]); 3] = [
 ];
 const LANGUAGES: [&str; 4] = ["ko", "en", "ja", "zh-TW"];
 const ROOMS: [(i64, &str); 2] = [(1, "general"), (2, "lounge")];
+/// A car that can be played by `bongsu device simulate`.
+const CAR: &str = "car-1234";
 /// How long the shown token is good for.
 const TOKEN_MS: u64 = 12 * 3_600_000;
 
@@ -135,9 +138,19 @@ async fn make(node: &Arc<Node>) -> Result<String, Refusal> {
         };
         node.create_room(&by, room).await?;
     }
+    register(node, &by).await?;
     node.room(&by, &RoomRef::Id(RoomId(ROOMS[0].0)))
         .await
         .map(|room| room.token.to_string())
+}
+
+async fn register(node: &Arc<Node>, by: &Operator) -> Result<(), Refusal> {
+    let id = DeviceId::parse(CAR).expect("letters, digits and a dash");
+    if node.device(by, &id).await.is_ok() {
+        return Ok(());
+    }
+    let kind = "vehicle".into();
+    node.create_device(by, NewDevice { id, kind }).await.map(|_| ())
 }
 
 fn words(
@@ -176,6 +189,10 @@ socket.emit("postinit_req", {{ token: "{third}" }})
 socket.emit("message", {{ to: {{ type: "ROOM", token: "{room_token}" }}, content: "안녕" }}, console.log)
 
 Another user / 다른 사용자로:    {program} tail --room general --as 3 --url http://{http} --data-dir {data_dir}
+
+A car, and what it is told to do / 자동차 한 대와 원격 명령:
+{program} device simulate --device {CAR} --url ws://{http}/device --data-dir {data_dir}
+{program} command {CAR} window.set position=open --url http://{http} --data-dir {data_dir}
 "#
     )
 }
