@@ -1,6 +1,6 @@
 //! Schemas that pass and that do not, and what is said of arguments.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::*;
 
@@ -131,7 +131,11 @@ fn references_do_not_go_in_circles() {
 fn a_pattern_takes_no_more_time_than_its_text_is_long() {
     let schema = r#"{"type":"object","properties":{"a":{"pattern":"^(a+)+$"}}}"#;
     let args = format!(r#"{{"a":"{}!"}}"#, "a".repeat(30_000));
-    let began = Instant::now();
-    assert_eq!(&*check(schema, &args).unwrap_err().pointer, "/a");
-    assert!(began.elapsed() < Duration::from_secs(5));
+    let (done, wait) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || done.send(check(schema, &args)));
+    // One that tries all ways to match would not be done before the stars go out.
+    let checked = wait
+        .recv_timeout(Duration::from_secs(20))
+        .expect("it is done in time");
+    assert_eq!(&*checked.unwrap_err().pointer, "/a");
 }

@@ -35,7 +35,7 @@ async fn session(server: &Server, user: i64) -> Client {
 
 /// With users 11 and 12, who share no room and so do not hear of each other.
 async fn alone(limits: Limits) -> Server {
-    let server = Server::limited(limits).await;
+    let server = Box::pin(Server::limited(limits)).await;
     server.users([11, 12]).await;
     server.stop_clock();
     server
