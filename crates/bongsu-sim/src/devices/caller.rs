@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use bongsu_model::device::{CommandId, DeviceId, IfOffline, Object, Pace};
-use bongsu_model::{Limits, Role};
+use bongsu_model::device::{AtLapse, CommandId, DeviceId, IfOffline, Object, Pace};
+use bongsu_model::{Code, Limits, Role};
 use bongsu_node::Node;
 use bongsu_node::devices::catalogue::{Catalogue, Entry};
 use bongsu_node::devices::{RunCommand, Wait, WaitFor};
@@ -114,6 +114,18 @@ pub(super) async fn cancel(node: Arc<Node>, command: CommandId) {
     let _ = node.cancel_command(&operator(PEOPLE[0]), command).await;
 }
 
+/// What is sent when a lease lapses; each question has a number of its own, so that it shows which of them was.
+fn at_lapse(number: u64) -> AtLapse {
+    let number = i64::try_from(number >> 1).unwrap_or(0);
+    AtLapse {
+        name: NAMES[4].into(),
+        args: Object::from([(LAPSE.into(), number.into())]),
+    }
+}
+
+/// The argument of what is sent when a lease lapses.
+const LAPSE: &str = "lapse";
+
 /// Takes a device for an operator, or gives it back.
 pub(super) async fn lease(
     scene: Scene,
@@ -123,8 +135,13 @@ pub(super) async fn lease(
 ) {
     match ttl_ms {
         Some(_) => {
-            if let Ok(lease) = node.take_lease(&operator(by), &device, ttl_ms, None).await {
-                scene.saw(Saw::Leased(lease));
+            let then = Some(at_lapse(scene.random.next()));
+            match node.take_lease(&operator(by), &device, ttl_ms, then).await {
+                Ok(lease) => scene.saw(Saw::Leased(lease)),
+                Err(refusal) if refusal.code == Code::DeviceLeased => {}
+                Err(_) => {
+                    scene.ledger.lock().lease_doubts.insert(device);
+                }
             }
         }
         None => {

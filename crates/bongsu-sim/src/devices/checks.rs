@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bongsu_model::device::{
-    Command, CommandId, CommandState, ConnectionEpoch, DeviceId, Fence, Lease, Value,
+    AtLapse, Command, CommandId, CommandState, ConnectionEpoch, DeviceId, Fence, Lease, Value,
 };
 
 use super::clock::NODE_OFF_MS;
@@ -119,6 +119,22 @@ pub enum Violation {
         /// Where it is.
         state: CommandState,
     },
+    /// A wish that came with a command is left when the command has ended.
+    #[error("{device} is still to have what command {command} wished")]
+    Wish {
+        /// Whose.
+        device: DeviceId,
+        /// Of which command.
+        command: CommandId,
+    },
+    /// What a lapsed lease wanted sent was sent more than once, or not at all.
+    #[error("what the lease of {device} wanted sent was sent {times} times")]
+    Lapse {
+        /// Whose.
+        device: DeviceId,
+        /// How often.
+        times: usize,
+    },
     /// A caller was never answered.
     #[error("caller {caller} waits for ever")]
     Unanswered {
@@ -152,6 +168,13 @@ pub fn eventually(ledger: &Ledger) -> Result<(), Violation> {
             state: open.state,
         });
     }
+    for (device, shadow) in &ledger.shadows {
+        if let Some(command) = shadow.desired.values().find_map(|desired| desired.command) {
+            let device = device.clone();
+            return Err(Violation::Wish { device, command });
+        }
+    }
+    lapses(ledger)?;
     let mut waiting = BTreeSet::new();
     for seen in &ledger.seen {
         match &seen.saw {
@@ -361,6 +384,56 @@ fn leases(ledger: &Ledger) -> Result<(), Violation> {
             if then.since < first.expires_at && !given_back {
                 return Err(two_holders(first, then));
             }
+        }
+    }
+    Ok(())
+}
+
+/// What a lapsed lease wants sent is sent once: at most, and for the last lease of a device at least.
+fn lapses(ledger: &Ledger) -> Result<(), Violation> {
+    let times = |lapse: &AtLapse| {
+        let sent = ledger.commands.iter().filter(|it| it.args == lapse.args);
+        sent.count()
+    };
+    let mut released = BTreeSet::new();
+    let mut last: BTreeMap<&DeviceId, (Fence, &Arc<str>, Vec<&AtLapse>)> = BTreeMap::new();
+    for seen in &ledger.seen {
+        match &seen.saw {
+            Saw::Leased(lease) => {
+                let Some(at_lapse) = &lease.at_lapse else { continue };
+                let times = times(at_lapse);
+                if times > 1 {
+                    let device = lease.device.clone();
+                    return Err(Violation::Lapse { device, times });
+                }
+                let begins = || (lease.fence, &lease.holder, Vec::new());
+                let known = last.entry(&lease.device).or_insert_with(begins);
+                if known.0 < lease.fence {
+                    *known = begins();
+                }
+                if known.0 == lease.fence {
+                    known.2.push(at_lapse);
+                }
+            }
+            Saw::Released { device, holder } => {
+                released.insert((device, holder));
+            }
+            Saw::Started { .. }
+            | Saw::Sent { .. }
+            | Saw::Asked { .. }
+            | Saw::Answered { .. }
+            | Saw::Refused { .. }
+            | Saw::HungUp { .. }
+            | Saw::Ended { .. } => {}
+        }
+    }
+    for (device, (_, holder, asked)) in last {
+        // Whoever wanted to give it back may have had its way, and who was never answered may have it now.
+        let unknown = ledger.lease_doubts.contains(device) || released.contains(&(device, holder));
+        // Of several renewals the store's last one counts.
+        if !unknown && asked.iter().all(|at_lapse| times(at_lapse) == 0) {
+            let device = device.clone();
+            return Err(Violation::Lapse { device, times: 0 });
         }
     }
     Ok(())

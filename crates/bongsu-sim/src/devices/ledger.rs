@@ -3,12 +3,12 @@
 //! Invariant: entries stand in the order in which they happened; times are right, whatever the clocks of nodes and devices
 //! say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use bongsu_model::Timestamp;
-use bongsu_model::device::{Command, CommandId, CommandState, ConnectionEpoch, DeviceId, Lease};
+use bongsu_model::device::{Command, CommandId, CommandState, ConnectionEpoch, DeviceId, Lease, Shadow};
 
 /// Something that was seen.
 #[derive(Clone, Debug)]
@@ -105,6 +105,10 @@ pub struct Ledger {
     pub seen: Vec<Seen>,
     /// What the store has at the end.
     pub commands: Vec<Command>,
+    /// Devices of which nobody can know who has them: somebody asked and was not answered.
+    pub lease_doubts: BTreeSet<DeviceId>,
+    /// The states of devices at the end.
+    pub shadows: Vec<(DeviceId, Shadow)>,
     /// How often what happened.
     pub counted: BTreeMap<&'static str, u64>,
 }

@@ -397,7 +397,11 @@ impl World {
         self.look();
         let mut ledger = self.scene.ledger.lock().clone();
         for car in 0..CARS {
-            ledger.commands.extend(self.stored(&conn::device_id(car)));
+            let device = conn::device_id(car);
+            ledger.commands.extend(self.stored(&device));
+            let shadow = self.scene.store.shadow(device.clone()).now_or_never();
+            let shadow = shadow.and_then(Result::ok).flatten();
+            ledger.shadows.extend(shadow.map(|shadow| (device, shadow)));
         }
         for seen in &ledger.seen {
             writeln!(self.log, "{seen}").expect("a string takes all");
