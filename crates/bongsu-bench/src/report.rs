@@ -170,8 +170,8 @@ impl Round {
 /// Puts the rounds together.
 pub(crate) fn assemble(options: &Options, rounds: &[Round], extras: Vec<Extra>) -> Report {
     let mut rows = Vec::new();
-    // The goals are for what is written to a socket of one's own; the floor of polling shows what polling adds.
-    let aims = options.protocol.carrier() != Carrier::Polls;
+    // The goals are for what users are written to a socket of their own; the floor of polling shows what polling adds.
+    let aims = options.protocol.carrier() != Carrier::Polls && options.protocol.device().is_none();
     let steps = rounds.first().map_or(&[][..], |round| &round.server.steps);
     for (at, step) in steps.iter().enumerate() {
         let generator_bound = rounds

@@ -116,7 +116,7 @@ fn every_scenario_gives_figures_over_every_protocol() {
         );
         assert_eq!(report.rounds, 2);
         let has_goal = report.rows.iter().any(|row| row.goal.is_some());
-        assert_eq!(has_goal, scenario != Scenario::Commands, "{report}");
+        assert_eq!(has_goal, protocol != Protocol::DeviceJson, "{report}");
         for row in &report.rows {
             assert!(row.floors.len() == 2, "{row:?}");
             assert!(

@@ -160,7 +160,8 @@ impl Running {
         if let Some(status @ (401 | 403)) = fault.status()
             && !self.start_renewal()
         {
-            self.stopped = Some(Stopped::NotLetIn(status));
+            self.stop(Stopped::NotLetIn(status));
+            return;
         }
         self.rest(said(fault), &Advice::default());
     }
@@ -192,12 +193,19 @@ impl Running {
         }
         let advice = std::mem::take(&mut self.advice);
         if advice.is_final() && !(advice.token && self.start_renewal()) {
-            self.stopped = Some(Stopped::Advised {
+            self.stop(Stopped::Advised {
                 close_code: advice.close_code,
-                message: advice.message.clone(),
+                message: advice.message,
             });
+            return;
         }
         self.rest(why, &advice);
+    }
+
+    /// For good: there is no link any more, and none is made.
+    fn stop(&mut self, stopped: Stopped) {
+        self.line = Line::resting(Duration::MAX);
+        self.stopped = Some(stopped);
     }
 
     fn rest(&mut self, why: String, advice: &Advice) {
@@ -229,6 +237,7 @@ impl Running {
         let asked = std::mem::take(&mut *self.shared.asked.lock());
         if asked.stop {
             self.stopped = Some(Stopped::Asked);
+            return;
         }
         if let Some(rest) = asked.hang_up {
             self.shared.session.lock().closed();
