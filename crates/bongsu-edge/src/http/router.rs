@@ -61,28 +61,7 @@ pub(super) fn router(app: &App) -> Router {
         .route("/sessions", get(sessions::list))
         .route("/sessions/{session_id}", delete(sessions::end))
         .route("/audit", get(audit::list))
-        .route("/devices", post(devices::create).get(devices::list))
-        .route(
-            "/devices/{device}",
-            get(devices::read_one).delete(devices::remove),
-        )
-        .route(
-            "/devices/{device}/enrolments",
-            post(devices::enrol).delete(devices::revoke_enrolments),
-        )
-        .route("/devices/{device}/disconnect", post(devices::disconnect))
-        .route(
-            "/devices/{device}/state",
-            get(state::read_one).put(state::replace).patch(state::patch),
-        )
-        .route("/devices/{device}/state/watch", get(state::watch))
-        .route("/devices/{device}/telemetry", get(telemetry::read_one))
-        .route("/devices/{device}/telemetry/watch", get(telemetry::watch))
-        .route(
-            "/devices/{device}/lease",
-            post(leases::take).get(leases::read_one).delete(leases::release),
-        )
-        .route("/catalogue", get(catalogue::read_one))
+        .merge(of_devices())
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::carry_out))
         .merge(commands())
         .route_layer(from_fn_with_state(Arc::clone(app), caller::authenticate));
@@ -105,6 +84,33 @@ pub(super) fn router(app: &App) -> Router {
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(app), outer::outer))
         .with_state(Arc::clone(app))
+}
+
+/// Devices, but for their commands.
+fn of_devices() -> Router<App> {
+    Router::new()
+        .route("/devices", post(devices::create).get(devices::list))
+        .route(
+            "/devices/{device}",
+            get(devices::read_one).delete(devices::remove),
+        )
+        .route(
+            "/devices/{device}/enrolments",
+            post(devices::enrol).delete(devices::revoke_enrolments),
+        )
+        .route("/devices/{device}/disconnect", post(devices::disconnect))
+        .route(
+            "/devices/{device}/state",
+            get(state::read_one).put(state::replace).patch(state::patch),
+        )
+        .route("/devices/{device}/state/watch", get(state::watch))
+        .route("/devices/{device}/telemetry", get(telemetry::read_one))
+        .route("/devices/{device}/telemetry/watch", get(telemetry::watch))
+        .route(
+            "/devices/{device}/lease",
+            post(leases::take).get(leases::read_one).delete(leases::release),
+        )
+        .route("/catalogue", get(catalogue::read_one))
 }
 
 /// Commands: the key of a call is the command's own, and kept with it.

@@ -34,7 +34,7 @@ fn every_mistake_is_told_at_once_with_its_line_and_serve_says_the_same() {
         ":7: limits.idle_ms = 1000: ",
         ":9: no_such_table: ",
         ":14: api_keys[0].key: ",
-        "6 mistakes in ",
+        "7 mistakes in ",
     ] {
         assert!(checked.contains(part), "{part:?}: {checked}");
     }
@@ -53,6 +53,39 @@ fn the_default_configuration_passes() {
     let config = write(home.path(), "bongsu.toml", &text);
     run(&["check", "--config", &config]).good();
     assert!(text.contains("[limits]") && text.lines().filter(|line| line.starts_with('#')).count() > 80);
+}
+
+#[test]
+fn a_catalogue_is_checked_and_the_example_has_no_mistakes() {
+    let (home, data) = folder();
+    let text = run(&["config", "catalogue"]).good();
+    let good = write(home.path(), "good.toml", &text);
+    run(&["check", "--catalogue", &good]).good();
+    let bad = "[[command]]\nname = \"window.toggle\"\nttl_ms = 0\n[command.args]\ntype = \"objekt\"\n";
+    let bad = write(home.path(), "bad.toml", bad);
+    let checked = run(&["check", "--catalogue", &bad]).bad(1);
+    for part in [
+        ":1: command[0].target: ",
+        ":3: command[0].ttl_ms = 0: ",
+        ":4: command[0].args: ",
+        "3 mistakes in ",
+    ] {
+        assert!(checked.contains(part), "{part:?}: {checked}");
+    }
+    let data_dir = data.to_str().unwrap();
+    let served = run(&["serve", "--catalogue", &bad, "--data-dir", data_dir]).bad(1);
+    assert!(served.contains(":3: command[0].ttl_ms = 0: "), "{served}");
+    assert!(!data.exists(), "nothing is begun with a wrong catalogue");
+    let config = write(
+        home.path(),
+        "bongsu.toml",
+        "[devices]\ncatalogue = \"bad.toml\"\n",
+    );
+    let checked = run(&["check", "--config", &config]).bad(1);
+    assert!(
+        checked.contains(":2: devices.catalogue = ") && checked.contains("bad.toml:3: "),
+        "{checked}"
+    );
 }
 
 #[test]

@@ -52,6 +52,32 @@ fn a_bad_list_leaves_the_old_in_force_and_a_good_one_replaces_it() {
 }
 
 #[test]
+fn a_bad_catalogue_leaves_the_old_in_force_and_a_good_one_replaces_it() {
+    let (home, data) = folder();
+    let command = |name: &str, more: &str| format!("[[command]]\nname = \"{name}\"\n{more}\n");
+    let file = write(home.path(), "commands.toml", &command("bell.ring", ""));
+    let server = Server::start(&data, &["--catalogue", &file]);
+    let refused = |name: &str| {
+        let said = server.call(&data, &["command", "bell-1", name]);
+        assert_eq!(said.code, Some(1));
+        said.err
+    };
+    assert!(refused("bell.ring").contains("DEVICE_OFFLINE"));
+    assert!(refused("bell.mute").contains("COMMAND_REFUSED (unlisted)"));
+    write(home.path(), "commands.toml", &command("bell.mute", "ttl_ms = 0"));
+    server.running.signal(Signal::HUP);
+    let line = server.running.err.wait_for("nothing was changed");
+    assert!(line.contains("catalogue"), "{line}");
+    assert!(refused("bell.ring").contains("DEVICE_OFFLINE"));
+    write(home.path(), "commands.toml", &command("bell.mute", ""));
+    server.running.signal(Signal::HUP);
+    server.running.err.wait_for("were read again");
+    assert!(refused("bell.ring").contains("COMMAND_REFUSED"));
+    assert!(refused("bell.mute").contains("DEVICE_OFFLINE"));
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
 fn api_keys_are_read_again_and_what_needs_a_restart_is_named() {
     let (home, data) = folder();
     let api_key = |key: &str| format!("[[api_keys]]\nname = \"shop\"\nkey = \"{key}\"\n");
