@@ -108,7 +108,7 @@ impl DeviceView {
 #[schema(example = json!({
     "command_id": "0193e5a8c4f37a1c9d2b6e8f01234567", "device_id": "car-1234", "name": "window.set",
     "args": { "position": "open" }, "target": "window", "policy": "latest-wins", "if_offline": "fail", "by": "shop",
-    "from": "192.0.2.7", "at": "2026-01-01T12:00:00.000Z", "deadline": "2026-01-01T12:00:05.000Z", "execution_ms": 30000,
+    "from": "192.0.2.7", "created_at": "2026-01-01T12:00:00.000Z", "deadline": "2026-01-01T12:00:05.000Z", "execution_ms": 30000,
     "state": "succeeded", "since": "2026-01-01T12:00:00.090Z", "epoch": 7, "result": { "position": "open" },
     "history": [{ "state": "accepted", "at": "2026-01-01T12:00:00.000Z", "node": "seoul-1", "detail": "by=shop" }]
 }))]
@@ -133,7 +133,7 @@ pub(super) struct CommandView {
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<String>,
     /// When it was accepted.
-    at: String,
+    created_at: String,
     /// From then on it is neither sent nor started.
     deadline: String,
     /// How long the device may take once it has it.
@@ -198,7 +198,7 @@ impl CommandView {
             if_offline: command.if_offline.name(),
             by: command.by.to_string(),
             from: owned(&command.from),
-            at: command.at.to_string(),
+            created_at: command.at.to_string(),
             deadline: command.deadline.to_string(),
             execution_ms: command.execution_ms,
             state: command.state.name(),

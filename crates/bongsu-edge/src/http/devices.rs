@@ -64,6 +64,18 @@ pub(super) struct DeviceList {
     next_cursor: Option<String>,
 }
 
+/// A device that was made, with the token that lets it in, shown this once.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MadeView {
+    #[serde(flatten)]
+    device: DeviceView,
+    /// 48 hex digits, with which the device signs in. It is kept as a hash; `POST /devices/{device}/enrolments` makes others.
+    enrolment_token: String,
+    /// When the token ends; absent if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enrolment_expires_at: Option<String>,
+}
+
 /// A token that lets one device in, shown this once.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({ "device_id": "car-1234", "token": "3f9a0c…", "expires_at": "2027-01-01T12:00:00.000Z" }))]
@@ -76,15 +88,16 @@ pub(super) struct EnrolmentView {
     expires_at: Option<String>,
 }
 
-/// Register a device.
+/// Register a device, and make a token that lets it in.
 #[utoipa::path(post, operation_id = "devices_create", path = "/api/v1/devices", tag = "devices", request_body = DeviceBody,
     params(super::openapi::IdempotencyKey),
-    responses((status = 201, body = DeviceView), (status = 409, description = "Taken", body = ProblemDocument)))]
+    responses((status = 201, body = MadeView),
+        (status = 409, description = "Taken; or a repeat: the token was shown before and is not kept", body = ProblemDocument)))]
 pub(super) async fn create(
     State(app): State<App>,
     caller: Caller,
     body: JsonBody,
-) -> Result<(StatusCode, Json<DeviceView>), Problem> {
+) -> Result<(StatusCode, Extension<ShownOnce>, Json<MadeView>), Problem> {
     let fields = body.fields()?;
     let id = required("device_id", fields.text("device_id")?)?;
     let wrong = Refusal::field("device_id", Want::TextOf(1, DeviceId::BYTES_MAX));
@@ -95,7 +108,24 @@ pub(super) async fn create(
             .unwrap_or_else(|| KIND.into()),
     };
     let made = app.node.create_device(&caller.by, new).await.map_err(not_made)?;
-    Ok((StatusCode::CREATED, Json(DeviceView::made(&made))))
+    let (enrolment_token, enrolment_expires_at) = token_for(&app, &caller, &made.id).await?;
+    let view = MadeView {
+        device: DeviceView::made(&made),
+        enrolment_token,
+        enrolment_expires_at,
+    };
+    Ok((StatusCode::CREATED, Extension(ShownOnce), Json(view)))
+}
+
+/// A new token that lets a device in, in clear, and when it ends.
+async fn token_for(
+    app: &App,
+    caller: &Caller,
+    device: &DeviceId,
+) -> Result<(String, Option<String>), Refusal> {
+    let token = MemberToken::draw(&*app.node.ports.chance);
+    let enrolled = app.node.enrol_device(&caller.by, device, token.hash()).await?;
+    Ok((token.reveal(), enrolled.expires_at.map(|at| at.to_string())))
 }
 
 /// A refusal to make a device, which is a conflict where its id is another's.
@@ -164,12 +194,11 @@ pub(super) async fn enrol(
     At(device): At<String>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, Json<EnrolmentView>), Problem> {
     let device = device_id(&device)?;
-    let token = MemberToken::draw(&*app.node.ports.chance);
-    let enrolled = app.node.enrol_device(&caller.by, &device, token.hash()).await?;
+    let (token, expires_at) = token_for(&app, &caller, &device).await?;
     let view = EnrolmentView {
         device_id: device.to_string(),
-        token: token.reveal(),
-        expires_at: enrolled.expires_at.map(|at| at.to_string()),
+        token,
+        expires_at,
     };
     Ok((StatusCode::CREATED, Extension(ShownOnce), Json(view)))
 }

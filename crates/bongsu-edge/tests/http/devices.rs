@@ -24,7 +24,14 @@ async fn a_device_is_registered_read_and_forgotten() {
         (&made["device_id"], &made["kind"], &made["online"], &made["epoch"]),
         (&json!(CAR), &json!("vehicle"), &json!(false), &json!(0))
     );
-    assert_eq!(server.service("GET", &path(""), None).await.is(200), made);
+    let mut read = server.service("GET", &path(""), None).await.is(200);
+    read["enrolment_token"] = made["enrolment_token"].clone();
+    assert_eq!(read, made, "the token is shown once, beside the device");
+    assert!(
+        Car::comes_with(&server, made["enrolment_token"].as_str().unwrap())
+            .await
+            .is_ok()
+    );
     let again = json!({ "device_id": CAR });
     let taken = server
         .service("POST", DEVICES, Some(again))

@@ -47,7 +47,7 @@ pub(super) fn words(all: &Value, tongue: Tongue) -> String {
         ),
     ));
     let lines: Vec<_> = lines.iter().map(|line| visible(line)).collect();
-    let columns = ["at", "command_id", "name", "args", "by", "state"];
+    let columns = ["created_at", "command_id", "name", "args", "by", "state"];
     format!("{}\n{}", lines.join("\n"), table(&commands, &columns))
 }
 
@@ -91,7 +91,7 @@ mod tests {
                 "session": { "session_id": "s1", "node": "n1", "since": "T0" } },
             "state": { "delta": { "window": "open" } },
             "lease": { "holder": "ops", "fence": 3, "expires_at": "T9" },
-            "commands": [{ "at": "T1", "command_id": "c1", "name": "horn.honk", "args": {}, "by": "ops", "state": "written" }]
+            "commands": [{ "created_at": "T1", "command_id": "c1", "name": "horn.honk", "args": {}, "by": "ops", "state": "written" }]
         });
         let told = words(&all, Tongue::English);
         for part in [
