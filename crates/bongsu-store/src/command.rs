@@ -130,8 +130,9 @@ pub(crate) fn refused_by_lease(new: &NewCommand, last: Option<(Lease, bool)>) ->
     }
 }
 
-/// What the end of a command makes of its wish; whether it still had one.
-pub(crate) fn end_wish(shadow: &mut Shadow, command: CommandId, end: CommandState) -> bool {
+/// Takes the wish of a command back that has ended, however it ended: the device would be told of it again when it comes
+/// next, by then against what it was told by hand. Whether it still had one.
+pub(crate) fn end_wish(shadow: &mut Shadow, command: CommandId) -> bool {
     let Some(key) = shadow
         .desired
         .iter()
@@ -140,13 +141,7 @@ pub(crate) fn end_wish(shadow: &mut Shadow, command: CommandId, end: CommandStat
     else {
         return false;
     };
-    if end == CommandState::Succeeded {
-        if let Some(desired) = shadow.desired.get_mut(&key) {
-            desired.command = None;
-        }
-    } else {
-        shadow.desired.remove(&key);
-    }
+    shadow.desired.remove(&key);
     shadow.version += 1;
     true
 }

@@ -141,7 +141,7 @@ impl State {
         if was_open && kept.state.is_terminal() {
             devices.open.remove(&(kept.device.clone(), number));
             if let Some(shadow) = devices.shadows.get_mut(&kept.device) {
-                command::end_wish(shadow, kept.id, kept.state);
+                command::end_wish(shadow, kept.id);
             }
         }
         Stepped::Kept(Box::new(kept))

@@ -361,7 +361,7 @@ impl Tables<'_> {
         }
         self.update(&kept, !was_open || end != ends_by(&kept))?;
         if was_open && kept.state.is_terminal() {
-            self.end_wish(&kept.device, kept.id, kept.state)?;
+            self.end_wish(&kept.device, kept.id)?;
         }
         Ok(Stepped::Kept(Box::new(kept)))
     }

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bongsu_model::Timestamp;
-use bongsu_model::device::{
-    Command, CommandId, CommandState, Desired, DeviceId, Reported, Shadow, ShadowPut, Wish,
-};
+use bongsu_model::device::{Command, CommandId, Desired, DeviceId, Reported, Shadow, ShadowPut, Wish};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
@@ -176,20 +174,11 @@ impl Tables<'_> {
         self.raise_version(&command.device)
     }
 
-    /// Takes a command's wish back, or, after its success, only the command's name off it.
-    pub(super) fn end_wish(
-        &self,
-        device: &DeviceId,
-        command: CommandId,
-        end: CommandState,
-    ) -> Result<(), StoreFault> {
-        let sql = if end == CommandState::Succeeded {
-            "UPDATE desired SET command = NULL WHERE command = ?1 AND device = ?2"
-        } else {
-            "DELETE FROM desired WHERE command = ?1 AND device = ?2"
-        };
+    /// Takes the wish of a command back that has ended.
+    pub(super) fn end_wish(&self, device: &DeviceId, command: CommandId) -> Result<(), StoreFault> {
+        const SQL: &str = "DELETE FROM desired WHERE command = ?1 AND device = ?2";
         let id = command.0.to_be_bytes();
-        if execute(self.conn, sql, params![&id[..], device.as_str()])? == 0 {
+        if execute(self.conn, SQL, params![&id[..], device.as_str()])? == 0 {
             return Ok(());
         }
         self.raise_version(device)
