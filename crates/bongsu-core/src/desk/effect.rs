@@ -11,10 +11,8 @@ pub enum DeskEffect {
     /// A word about a command that the desk does not know is kept as late; the store notes it only on one that has ended,
     /// and whoever stores it sees that the command is of the device that spoke.
     Keep(Step),
-    /// To be written on the session of that epoch when its turn comes, unless [`Command::ends_by`] has come before;
+    /// To be written on the session of that epoch when its turn comes, unless the command's deadline has come before;
     /// answered by `Wrote`, `Late` or `Unwritten`, unless the session ends with nothing of it written.
-    ///
-    /// [`Command::ends_by`]: bongsu_model::device::Command::ends_by
     Write {
         /// To whom.
         device: DeviceId,

@@ -55,8 +55,11 @@ impl Seat {
             return;
         };
         let open = &self.open[place];
-        let told = epoch == self.epoch && matches!(open.stage, Stage::Written(_) | Stage::Had);
-        if told || attempt.is_some_and(|attempt| attempt < open.attempts) {
+        let here = epoch == self.epoch;
+        let told = here && matches!(open.stage, Stage::Written(_) | Stage::Had);
+        // What another session said meanwhile of an attempt of its own does not make this one's unsaid.
+        let asked = here && matches!(open.stage, Stage::Writing | Stage::Withdrawn(_));
+        if told || (!asked && attempt.is_some_and(|attempt| attempt < open.attempts)) {
             return; // The device's word about it was faster.
         }
         let overdue = matches!(open.stage, Stage::Withdrawn(_));

@@ -83,14 +83,15 @@ impl Open {
         self.noted == epoch
     }
 
-    /// Whether it would be written now, on a session of that epoch, if it were its turn.
+    /// Whether it would be written now, on a session of that epoch, if it were its turn: after its deadline never again, not
+    /// even one that the device once had, since it may have lost it and would begin it anew.
     pub(super) fn is_wanted(&self, epoch: ConnectionEpoch, now: Timestamp) -> bool {
         let again = match self.stage {
             Stage::Waits => true,
             Stage::Written(retry) => retry <= now,
             Stage::Writing | Stage::Withdrawn(_) | Stage::Had => false,
         };
-        again && self.is_fenced(epoch) && now < self.command.ends_by()
+        again && self.is_fenced(epoch) && now < self.command.deadline
     }
 
     /// Moves on; nothing on a step back.
@@ -183,6 +184,10 @@ impl Seat {
     pub(super) fn offered(&mut self, command: Command, cx: &mut Cx<'_>) {
         if self.open.len() >= cx.shared.rules.open_max {
             return;
+        }
+        if self.live.is_none() {
+            // Its session has gone, or is about to be heard of: what is said of it here must not be older than that.
+            self.epoch = self.epoch.max(command.epoch);
         }
         let open = Open::new(command, self.epoch);
         self.add(open, cx);

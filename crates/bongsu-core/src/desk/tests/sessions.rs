@@ -81,13 +81,12 @@ fn what_a_device_had_and_does_not_list_is_asked_for_again() {
          wrote 1
          word 1 in_progress
          offer 2
-         wait 5000
+         wait 3000
          off @7
          on @8 list=1:in_progress@7
          wrote 1 @8 attempt=1
          wait 3000
-         late 1 @8
-         wait 11999
+         wait 13999
          wait 1",
         expect![[r#"
             on @7
@@ -102,18 +101,17 @@ fn what_a_device_had_and_does_not_list_is_asked_for_again() {
               0: keep 1 in_progress @7 (epoch=7)
             offer 2
               0: keep 2 routed @7 (session=7 epoch=7)
-            wait 5000
-              5000: end 2 expired @7
+            wait 3000
             off @7
             on @8 list=1:in_progress@7
-              5000: keep 1 routed @8 (session=8 epoch=8)
-              5000: write 1 @8 attempt=1
+              3000: keep 1 routed @8 (session=8 epoch=8)
+              3000: keep 2 routed @8 (session=8 epoch=8)
+              3000: write 1 @8 attempt=1
             wrote 1 @8 attempt=1
-              5000: keep 1 written @8 (session=8 epoch=8 attempt=2)
+              3000: keep 1 written @8 (session=8 epoch=8 attempt=2)
             wait 3000
-              8000: write 1 @8 attempt=2
-            late 1 @8
-            wait 11999
+              5000: end 2 expired @8
+            wait 13999
             wait 1
               20000: end 1 timed_out @8
         "#]],
@@ -282,6 +280,38 @@ fn another_session_meanwhile_may_have_written_what_was_not_written_here() {
               0: write 1 @9 attempt=0
             late 1 @9
               0: end 1 timed_out @9
+        "#]],
+    );
+}
+
+#[test]
+fn after_its_deadline_nothing_is_written_not_even_what_the_device_had() {
+    check(
+        "on @7
+         offer 1
+         wrote 1
+         word 1 received
+         wait 4999
+         off @7
+         wait 1
+         on @8 list=1:received@7
+         word 1 ok @8",
+        expect![[r#"
+            on @7
+            offer 1
+              0: keep 1 routed @7 (session=7 epoch=7)
+              0: write 1 @7 attempt=0
+            wrote 1
+              0: keep 1 written @7 (session=7 epoch=7 attempt=1)
+            word 1 received
+              0: keep 1 received @7 (epoch=7)
+            wait 4999
+            off @7
+            wait 1
+            on @8 list=1:received@7
+              5000: keep 1 routed @8 (session=8 epoch=8)
+            word 1 ok @8
+              5000: end 1 succeeded @8 (epoch=8)
         "#]],
     );
 }
