@@ -9,14 +9,14 @@ use std::sync::Arc;
 use bongsu_bus::Heard;
 use bongsu_core::desk::{DeskInput, Pacing};
 use bongsu_core::shadow;
-use bongsu_model::device::{
-    DeviceSaid, DeviceSession as Kept, Hello, Object, OpenSession, Opened, ToDevice, Welcome,
-};
+use bongsu_model::device::{DeviceSaid, DeviceSession as Kept, Hello, OpenSession, Opened, Welcome};
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Code, DeviceId, Refusal, Role, SessionId, Timestamp, UserRef};
 
 use super::Superseded;
+use super::outbox::Delta;
 use super::session::{Begins, DeviceSession, Standing};
+use super::state::to_be_told;
 use crate::node::Node;
 use crate::usecases::vouch;
 
@@ -77,15 +77,17 @@ impl Node {
             },
         );
         let mut entering = Entering(Some(Arc::clone(&session)));
-        let (version, delta) = self.first_delta(&session, &hello).await?;
-        session.put(ToDevice::Welcome(Box::new(Welcome {
+        let first = self.first_delta(&session, &hello).await?;
+        let version = first.version;
+        let welcome = Box::new(Welcome {
             session: id,
             epoch: opened.epoch,
             heartbeat_ms: limits.device_heartbeat_ms,
             server_time: self.now(),
             clock: hello.clock,
-            delta,
-        })));
+            delta: (!first.state.is_empty()).then_some((version, first.state)),
+        });
+        session.welcome(welcome, first.until);
         if let Some(clock) = hello.clock {
             session.says_clock(clock, now);
         }
@@ -171,12 +173,12 @@ impl Node {
         Ok(())
     }
 
-    /// What the device reports of itself is kept. The state's version, and what the device should be and is not.
+    /// What the device reports of itself is kept. What the device should be and is not.
     async fn first_delta(
         self: &Arc<Self>,
         session: &Arc<DeviceSession>,
         hello: &Hello,
-    ) -> Result<(u64, Option<(u64, Object)>), Refusal> {
+    ) -> Result<Delta, Refusal> {
         let now = self.now();
         let (reported, version) = (hello.reported.clone(), hello.reported_version);
         let kept = self
@@ -187,9 +189,7 @@ impl Node {
                 None => Ok(shadow::expire(state, now)),
             })
             .await?;
-        let delta = shadow::delta(&kept, now, true);
-        let version = kept.version;
-        Ok((version, (!delta.is_empty()).then_some((version, delta))))
+        Ok(to_be_told(&kept, now))
     }
 
     /// Changes of the state come here from when the session is current; of those since it was read for the welcome the

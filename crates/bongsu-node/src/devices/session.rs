@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 
 use bongsu_core::desk::{DeskInput, Pacing};
-use bongsu_model::device::{CommandFrame, FromDevice, ToDevice};
+use bongsu_model::device::{CommandFrame, FromDevice, ToDevice, Welcome};
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Closing, CommandId, ConnectionEpoch, DeviceId, Jti, Refusal, SessionId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::outbox::{Outbox, Taken};
+use super::outbox::{Delta, Outbox, Taken};
 use crate::node::Node;
 
 /// A device's session.
@@ -129,6 +129,10 @@ impl DeviceSession {
                     node.counters.commands_late.bump();
                     self.late(&node, command);
                 }
+                Taken::Stale => {
+                    let (node, device) = (Arc::clone(&node), self.device.clone());
+                    tokio::spawn(async move { node.send_delta(&device).await });
+                }
             }
         }
     }
@@ -183,6 +187,27 @@ impl DeviceSession {
             self.end(CloseCause::Slow);
         }
         self.wake.notify_one();
+    }
+
+    /// Puts the welcome in, before anything else; what it says of the state holds until a moment.
+    pub(super) fn welcome(&self, welcome: Box<Welcome>, until: Timestamp) {
+        self.state.lock().outbox.put_welcome(welcome, until);
+        self.wake.notify_one();
+    }
+
+    /// Puts a state where it waits: the newest counts.
+    pub(super) fn put_delta(&self, delta: Delta) {
+        let mut state = self.state.lock();
+        if state.ending.is_none() {
+            state.outbox.put_delta(delta);
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether a state waits to be written.
+    pub(super) fn has_delta(&self) -> bool {
+        self.state.lock().outbox.has_delta()
     }
 
     /// Puts a command where it waits; there is room for one.

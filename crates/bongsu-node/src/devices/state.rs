@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use bongsu_bus::Heard;
 use bongsu_core::{policy, shadow};
-use bongsu_model::device::{Command, DeviceSaid, Shadow, ShadowPut, ToDevice};
-use bongsu_model::{Code, DeviceId, Object, Refusal};
+use bongsu_model::device::{Command, DeviceSaid, Shadow, ShadowPut};
+use bongsu_model::{Code, DeviceId, Object, Refusal, Timestamp};
 
+use super::outbox::Delta;
 use super::watched::Watch;
 use crate::node::Node;
 use crate::usecases::operate::Operator;
@@ -34,6 +35,17 @@ pub enum StateRefused {
     Stale(u64),
     /// For any other reason.
     Refused(Refusal),
+}
+
+/// What a device is to be told of its state, and until when that holds. What commands bring is not in it.
+pub(super) fn to_be_told(shadow: &Shadow, now: Timestamp) -> Delta {
+    let wishes = shadow.desired.values().filter(|wish| wish.command.is_none());
+    let ends = wishes.filter_map(|wish| wish.expires_at).filter(|end| *end > now);
+    Delta {
+        version: shadow.version,
+        state: shadow::delta(shadow, now, true),
+        until: ends.min().unwrap_or(Timestamp::FAR),
+    }
 }
 
 impl From<Refusal> for StateRefused {
@@ -145,7 +157,15 @@ impl Node {
 
     /// A command has brought a wish or has taken it back, in the store already: whoever watches the state hears so.
     pub(super) async fn wish_changed(&self, command: &Command) {
-        if command.target.is_none() || !self.devices.states.has(&command.device) {
+        if command.target.is_none() {
+            return;
+        }
+        // What waits to be written to the device may say otherwise.
+        let session = self.devices.session(&command.device);
+        if session.is_some_and(|session| session.has_delta()) {
+            self.send_delta(&command.device).await;
+        }
+        if !self.devices.states.has(&command.device) {
             return;
         }
         let kept = self.ports.store.shadow(command.device.clone()).await;
@@ -163,7 +183,7 @@ impl Node {
         self.publish(Heard::Device(Arc::new(said))).await;
     }
 
-    /// Sends a device that is here what it should be and is not.
+    /// Sends a device that is here what it should be and is not; if that is nothing, what still waits is not sent.
     pub(super) async fn send_delta(&self, device: &DeviceId) {
         let Some(session) = self.devices.session(device) else {
             return;
@@ -172,13 +192,7 @@ impl Node {
         let Some(shadow) = self.healthy(kept).flatten() else {
             return;
         };
-        let state = shadow::delta(&shadow, self.ports.clock.now(), true);
-        if !state.is_empty() {
-            session.put(ToDevice::Delta {
-                version: shadow.version,
-                state,
-            });
-        }
+        session.put_delta(to_be_told(&shadow, self.ports.clock.now()));
     }
 
     async fn shadow(&self, device: &DeviceId) -> Result<Shadow, Refusal> {
