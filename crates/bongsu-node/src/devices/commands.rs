@@ -251,16 +251,16 @@ impl Node {
         let id = new.command.id;
         // From before it is kept, so that no news of it is missed.
         let watch = self.watch_commands(id)?;
-        let asked = self.record(new, id).await?;
+        let given = (here.is_some(), away == Some(Whereabouts::Elsewhere));
+        let node = Arc::clone(self);
+        // A caller may go away at any moment: what is kept is given to its device all the same.
+        let keeping = tokio::spawn(async move { node.keep_and_give(new, id, given).await });
+        let asked = keeping.await.map_err(|_| Refusal::new(Code::InternalError))??;
         let mut watch = if asked.command.id == id {
             watch
         } else {
             self.watch_commands(asked.command.id)?
         };
-        if asked.command.id == id {
-            let connected = away == Some(Whereabouts::Elsewhere);
-            self.give(&asked.command, here.is_some(), connected).await?;
-        }
         let latest = self.wait_for(&mut watch, &asked, wait, ttl_ms).await?;
         Ok(Ran {
             command: latest,
@@ -268,6 +268,20 @@ impl Node {
             repeat: asked.repeat,
             until: wait.until,
         })
+    }
+
+    /// Keeps a command, and gives it to whoever holds its device.
+    async fn keep_and_give(
+        self: &Arc<Self>,
+        new: NewCommand,
+        id: CommandId,
+        (here, elsewhere): (bool, bool),
+    ) -> Result<Asked, Refusal> {
+        let asked = self.record(new, id).await?;
+        if asked.command.id == id {
+            self.give(&asked.command, here, elsewhere).await?;
+        }
+        Ok(asked)
     }
 
     fn ttl_ms(&self, run: &RunCommand, entry: &Entry) -> Result<u64, Refusal> {

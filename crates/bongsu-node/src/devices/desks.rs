@@ -10,7 +10,7 @@ use std::time::Duration;
 use bongsu_core::desk::{Desk, DeskEffect, DeskInput};
 use bongsu_core::machine::Machine;
 use bongsu_model::Timestamp;
-use bongsu_model::device::{Step, Stepped};
+use bongsu_model::device::{Step, StepKind, Stepped};
 use bongsu_store::StoreFault;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -35,6 +35,8 @@ struct Host {
     out: Vec<DeskEffect>,
     steps: VecDeque<Step>,
     keeping: Option<Keeping>,
+    /// So many steps are kept one by one, to find the one whose command's record is damaged.
+    one_by_one: usize,
 }
 
 /// Runs a desk until its inbox is closed or its node is gone.
@@ -45,6 +47,7 @@ pub(crate) async fn run(node: Weak<Node>, desk: Desk, mut inbox: mpsc::Receiver<
         out: Vec::new(),
         steps: VecDeque::new(),
         keeping: None,
+        one_by_one: 0,
     };
     let mut inputs = Vec::with_capacity(INPUTS_AT_ONCE);
     loop {
@@ -124,7 +127,9 @@ impl Host {
             }
         }
         if self.keeping.is_none() && !self.steps.is_empty() {
-            let count = self.steps.len().min(STEPS_AT_ONCE);
+            let most = if self.one_by_one > 0 { 1 } else { STEPS_AT_ONCE };
+            self.one_by_one = self.one_by_one.saturating_sub(1);
+            let count = self.steps.len().min(most);
             let batch: Vec<_> = self.steps.drain(..count).collect();
             self.keeping = Some(keep(node, batch));
         }
@@ -140,9 +145,23 @@ impl Host {
         let stepped = match answer {
             Ok(stepped) => stepped,
             Err(StoreFault::Stopped) => return Err(()),
+            Err(fault @ StoreFault::Damaged { .. }) if batch.len() == 1 => {
+                // Trying again mends nothing, and would hold up all other devices.
+                node.counters.faults.bump();
+                let gone = |step: &Step| (step.command, step.epoch);
+                for (command, epoch) in batch.iter().map(gone) {
+                    tracing::error!(%fault, %command, "a command's record is damaged; what happened to it is not kept");
+                    self.desk
+                        .handle(DeskInput::Gone { command, epoch }, now, &mut self.out);
+                }
+                return Ok(());
+            }
             Err(fault) => {
                 node.counters.faults.bump();
                 tracing::error!(%fault, steps = batch.len(), "what happened to commands could not be kept; it is tried again");
+                if matches!(fault, StoreFault::Damaged { .. }) {
+                    self.one_by_one = batch.len();
+                }
                 // Nobody hears of what is not kept. The same batch again, so that the order stays.
                 for step in batch.into_iter().rev() {
                     self.steps.push_front(step);
@@ -156,7 +175,9 @@ impl Host {
             let (command, epoch) = (step.command, step.epoch);
             let input = match stepped {
                 Stepped::Kept(kept) => {
-                    node.command_moved(kept, true).await;
+                    // What is late is no news of where the command is.
+                    let moved = !matches!(step.kind, StepKind::Late(_));
+                    node.command_moved(kept, moved).await;
                     DeskInput::Kept { command, epoch }
                 }
                 Stepped::Refused(kept) => {

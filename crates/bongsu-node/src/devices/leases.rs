@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bongsu_core::policy;
 use bongsu_model::device::{AtLapse, Lease, LeaseAsk, Leased};
-use bongsu_model::{Code, DeviceId, Refusal, Role, Want, Why};
+use bongsu_model::{Code, DeviceId, Refusal, Role, Timestamp, Want, Why};
 use bongsu_store::Existing;
 
 use super::commands::{RunCommand, Wait, WaitFor};
@@ -42,6 +42,10 @@ impl Node {
                 .call(&at_lapse.name, &at_lapse.args, by.principal.role)?;
         }
         let now = self.now();
+        // The last word of one that has lapsed is sent before another takes its place.
+        if self.leases_lapse(now).await.contains(device) {
+            return Err(Refusal::retry(Code::Overloaded, 1_000));
+        }
         let ask = LeaseAsk {
             device: device.clone(),
             holder: Arc::clone(&by.name),
@@ -113,14 +117,15 @@ impl Node {
     }
 
     /// Sends what is to be sent when leases lapse. Any number of nodes may do so at once: under its key the command is kept
-    /// once, and the lease goes only after that.
-    pub(super) async fn leases_lapse(self: &Arc<Self>) {
-        let now = self.now();
+    /// once, and the lease goes only after that. The devices whose leases could not be seen to.
+    pub(super) async fn leases_lapse(self: &Arc<Self>, now: Timestamp) -> Vec<DeviceId> {
+        let mut waiting = Vec::new();
         let lapsed = self.ports.store.lapsed_leases(now, LAPSED_AT_ONCE).await;
         for lease in self.healthy(lapsed).unwrap_or_default() {
             if let Some(at_lapse) = &lease.at_lapse
                 && !self.send_at_lapse(&lease, at_lapse).await
             {
+                waiting.push(lease.device);
                 continue;
             }
             let ended = self
@@ -130,11 +135,15 @@ impl Node {
                 .await;
             self.healthy(ended);
         }
+        waiting
     }
 
     /// Whether the command of a lapsed lease is seen to: sent, or refused for good.
     async fn send_at_lapse(self: &Arc<Self>, lease: &Lease, at_lapse: &AtLapse) -> bool {
-        let by = Operator::api_key(Arc::clone(&lease.holder), Role::Admin);
+        // Whether the holder may send it was asked when it took the lease.
+        let entry = self.catalogue().entry(&at_lapse.name);
+        let role = entry.and_then(|entry| entry.roles.first().copied());
+        let by = Operator::api_key(Arc::clone(&lease.holder), role.unwrap_or(Role::Admin));
         let run = RunCommand {
             device: lease.device.clone(),
             name: Arc::clone(&at_lapse.name),

@@ -145,6 +145,9 @@ impl Node {
     /// `PERMISSION_DENIED`, `DEVICE_NOT_FOUND`, or the store failed.
     pub async fn delete_device(self: &Arc<Self>, by: &Operator, device: &DeviceId) -> Result<(), Refusal> {
         policy::may_operate(&by.principal)?;
+        self.known_device(device).await?;
+        // Before, so that nothing more is written of what ends with it; after, in case it came back meanwhile.
+        self.cut_device(device).await;
         let deleted = self
             .ports
             .store

@@ -33,7 +33,7 @@ impl Node {
         let node = Arc::clone(self);
         rounds.sweeping = Some(tokio::spawn(async move {
             node.end_overdue().await;
-            node.leases_lapse().await;
+            node.leases_lapse(node.now()).await;
         }));
     }
 

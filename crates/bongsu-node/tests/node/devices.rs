@@ -17,7 +17,7 @@ use bongsu_node::devices::{
 use bongsu_node::usecases::operate::Operator;
 use bongsu_store::DeviceStore as _;
 
-use crate::world::{World, world};
+use crate::world::{World, world, world_by_hand};
 
 fn catalogue() -> Catalogue {
     let limits = Limits::DEFAULT;
@@ -34,6 +34,9 @@ fn catalogue() -> Catalogue {
         entry("horn.sound", None, Pace::Serial),
     ];
     entries[1].if_offline = IfOffline::Queue;
+    let mut lights = entry("lights.flash", None, Pace::Serial);
+    lights.roles = vec![Role::Service];
+    entries.push(lights);
     Catalogue::new(entries, false, &limits).unwrap()
 }
 
@@ -550,4 +553,106 @@ async fn who_is_no_device_or_another_one_is_not_let_in() {
     assert_eq!(code(comes(Some("member:7")).await), None);
     world.node.revoke_enrolments(&by, &car()).await.unwrap();
     assert_eq!(code(comes(Some("member:7")).await), Some(Code::InvalidToken));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_that_was_taken_back_or_overtaken_is_not_told() {
+    let world = car_world();
+    let car = Car::comes(&world).await;
+    assert!(matches!(car.frame(), Some(ToDevice::Welcome(_))));
+    let by = operator("back-end");
+    let wish = |value: Value| DesiredChange {
+        value: Object::from([("window".into(), value)]),
+        is_patch: true,
+        ttl_ms: std::collections::BTreeMap::new(),
+        if_match: None,
+    };
+    let set = async |value| world.node.set_desired(&by, &car.0.device, &wish(value)).await;
+    set("open".into()).await.unwrap();
+    set(Value::Null).await.unwrap();
+    assert_eq!(car.frame(), None, "nobody wishes it any more");
+    set("open".into()).await.unwrap();
+    let ran = ask(&world, run("window.set", "closed"), WaitFor::Accepted)
+        .await
+        .unwrap();
+    world.quiet().await;
+    let Some(ToDevice::Command(frame)) = car.frame() else {
+        panic!("the command did not take the wish's place");
+    };
+    assert_eq!(frame.command.id, ran.command.id);
+    assert_eq!(car.frame(), None);
+    car.says(ran.command.id, Status::Ok).await.unwrap();
+    world.quiet().await;
+    assert_eq!(kept(&world, ran.command.id).await.state, CommandState::Succeeded);
+    car.goes().await;
+    let again = Car::comes(&world).await;
+    let Some(ToDevice::Welcome(welcome)) = again.frame() else {
+        panic!("no welcome")
+    };
+    assert_eq!(welcome.delta, None, "what is done is not wished again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_that_waits_too_long_is_not_told() {
+    let world = car_world();
+    let car = Car::comes(&world).await;
+    assert!(matches!(car.frame(), Some(ToDevice::Welcome(_))));
+    let change = DesiredChange {
+        value: Object::from([
+            ("window".into(), "open".into()),
+            ("climate".into(), 21_i64.into()),
+        ]),
+        is_patch: true,
+        ttl_ms: [("window".into(), 1_000)].into(),
+        if_match: None,
+    };
+    let by = operator("back-end");
+    world.node.set_desired(&by, &car.0.device, &change).await.unwrap();
+    world.pass(1_000).await;
+    assert_eq!(car.frame(), None, "it is made anew first");
+    car.0.wakes().await;
+    let Some(ToDevice::Delta { state, .. }) = car.frame() else {
+        panic!("no delta")
+    };
+    assert_eq!(state, Object::from([("climate".into(), 21_i64.into())]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_word_of_a_lease_goes_before_the_next_lease() {
+    let world = car_world();
+    let car = Car::comes(&world).await;
+    let last = AtLapse {
+        name: "lights.flash".into(),
+        args: Object::new(),
+    };
+    world
+        .node
+        .take_lease(&operator("one"), &car.0.device, Some(1_050), Some(last))
+        .await
+        .unwrap();
+    world.pass(1_051).await;
+    world
+        .node
+        .take_lease(&operator("two"), &car.0.device, None, None)
+        .await
+        .unwrap();
+    assert_eq!(&*car.command().await.command.name, "lights.flash");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_leaves_nothing_undelivered() {
+    let world = world_by_hand();
+    world.node.set_catalogue(catalogue());
+    let car = world.synced(Car::comes(&world)).await;
+    {
+        let mut asks = std::pin::pin!(ask(&world, run("window.set", "open"), WaitFor::Done));
+        tokio::select! {
+            biased;
+            _ = &mut asks => panic!("nobody has answered"),
+            () = world.quiet() => {}
+        }
+    }
+    // It is kept only now.
+    let frame = world.synced(car.command()).await;
+    assert_eq!(&*frame.command.name, "window.set");
 }
