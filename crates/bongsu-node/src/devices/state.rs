@@ -211,8 +211,10 @@ impl Node {
     }
 
     fn view(&self, mut shadow: Shadow) -> StateView {
-        let now = self.ports.clock.now();
+        let (now, version) = (self.ports.clock.now(), shadow.version);
         shadow::expire(&mut shadow, now);
+        // What is not shown any more is not gone from the store yet: the version is the one that a change is made from.
+        shadow.version = version;
         StateView {
             delta: shadow::delta(&shadow, now, false),
             shadow,
