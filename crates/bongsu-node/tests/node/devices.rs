@@ -524,6 +524,28 @@ async fn what_a_device_should_be_it_is_told_now_or_when_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wish_that_is_over_is_not_shown_and_what_is_shown_can_be_changed() {
+    let world = car_world();
+    let car = Car::comes(&world).await;
+    let by = operator("back-end");
+    let wish = |if_match| DesiredChange {
+        value: Object::from([("climate".into(), 21.into())]),
+        is_patch: true,
+        ttl_ms: [("climate".into(), 1_000)].into(),
+        if_match,
+    };
+    let device = &car.0.device;
+    world.node.set_desired(&by, device, &wish(None)).await.unwrap();
+    world.pass(1_000).await;
+    let shown = world.node.state(&by, device).await.unwrap();
+    assert!(shown.shadow.desired.is_empty() && shown.delta.is_empty());
+    let again = wish(Some(shown.shadow.version));
+    let changed = world.node.set_desired(&by, device, &again).await.unwrap();
+    assert!(changed.shadow.version > shown.shadow.version);
+    assert_eq!(changed.shadow.desired.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_no_device_or_another_one_is_not_let_in() {
     let world = car_world();
     let code = |result: Result<Car, Refusal>| result.err().map(|refusal| refusal.code);
