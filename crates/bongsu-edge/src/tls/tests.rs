@@ -1,18 +1,21 @@
 //! Who a connection is taken for, as what is served behind a gate is told.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use bongsu_model::Limits;
+use bongsu_node::Wrote;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+use socket2::SockRef;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::gate::Passed;
 use super::pki::{Authority, Good, Issued};
-use super::{ClientAuth, Loaded, Speaks, Tls, TlsSettings};
+use super::{ClientAuth, Loaded, Secured, Speaks, Stream, Tls, TlsSettings};
 use crate::meters::Meters;
 
 fn client(ca: &Authority, shows: Option<&Issued>) -> TlsConnector {
@@ -112,4 +115,66 @@ async fn what_is_open_is_cut_whether_it_reads_or_writes() {
     let (read, ()) = tokio::join!(stream.read(&mut buffer), revoked);
     assert!(read.is_err());
     assert!(stream.write(b"x").await.is_err());
+}
+
+#[tokio::test]
+async fn a_full_socket_takes_every_byte_once_and_is_told_the_end_when_it_has_room() {
+    let (ca, folder) = (Authority::new("ca"), tempfile::tempdir().unwrap());
+    let loaded = Loaded::read(&settings(&ca, folder.path(), &[])).unwrap();
+    let tls = Tls::new(loaded, &Limits::DEFAULT, Arc::new(Meters::new()));
+    let (passed, client) = passed(&tls, &ca, None).await;
+    let mut client = client.unwrap();
+    let Stream::Tls(tunnel) = passed.unwrap().stream else {
+        panic!("it has passed a gate");
+    };
+    let secured = Arc::new(Secured::new(*tunnel));
+    SockRef::from(secured.tcp()).set_send_buffer_size(8_192).unwrap();
+    // Pieces of all lengths until nothing is taken, as a mailbox writes: always the rest of what was not taken.
+    let wanted: Vec<u8> = (0..8_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let mut taken = 0;
+    let mut length = 1;
+    loop {
+        let piece = &wanted[taken..taken + length];
+        match secured.try_write(piece) {
+            Wrote::Bytes(count) => {
+                assert!((1..=piece.len()).contains(&count), "{count} of {length}");
+                taken += count;
+                length = length * 7 % 40_009;
+            }
+            Wrote::Full => break,
+            Wrote::Gone => panic!("it is there"),
+        }
+        assert!(taken < 7_000_000, "the kernel takes everything");
+    }
+    assert_eq!(
+        secured.try_write(&wanted[taken..taken + 1]),
+        Wrote::Full,
+        "it stays so"
+    );
+    secured.finish();
+    assert_eq!(
+        secured.try_write(b"x"),
+        Wrote::Gone,
+        "nothing goes behind the end"
+    );
+    // Whoever serves the connection waits for it to say something, and so has what is left leave.
+    let serving = Arc::clone(&secured);
+    let served = tokio::spawn(async move {
+        let mut buffer = [0; 8];
+        while poll_fn(|context| serving.poll_readable(context)).await.is_ok() {
+            if serving.read(&mut buffer).is_err() {
+                break;
+            }
+        }
+    });
+    let mut read = Vec::new();
+    client
+        .read_to_end(&mut read)
+        .await
+        .expect("the end is told in words of TLS");
+    // The byte that did not count as taken was in the record that waited.
+    assert_eq!(read.len(), taken + 1);
+    assert!(read == wanted[..=taken], "every byte once, in order");
+    drop(client);
+    served.await.unwrap();
 }
