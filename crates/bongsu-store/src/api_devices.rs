@@ -139,7 +139,8 @@ pub trait DeviceStore: Send + Sync {
     /// The state of a device, read at one moment; empty, with version 0, if nobody has spoken of it. `None` if there is no
     /// such device.
     async fn shadow(&self, device: DeviceId) -> Result<Option<Shadow>, StoreFault>;
-    /// Keeps the state of a device, if what is kept has the version `from_version` and the new one is higher:
+    /// Keeps the state of a device, if what is kept has the version `from_version` and the new one may follow it
+    /// ([`bongsu_model::device::Shadow::follows`]):
     /// of several callers with the same `from_version` one wins. Commands that are recorded or end raise the version too.
     async fn put_shadow(
         &self,

@@ -21,6 +21,16 @@ pub struct Shadow {
     pub reported_version: Option<u64>,
 }
 
+impl Shadow {
+    /// Whether it may take the place of `before`: its version is higher; or it is the same, and so is all of the state,
+    /// as what a device has taken in is no change of the state.
+    #[must_use]
+    pub fn follows(&self, before: &Self) -> bool {
+        let is_same = || self.desired == before.desired && self.reported == before.reported;
+        self.version > before.version || self.version == before.version && is_same()
+    }
+}
+
 /// What a key should be.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Desired {

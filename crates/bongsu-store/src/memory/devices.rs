@@ -254,7 +254,7 @@ impl State {
         let Some(before) = self.shadow(&device) else {
             return ShadowPut::NoDevice;
         };
-        if before.version != from_version || shadow.version <= from_version {
+        if before.version != from_version || !shadow.follows(&before) {
             return ShadowPut::Stale;
         }
         self.devices.shadows.insert(device, shadow);

@@ -102,7 +102,7 @@ impl Tables<'_> {
         let Some(before) = self::shadow(self.conn, device)? else {
             return Ok(ShadowPut::NoDevice);
         };
-        if before.version != from_version || shadow.version <= from_version {
+        if before.version != from_version || !shadow.follows(&before) {
             return Ok(ShadowPut::Stale);
         }
         let reported_version = shadow.reported_version.map(number).transpose()?;
