@@ -232,11 +232,12 @@ fn sends(ledger: &Ledger) -> Result<(), Violation> {
             command,
             epoch,
             ended: true,
+            overtaken,
         } = seen.saw
         else {
             continue;
         };
-        if !sent.insert((command, epoch)) {
+        if !sent.insert((command, epoch)) || overtaken {
             return Err(Violation::SentAfterEnd { command });
         }
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bongsu_model::device::{CommandFrame, ConnectionEpoch, DeviceId, FromDevice, ToDevice};
+use bongsu_model::device::{
+    Command, CommandFrame, CommandState, ConnectionEpoch, DeviceId, FromDevice, ToDevice,
+};
 use bongsu_node::Node;
 use bongsu_node::devices::{DeviceClaim, DeviceSession, Pacing, ends_device_session};
 use bongsu_store::{DeviceStore as _, Memory};
@@ -254,11 +256,14 @@ fn sent(scene: &Scene, frame: &CommandFrame, epoch: ConnectionEpoch) {
     let command = frame.command.id;
     let stored = scene.store.command(command).now_or_never();
     let stored = stored.and_then(Result::ok).flatten();
-    let ended = stored.is_some_and(|stored| stored.state.is_terminal());
+    let ended = stored.as_ref().is_some_and(|stored| stored.state.is_terminal());
+    let here = |stored: &Command| stored.state == CommandState::Superseded && stored.epoch == epoch;
+    let overtaken = stored.as_ref().is_some_and(here);
     scene.saw(Saw::Sent {
         command,
         epoch,
         ended,
+        overtaken,
     });
 }
 

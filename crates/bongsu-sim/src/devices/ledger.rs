@@ -30,8 +30,10 @@ pub enum Saw {
         command: CommandId,
         /// On which session.
         epoch: ConnectionEpoch,
-        /// Whether it had ended by then, in the store.
+        /// Whether it had ended by then, in the store …
         ended: bool,
+        /// … because a newer one took its place in this very session.
+        overtaken: bool,
     },
     /// A caller asked a node for something.
     Asked {

@@ -4,6 +4,7 @@ use bongsu_bus::Faults;
 use bongsu_store::memory::Injected;
 
 use super::world::{CARS, World};
+use crate::random::Random;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
@@ -94,12 +95,51 @@ impl Op {
     }
 }
 
+/// What a world is full of, besides everything else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mood {
+    /// Nothing in particular.
+    Mixed,
+    /// Nodes that die.
+    Deadly,
+    /// Links that stall and burst.
+    Tunnels,
+    /// One device that everybody wants something of.
+    Crowd,
+}
+
+impl Mood {
+    pub(super) fn new(random: &Random) -> Self {
+        match random.within(0..5) {
+            0 | 1 => Self::Mixed,
+            2 => Self::Deadly,
+            3 => Self::Tunnels,
+            _ => Self::Crowd,
+        }
+    }
+}
+
 /// The next thing.
 pub(super) fn choose(world: &World) -> Op {
     let random = &world.random;
     let pick = |count: usize| usize::try_from(random.within(0..count as u64)).unwrap_or(0);
-    let (node, car, which) = (pick(world.nodes.len()), pick(CARS), random.next());
-    let per_mille = |random: &crate::random::Random| u16::try_from(random.within(0..600)).unwrap_or(0);
+    let (node, which) = (pick(world.nodes.len()), random.next());
+    let car = if world.mood == Mood::Crowd { 0 } else { pick(CARS) };
+    let per_mille = |random: &Random| u16::try_from(random.within(0..600)).unwrap_or(0);
+    match world.mood {
+        Mood::Deadly if random.often(150) => {
+            return if world.up().contains(&node) {
+                Op::Crash { node }
+            } else {
+                Op::Start { node }
+            };
+        }
+        Mood::Tunnels if random.often(250) => {
+            let stalls = random.often(600);
+            return Op::Stall { car, stalls };
+        }
+        Mood::Mixed | Mood::Deadly | Mood::Tunnels | Mood::Crowd => {}
+    }
     match random.within(0..100) {
         0..34 => Op::Ask {
             node,

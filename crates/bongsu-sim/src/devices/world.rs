@@ -22,7 +22,7 @@ use super::conn::{self, Car, Scene, Shell};
 use super::defect::DeviceDefect;
 use super::device::Device;
 use super::ledger::{Ledger, Saw};
-use super::op::{self, Op};
+use super::op::{self, Mood, Op};
 use crate::bus::Backplane;
 use crate::defect::Defect;
 use crate::ports::{self, SimClock};
@@ -52,6 +52,7 @@ pub(super) struct Place {
 pub(super) struct World {
     pub(super) random: Random,
     pub(super) nodes: Vec<Place>,
+    pub(super) mood: Mood,
     cars: Vec<Car>,
     scene: Scene,
     limits: Arc<Limits>,
@@ -131,6 +132,7 @@ impl World {
             }))
         };
         Self {
+            mood: Mood::new(&random),
             nodes: (0..count).map(place).collect(),
             cars: (0..CARS).map(car).collect(),
             scene: Scene {
