@@ -237,7 +237,10 @@ impl Session {
             (What::TokenExpiring { expires_at }, _) => {
                 out.push(Effect::Tell(Event::TokenExpiring(expires_at)));
             }
-            (What::Refused(problem), _) => out.push(Effect::Tell(Event::Refused(problem))),
+            (What::Refused(problem), _) => {
+                self.refused(problem.retry_after_ms, now);
+                out.push(Effect::Tell(Event::Refused(problem)));
+            }
             (What::Closing(parting), _) => out.push(Effect::Tell(Event::Parted(parting))),
         }
     }
@@ -365,6 +368,14 @@ impl Session {
         self.say_what_was_not_heard();
         if let Some((version, state)) = welcome.delta {
             self.wished(version, state, out);
+        }
+    }
+
+    /// Nobody says which frame was refused. If time heals it, it may have been a report: the state is told again then.
+    fn refused(&mut self, retry_after_ms: Option<u64>, now: Timestamp) {
+        if let (Phase::Open(open), Some(ms)) = (&mut self.phase, retry_after_ms) {
+            open.quiet_until = now.plus_ms(ms.max(TELL_EVERY_MS));
+            self.state.again();
         }
     }
 

@@ -65,6 +65,18 @@ impl Reporting {
         Ok(())
     }
 
+    /// What was told may have been refused: all of it is to be told again.
+    pub(super) fn again(&mut self) {
+        if let Some(whole) = &self.whole {
+            // What was taken away meanwhile stays among the changes.
+            self.changed
+                .extend(whole.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+        if let Some((_, untold)) = &mut self.taken_in {
+            *untold = true;
+        }
+    }
+
     /// The link is gone: the next hello tells all, and nothing else has to be told.
     pub(super) fn cut(&mut self) {
         self.told_whole = false;

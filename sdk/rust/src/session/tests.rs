@@ -482,3 +482,31 @@ fn a_farewell_is_told() {
     bench.hear(1, What::Closing(parting.clone()));
     assert_eq!(bench.effects(), [Effect::Tell(Event::Parted(parting))]);
 }
+
+#[test]
+fn a_state_that_may_have_been_refused_is_told_again() {
+    let mut bench = Bench::open();
+    let state = Object::from([("window".into(), "open".into())]);
+    bench.session.report(state.clone()).unwrap();
+    bench.session.taken_in(3);
+    let told = Some(FromDevice::Reported {
+        version: Some(3),
+        state,
+    });
+    assert_eq!(bench.say(), told);
+    bench.pass(TELL_EVERY_MS);
+    let mut problem = Problem {
+        code: "INVALID_DATA".into(),
+        message: "No.".into(),
+        field: None,
+        reason: None,
+        retry_after_ms: None,
+    };
+    bench.hear(1, What::Refused(problem.clone()));
+    assert_eq!(bench.say(), None, "time does not heal it");
+    problem.retry_after_ms = Some(100);
+    bench.hear(1, What::Refused(problem));
+    assert_eq!(bench.say(), None, "not yet");
+    bench.pass(100);
+    assert_eq!(bench.say(), told);
+}
