@@ -80,6 +80,7 @@ fn service() -> HttpService {
         permessage_deflate: false,
         advertise: None,
         socketio: SocketioOptions::default(),
+        device_congestion: bongsu_edge::device::Congestion::System,
     };
     let events: Meet = Arc::new(|arrived| {
         let echo = Echo {

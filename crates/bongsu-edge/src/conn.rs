@@ -27,6 +27,11 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
+/// Lends the read buffer, which keeps nothing of what was read.
+pub(crate) fn with_read_buffer<T>(read: impl FnOnce(&mut [u8]) -> T) -> T {
+    BUFFER.with_borrow_mut(|buffer| read(buffer))
+}
+
 /// A connection's own state.
 pub(crate) struct Conn<C> {
     meters: Arc<Meters>,
@@ -171,7 +176,7 @@ impl<C: Codec> Conn<C> {
 
     /// Reads what is there; `None` if that completed nothing, `Err` if the connection is gone.
     fn read(&mut self) -> Result<Option<Read>, ()> {
-        BUFFER.with_borrow_mut(|buffer| {
+        with_read_buffer(|buffer| {
             let Some(count) = self.socket.read(buffer)? else {
                 return Ok(None);
             };

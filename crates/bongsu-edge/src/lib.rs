@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod clock;
 mod codec;
 mod conn;
+pub mod device;
 mod dialect;
 pub mod engine;
 pub mod http;

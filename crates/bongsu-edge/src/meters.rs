@@ -44,6 +44,29 @@ pub enum Protocol {
     WebSocket,
     /// Socket.IO, whatever carries it.
     Socketio,
+    /// A device's, whatever carries it.
+    Device,
+}
+
+/// What carries a device's session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeviceTransport {
+    /// JSON on a WebSocket.
+    Json,
+    /// Protobuf on a WebSocket.
+    Proto,
+    /// A stream of gRPC.
+    Grpc,
+}
+
+impl DeviceTransport {
+    const NAMES: [&'static str; 3] = ["websocket_json", "websocket_proto", "grpc"];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 /// What carries a connection of Socket.IO.
@@ -60,7 +83,7 @@ impl Transport {
 }
 
 impl Protocol {
-    const NAMES: [&'static str; 4] = ["action", "http", "websocket", "socketio"];
+    const NAMES: [&'static str; 5] = ["action", "http", "websocket", "socketio", "device"];
 }
 
 /// Why a connection was not let in.
@@ -114,8 +137,9 @@ pub struct Meters {
     pub malformed: Counter,
     /// Handshakes of TLS.
     pub handshakes: Handshakes,
-    opened: [Counter; 4],
-    open: [Gauge; 4],
+    opened: [Counter; 5],
+    open: [Gauge; 5],
+    devices: [Gauge; 3],
     carried: [Gauge; 2],
     turned_away: [Counter; 5],
     closed: Family<OneLabel, Counter>,
@@ -167,6 +191,7 @@ impl Meters {
                 Protocol::NAMES,
             ),
             carried: carried(it),
+            devices: devices(it),
             turned_away: by(
                 it,
                 "bongsu_connections_refused",
@@ -214,6 +239,18 @@ impl Meters {
     pub fn connection_closed(&self, protocol: Protocol, cause: Option<&CloseCause>) {
         self.open[protocol as usize].dec();
         self.closed.get_or_create(&[("cause", cause_word(cause))]).inc();
+    }
+
+    /// A device has connected. To be matched by one [`Self::device_closed`].
+    pub fn device_opened(&self, transport: DeviceTransport) {
+        self.connection_opened(Protocol::Device);
+        self.devices[transport as usize].inc();
+    }
+
+    /// A device's connection ended; by itself if there is no cause.
+    pub fn device_closed(&self, transport: DeviceTransport, cause: Option<&CloseCause>) {
+        self.connection_closed(Protocol::Device, cause);
+        self.devices[transport as usize].dec();
     }
 
     /// A connection is carried otherwise than before; `None` before it is opened and after its end.
@@ -358,6 +395,18 @@ fn carried(registry: &mut Registry) -> [Gauge; 2] {
         help,
         "transport",
         Transport::NAMES,
+    )
+}
+
+/// One handle for each transport of devices.
+fn devices(registry: &mut Registry) -> [Gauge; 3] {
+    let help = "Connections of devices, by what carries them";
+    by(
+        registry,
+        "bongsu_device_connections",
+        help,
+        "transport",
+        DeviceTransport::NAMES,
     )
 }
 

@@ -43,7 +43,8 @@ impl Socket {
         Self { pulse, ..self }
     }
 
-    const fn tcp(&self) -> &TcpStream {
+    /// The socket below.
+    pub(crate) const fn tcp(&self) -> &TcpStream {
         match &self.way {
             Way::Plain(stream) => stream,
             Way::Secured(secured) => secured.tcp(),
@@ -107,7 +108,7 @@ impl Socket {
     }
 
     /// Whether the socket takes bytes now: `WouldBlock` if not.
-    fn takes_bytes(&self) -> std::io::Result<()> {
+    pub(crate) fn takes_bytes(&self) -> std::io::Result<()> {
         let mut looked_at = [PollFd::new(self.tcp(), PollFlags::OUT)];
         match rustix::event::poll(&mut looked_at, Some(&Timespec::default())) {
             Ok(0) => Err(ErrorKind::WouldBlock.into()),

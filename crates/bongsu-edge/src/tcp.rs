@@ -34,7 +34,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// never reads costs those too, and one that reads slowly seems to make no progress until a third of them is gone.
 const UNSENT_BYTES: u32 = 128 * 1024;
 /// Unacknowledged bytes for this long mean that the peer is gone.
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// When to come back who was not admitted.
 const REFUSED_RETRY_MS: u64 = 5_000;
 

@@ -22,6 +22,8 @@ use serde::Deserialize;
 
 use crate::admission::Permit;
 use crate::codec::{Subprotocol, WebSocketCodec, sign_in_tag};
+use crate::device::Grip;
+use crate::http::Lent;
 use crate::meters::{Meters, Protocol};
 use crate::origin::{Origins, Stranger};
 use crate::pulse::Heartbeat;
@@ -39,6 +41,15 @@ pub(crate) struct Peer {
     pub(crate) secure: bool,
     /// Who it is by its certificate, if it has shown one.
     pub(crate) identity: Option<Arc<ClientIdentity>>,
+    /// On its socket.
+    pub(crate) grip: Arc<Grip>,
+}
+
+impl Peer {
+    /// The device that its certificate names.
+    pub(crate) fn device(&self) -> Option<Arc<str>> {
+        self.identity.as_ref()?.device.as_deref().map(Into::into)
+    }
 }
 
 /// What WebSockets are opened with.
@@ -61,6 +72,8 @@ pub(crate) enum NotUpgraded {
     Version,
     /// It offers subprotocols and we speak none of them.
     Subprotocol,
+    /// It offers subprotocols, and none of a device.
+    DeviceSubprotocol,
     /// It comes from a page that may not.
     Stranger(Stranger),
 }
@@ -248,8 +261,8 @@ pub(crate) fn switching(accept: String) -> Response {
 /// The socket of an upgraded connection, and what was read of it already.
 pub(crate) async fn upgraded(upgrading: OnUpgrade) -> Option<(Stream, Vec<u8>)> {
     let upgraded = upgrading.await.ok()?;
-    match upgrade::downcast::<TokioIo<Stream>>(upgraded) {
-        Ok(parts) => Some((parts.io.into_inner(), parts.read_buf.to_vec())),
+    match upgrade::downcast::<TokioIo<Lent>>(upgraded) {
+        Ok(parts) => Some((parts.io.into_inner().into_inner(), parts.read_buf.to_vec())),
         Err(_) => {
             tracing::error!("an upgraded connection was not on a socket of ours; it is dropped");
             None
@@ -278,7 +291,7 @@ fn names(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
 }
 
 /// All values of a header that holds a list, as one list.
-fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+pub(crate) fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Vec<_> = headers
         .get_all(name)
         .iter()

@@ -59,7 +59,8 @@ fn missing() -> Problem {
     )
 }
 
-async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+/// Who signs a call with these headers.
+pub(super) async fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     let mut tokens = headers.get_all(AUTHORIZATION).iter();
     let mut keys = headers.get_all(API_KEY).iter();
     match (

@@ -289,6 +289,10 @@ const fn not_upgraded(why: NotUpgraded) -> (&'static str, &'static str) {
             "None of the offered subprotocols is spoken here: offer bongsu.type.v1, bongsu.action.v1 or none.",
             "제안한 서브프로토콜을 지원하지 않습니다. bongsu.type.v1이나 bongsu.action.v1을 제안하거나 비워 두세요.",
         ),
+        NotUpgraded::DeviceSubprotocol => (
+            "None of the offered subprotocols is one of a device: offer bongsu.device.json.v1, bongsu.device.proto.v1 or none.",
+            "제안한 서브프로토콜은 장치용이 아닙니다. bongsu.device.json.v1이나 bongsu.device.proto.v1을 제안하거나 비워 두세요.",
+        ),
         NotUpgraded::Stranger(Stranger::Origin) => (
             "Pages of this origin may not connect. The operator can name it in server.cors_origins.",
             "이 출처의 페이지는 연결할 수 없습니다. 운영자가 server.cors_origins에 추가할 수 있습니다.",

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, delete, get, post, put};
 use bongsu_model::Code;
 
 use super::problem::{Problem, Says};
 use super::service::App;
 use super::{
-    announcements, asyncapi, audit, blocks, caller, catalogue, commands, devices, docs, idempotency, leases,
-    members, messages, metrics, outer, probes, rooms, sessions, state, status, telemetry, tokens, users,
-    vehicles, video_rooms, websocket,
+    announcements, asyncapi, audit, blocks, caller, catalogue, commands, device, devices, docs, grpc,
+    idempotency, leases, members, messages, metrics, outer, probes, rooms, sessions, state, status,
+    telemetry, tokens, users, vehicles, video_rooms, websocket,
 };
 use crate::engine::Engine;
 
@@ -65,13 +67,14 @@ pub(super) fn router(app: &App) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::carry_out))
         .merge(commands())
         .route_layer(from_fn_with_state(Arc::clone(app), caller::authenticate));
-    engines(app)
+    grpc::routes(app, engines(app))
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz))
         .route("/version", get(probes::version))
         .route("/status", get(status::status))
         .route("/metrics", get(metrics::metrics))
         .route("/ws", get(websocket::open))
+        .route("/device", get(device::open))
         .route("/openapi.json", get(probes::openapi_json))
         .route("/openapi.yaml", get(probes::openapi_yaml))
         .route("/asyncapi.json", get(asyncapi::json))
@@ -98,6 +101,7 @@ fn of_devices() -> Router<App> {
             "/devices/{device}/enrolments",
             post(devices::enrol).delete(devices::revoke_enrolments),
         )
+        .route("/devices/{device}/connection", get(device::connection))
         .route("/devices/{device}/disconnect", post(devices::disconnect))
         .route(
             "/devices/{device}/state",
@@ -141,8 +145,11 @@ fn engines(app: &App) -> Router<App> {
     })
 }
 
-async fn no_route() -> Problem {
-    Problem::no_route()
+async fn no_route(State(app): State<App>, request: Request) -> Response {
+    if grpc::is_call(request.headers()) {
+        return grpc::no_service(&app);
+    }
+    Problem::no_route().into_response()
 }
 
 async fn no_method() -> Problem {

@@ -13,6 +13,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
+use bongsu_model::Limits;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -23,8 +24,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
+use super::lent::Lent;
 use super::service::{App, HttpService};
 use crate::admission::Permit;
+use crate::device;
 use crate::meters::{Protocol, TurnedAway};
 use crate::sweeper;
 use crate::tls::{Gate, Stream};
@@ -36,6 +39,9 @@ const REQUEST_LINE_BYTES_MAX: usize = 8_192;
 const HEADERS_MAX: usize = 100;
 /// Requests side by side on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 100;
+/// What the library holds of one stream that the kernel has not taken: what waits there for a device grows old where nobody
+/// can take it back.
+const SEND_BYTES: usize = 16 * 1024;
 /// HTTP/2 peers are asked at this interval whether they are there …
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// … and have this long to say so.
@@ -87,6 +93,11 @@ pub async fn serve_doors(doors: Vec<Door>, service: HttpService, stop: impl Futu
         Arc::downgrade(&websockets.node),
         websockets.locale,
     ));
+    let devices = Arc::clone(&service.app.devices);
+    tokio::spawn(device::run(
+        Arc::downgrade(&devices.lines),
+        Arc::downgrade(&devices.node),
+    ));
     let mut first = 0;
     loop {
         let (door, accepted) = tokio::select! {
@@ -106,6 +117,7 @@ pub async fn serve_doors(doors: Vec<Door>, service: HttpService, stop: impl Futu
                         permit: Arc::new(permit),
                         secure: gate.is_some(),
                         identity: None,
+                        grip: service.app.devices.grip(),
                     };
                     let (service, stopped) = (service.clone(), stopped.clone());
                     match gate {
@@ -125,9 +137,14 @@ pub async fn serve_doors(doors: Vec<Door>, service: HttpService, stop: impl Futu
     drop(stopping);
     service.app.engines.iter().for_each(|engine| engine.stop());
     service.app.stopping.send_replace(true);
+    service.app.health.stop().await;
     let drain = Duration::from_millis(service.app.limits().drain_ms);
     let all = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(drain, all).await.is_err() {
+    let (ended, ()) = tokio::join!(
+        tokio::time::timeout(drain, all),
+        device::end_all(&devices.lines, service.app.limits())
+    );
+    if ended.is_err() {
         tracing::warn!("HTTP requests were cut that did not end in the time for draining");
     }
     service.app.engines.iter().for_each(|engine| engine.abort());
@@ -209,7 +226,7 @@ impl InFlight {
 
 /// Keeps a request in flight: a stream that goes on after its answer began holds one.
 #[derive(Clone)]
-pub(super) struct Hold(#[expect(dead_code, reason = "what counts is that it is there")] Arc<InFlight>);
+pub(crate) struct Hold(#[expect(dead_code, reason = "what counts is that it is there")] Arc<InFlight>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
@@ -241,8 +258,9 @@ async fn connection(stream: Stream, peer: Peer, service: HttpService, mut stoppe
     let (header_ms, idle_ms, drain_ms) = (limits.http_header_ms, limits.idle_ms, limits.drain_ms);
     // Answers are small and whole: nothing is won by waiting for more.
     let _ = stream.tcp().set_nodelay(true);
+    let stream = Lent::new(stream, Arc::clone(&peer.grip));
     let activity = Arc::new(Activity::default());
-    let builder = builder(limits.http_header_bytes_max, header_ms);
+    let builder = builder(limits, header_ms);
     let serving = {
         let (activity, router) = (Arc::clone(&activity), service.router.clone());
         service_fn(move |mut request: Request<Incoming>| {
@@ -291,7 +309,8 @@ async fn connection(stream: Stream, peer: Peer, service: HttpService, mut stoppe
     }
 }
 
-fn builder(header_bytes_max: usize, header_ms: u64) -> auto::Builder<TokioExecutor> {
+fn builder(limits: &Limits, header_ms: u64) -> auto::Builder<TokioExecutor> {
+    let header_bytes_max = limits.http_header_bytes_max;
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -305,6 +324,7 @@ fn builder(header_bytes_max: usize, header_ms: u64) -> auto::Builder<TokioExecut
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(header_bytes_max).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_MAX)
+        .max_send_buf_size(SEND_BYTES)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PONG_WITHIN);
     builder

@@ -11,11 +11,13 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, watch};
 
 use super::advertise::Advertised;
+use super::grpc::Health;
 use super::idempotency::InFlight;
 use super::metrics;
 use super::router;
 use crate::admission::Admission;
 use crate::auth::ApiKeys;
+use crate::device::{Congestion, Devices};
 use crate::engine::{self, CHAT_PATH, Engine, EngineParts, Meet};
 use crate::meters::Meters;
 use crate::origin::Origins;
@@ -56,6 +58,8 @@ pub struct HttpParts {
     pub advertise: Option<Advertised>,
     /// What Socket.IO is served with.
     pub socketio: SocketioOptions,
+    /// How the kernel paces what is sent to devices.
+    pub device_congestion: Congestion,
 }
 
 /// What Socket.IO is served with, beside the limits.
@@ -98,6 +102,8 @@ pub(super) struct Shared {
     pub(super) advertise: Option<Advertised>,
     pub(super) websockets: Arc<WebSockets>,
     pub(super) engines: Vec<Arc<Engine>>,
+    pub(super) devices: Arc<Devices>,
+    pub(super) health: Health,
     pub(super) listening: Mutex<Vec<Listening>>,
     pub(super) connections: AtomicUsize,
     pub(super) in_flight: InFlight,
@@ -151,8 +157,19 @@ impl HttpService {
                 sticky_cookie: parts.socketio.sticky_cookie.clone(),
             })
         });
+        let engines = engines.collect();
+        let devices = Arc::new(Devices {
+            node: Arc::clone(&parts.node),
+            meters: Arc::clone(&parts.meters),
+            lines: Arc::default(),
+            locale: parts.locale,
+            origins: websockets.origins.clone(),
+            congestion: parts.device_congestion,
+        });
         let app = Arc::new(Shared {
-            engines: engines.collect(),
+            engines,
+            devices,
+            health: Health::default(),
             websockets,
             node: parts.node,
             api_keys: RwLock::new(parts.api_keys),

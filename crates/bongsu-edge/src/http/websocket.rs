@@ -32,11 +32,13 @@ pub(super) async fn open(State(app): State<App>, request: Request) -> Response {
     }
 }
 
-fn refused(not: NotUpgraded) -> Response {
+pub(super) fn refused(not: NotUpgraded) -> Response {
     let (status, code, reason) = match not {
         NotUpgraded::NoHandshake => (StatusCode::BAD_REQUEST, Code::InvalidData, "no_handshake"),
         NotUpgraded::Version => (StatusCode::UPGRADE_REQUIRED, Code::InvalidData, "version"),
-        NotUpgraded::Subprotocol => (StatusCode::BAD_REQUEST, Code::InvalidData, "subprotocol"),
+        NotUpgraded::Subprotocol | NotUpgraded::DeviceSubprotocol => {
+            (StatusCode::BAD_REQUEST, Code::InvalidData, "subprotocol")
+        }
         NotUpgraded::Stranger(Stranger::Origin) => (StatusCode::FORBIDDEN, Code::PermissionDenied, "origin"),
         NotUpgraded::Stranger(Stranger::Host) => (StatusCode::FORBIDDEN, Code::PermissionDenied, "host"),
     };

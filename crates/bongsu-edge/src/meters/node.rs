@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bongsu_model::Code;
+use bongsu_model::device::CommandState;
 use bongsu_node::Counters;
 use bongsu_node::counters::{Counter, Gauge, Histogram};
 use prometheus_client::registry::Unit;
@@ -12,7 +13,7 @@ use super::collect::{HistogramReading, Reading};
 
 type OneCounter = (&'static str, &'static str, fn(&Counters) -> &Counter);
 
-const COUNTERS: [OneCounter; 11] = [
+const COUNTERS: [OneCounter; 16] = [
     ("bongsu_sign_ins", "Sign-ins that succeeded", |it| &it.sign_ins),
     (
         "bongsu_session_requests",
@@ -62,6 +63,31 @@ const COUNTERS: [OneCounter; 11] = [
     ("bongsu_faults", "Incidents: something broke here", |it| {
         &it.faults
     }),
+    (
+        "bongsu_commands_accepted",
+        "Commands for devices accepted",
+        |it| &it.commands_accepted,
+    ),
+    (
+        "bongsu_commands_coalesced",
+        "Commands that joined one that was asked for a moment ago",
+        |it| &it.commands_coalesced,
+    ),
+    (
+        "bongsu_commands_written",
+        "Commands handed to the writers of devices",
+        |it| &it.commands_written,
+    ),
+    (
+        "bongsu_commands_retried",
+        "Commands sent to their devices again",
+        |it| &it.commands_retried,
+    ),
+    (
+        "bongsu_commands_late",
+        "Commands that were found too late just before the write",
+        |it| &it.commands_late,
+    ),
 ];
 
 impl Meters {
@@ -84,6 +110,20 @@ impl Meters {
             read: Box::new(read),
         };
         self.collect("bongsu_refusals", "Refusals by code", None, refusals);
+        let ended = Arc::clone(counters);
+        let read = move || {
+            CommandState::ALL
+                .iter()
+                .zip(&ended.commands_ended)
+                .filter(|(state, _)| state.is_terminal())
+                .map(|(state, it)| (state.name(), it.get()))
+                .collect()
+        };
+        let ended = Reading::Counters {
+            label: "state",
+            read: Box::new(read),
+        };
+        self.collect("bongsu_commands_ended", "Commands ended, by how", None, ended);
         self.follow_gauge(
             "bongsu_mailbox",
             "Bytes that wait in mailboxes",

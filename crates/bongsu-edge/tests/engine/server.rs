@@ -73,6 +73,7 @@ impl Server {
                 sticky_cookie: wanted.sticky_cookie,
                 ..SocketioOptions::default()
             },
+            device_congestion: bongsu_edge::device::Congestion::System,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

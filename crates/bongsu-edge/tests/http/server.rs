@@ -174,6 +174,7 @@ impl Server {
             permessage_deflate: false,
             advertise: wanted.advertise,
             socketio: SocketioOptions::default(),
+            device_congestion: bongsu_edge::device::Congestion::System,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -81,6 +81,7 @@ impl Server {
             permessage_deflate: false,
             advertise: None,
             socketio: SocketioOptions::default(),
+            device_congestion: bongsu_edge::device::Congestion::System,
         });
         let bind = || tcp::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (https, tcps) = (bind(), bind());

@@ -72,6 +72,7 @@ impl Server {
             permessage_deflate: wanted.deflates,
             advertise: None,
             socketio: SocketioOptions::default(),
+            device_congestion: bongsu_edge::device::Congestion::System,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -131,6 +131,7 @@ fn listen(
         permessage_deflate: server.permessage_deflate,
         advertise: server.advertise.clone(),
         socketio: settings.socketio.clone(),
+        device_congestion: settings.devices.congestion,
     });
     api.listens("tcp", tcp_address);
     api.listens("http", http_address);

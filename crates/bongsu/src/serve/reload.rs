@@ -51,6 +51,7 @@ fn try_reload(
     }
     running.node.set_catalogue(catalogue);
     let later = needs_restart(settings, &fresh);
+    fresh.devices.congestion = settings.devices.congestion;
     settings.content = fresh.content;
     settings.api_keys = fresh.api_keys;
     settings.devices = fresh.devices;
@@ -68,6 +69,7 @@ fn needs_restart(old: &Settings, fresh: &Settings) -> Vec<&'static str> {
             ("ice", format!("{:?}", settings.ice)),
             // Files and who is asked are in force; whether there is TLS at all is not.
             ("tls", format!("{:?}", settings.tls.is_some())),
+            ("devices.congestion", format!("{:?}", settings.devices.congestion)),
         ]
     };
     let pairs = show(old).into_iter().zip(show(fresh));

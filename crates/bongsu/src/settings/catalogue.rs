@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use bongsu_edge::auth::Role;
 use bongsu_edge::catalogue::ArgsSchema;
+use bongsu_edge::device::Congestion;
 use bongsu_model::Limits;
 use bongsu_model::device::{IfOffline, Object, Pace, Value};
 use bongsu_node::devices::catalogue::{
@@ -32,6 +33,8 @@ pub(crate) struct DeviceSettings {
     pub(crate) catalogue: Option<PathBuf>,
     /// The catalogue, by the command line or the environment: it wins.
     pub(crate) given: Option<PathBuf>,
+    /// How the kernel paces what is sent to devices.
+    pub(crate) congestion: Congestion,
 }
 
 impl DeviceSettings {
@@ -71,10 +74,14 @@ pub(super) fn read(section: Section<'_, '_>, limits: &Limits) -> DeviceSettings 
     if let Some(Err(fault)) = catalogue.as_deref().map(|file| load(file, limits)) {
         section.mistake("catalogue", true, in_short(&fault));
     }
+    let congestion = section.text("congestion", |text| {
+        word(text, &Congestion::NAMES, Congestion::parse)
+    });
     section.close();
     DeviceSettings {
         catalogue,
         given: None,
+        congestion: congestion.unwrap_or_default(),
     }
 }
 
