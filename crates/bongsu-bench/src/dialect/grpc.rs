@@ -15,14 +15,15 @@ const FRAME_BYTES_MAX: usize = 16_384;
 const WINDOW: u32 = (1 << 31) - 1;
 const USUAL_WINDOW: u32 = 65_535;
 
-const DATA: u8 = 0;
+/// `DATA` in the standard.
+const BODY: u8 = 0;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GO_AWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
-/// Of HEADERS and DATA: nothing follows on the stream. Of SETTINGS and PING: it answers.
+/// Of HEADERS and BODY: nothing follows on the stream. Of SETTINGS and PING: it answers.
 const ENDS: u8 = 1;
 const END_HEADERS: u8 = 4;
 const INITIAL_WINDOW: u16 = 4;
@@ -67,7 +68,7 @@ pub(crate) fn said(message: &[u8]) -> Vec<u8> {
     body.extend_from_slice(&(message.len() as u32).to_be_bytes());
     body.extend_from_slice(message);
     let mut bytes = Vec::with_capacity(HEAD_BYTES + body.len());
-    frame(DATA, 0, 1, &body, &mut bytes);
+    frame(BODY, 0, 1, &body, &mut bytes);
     bytes
 }
 
@@ -105,13 +106,13 @@ impl Stream {
                 break;
             };
             match kind {
-                DATA => self.body.extend_from_slice(payload),
+                BODY => self.body.extend_from_slice(payload),
                 SETTINGS if flags & ENDS == 0 => frame(SETTINGS, ENDS, 0, &[], &mut brought.answers),
                 PING if flags & ENDS == 0 => frame(PING, ENDS, 0, payload, &mut brought.answers),
                 GO_AWAY | RESET => brought.ended = Some(format!("a frame of type {kind}: {payload:?}")),
                 _ => {}
             }
-            if matches!(kind, DATA | HEADERS) && flags & ENDS != 0 {
+            if matches!(kind, BODY | HEADERS) && flags & ENDS != 0 {
                 let text = String::from_utf8_lossy(payload).into_owned();
                 brought.ended = Some(format!("the stream ended: {text}"));
             }
