@@ -56,6 +56,13 @@ fn a_short_run_gives_figures_beside_their_floor() {
     ] {
         measure(&format!("{rest} --protocol type"));
     }
+    for protocol in ["device-json", "device-proto", "device-grpc"] {
+        measure(&format!("idle --sessions 10 --messages 1 --protocol {protocol}"));
+        let report = measure(&format!(
+            "commands --in-flight 2 --messages 20 --protocol {protocol}"
+        ));
+        assert_eq!(report["protocol"], protocol, "{report}");
+    }
     assert_eq!(
         std::fs::read_dir(home.path()).unwrap().count(),
         0,

@@ -12,6 +12,7 @@ mod reload;
 mod review;
 mod serve;
 mod settings;
+mod simulate;
 mod support;
 mod tail;
 mod tls;
