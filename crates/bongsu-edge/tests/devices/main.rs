@@ -9,6 +9,7 @@
 
 mod commands;
 mod connection;
+mod control;
 mod device;
 mod drain;
 mod grpc;
