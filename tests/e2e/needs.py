@@ -5,6 +5,7 @@ What is missing is installed into a folder of its own; what cannot be had is sai
 
 import functools
 import hashlib
+import os
 import pathlib
 import shutil
 import subprocess
@@ -18,10 +19,12 @@ SOCKETIO_PYTHON = {
     4: ["python-socketio==5.18.1", "python-engineio==4.15.1", "requests==2.34.2", "websocket-client==1.9.2"],
 }
 SOCKETIO_JAVA = {3: "1.0.2", 4: "2.1.2"}
+GRPC = ["grpcio==1.85.1", "grpcio-tools==1.85.1"]
 COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL_S = 300
 
+PROTO = pathlib.Path(__file__).resolve().parents[2] / "proto"
 SOCKETIO = pathlib.Path(__file__).resolve().parent / "socketio"
 # Where everything goes; `runner.main` may say otherwise.
 folder = pathlib.Path(__file__).resolve().parents[2] / "target" / "e2e"
@@ -94,6 +97,23 @@ def socketio_python(engine):
 
 
 @functools.cache
+def grpc():
+    """The contract of devices and of control as Python modules, importable from here on, with gRPC's own library."""
+    try:
+        tools = pip(*GRPC)
+    except subprocess.SubprocessError as error:
+        raise Skipped(f"{GRPC[0]} cannot be installed: {error}") from error
+    files = sorted((PROTO / "bongsu" / "v1").glob("*.proto"))
+    made_of = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    place = folder / f"proto-python-{made_of}"
+    if not place.is_dir():
+        compiler = [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={PROTO}"]
+        paths = [str(file.relative_to(PROTO)) for file in files]
+        into(place, lambda partial: [*compiler, f"--python_out={partial}", *paths], environ={"PYTHONPATH": str(tools)})
+    sys.path[:0] = [str(tools), str(place)]
+
+
+@functools.cache
 def socketio_java(engine):
     """Java, and the class path with the driver on the client that speaks this version of Engine.IO."""
     tools = [shutil.which(tool) for tool in ("java", "javac", "mvn")]
@@ -139,7 +159,7 @@ def find_browser():
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def into(place, command, files=(), then=None):
+def into(place, command, files=(), then=None, environ=None):
     """Installs into a folder that is there whole or not at all. `files` are copied first; `then` is a second command."""
     partial = place.with_name(place.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -148,7 +168,8 @@ def into(place, command, files=(), then=None):
     for file in files:
         shutil.copy(file, partial)
     for step in filter(None, (command, then)):
-        done = subprocess.run(step(partial), capture_output=True, text=True, timeout=INSTALL_S)
+        environment = {**os.environ, **(environ or {})}
+        done = subprocess.run(step(partial), capture_output=True, text=True, timeout=INSTALL_S, env=environment)
         if done.returncode:
             print(done.stdout + done.stderr, flush=True)
             done.check_returncode()

@@ -12,6 +12,7 @@ import threading
 import time
 
 from client import Client, WAIT_S
+from device import KINDS as DEVICES
 from eio import PollLine, SocketioChat, SocketioType, WsLine
 from ws import ActionWsClient, TypeClient
 
@@ -146,6 +147,15 @@ class Server:
     def socketio_chat(self, user=None, nickname=None, *, line=WsLine, **data):
         """Socket.IO as the reference has it."""
         return self.signed_in(SocketioChat(line(self.http)), user, nickname, data)
+
+    def device(self, device_id, transport="json", *, token=True, hello=None, **options):
+        """A device on its connection. `token`: None for none, or a text; `hello`: more fields, or False to say nothing."""
+        if token is True:
+            token = self.token(device_id, role="device")
+        device = DEVICES[transport](self.http, token, **options)
+        if hello is not False:
+            device.welcome = device.hello(device_id, **(hello or {}))
+        return device
 
     def signed_in(self, client, user, nickname, data):
         if user is not None:

@@ -63,13 +63,17 @@ def text_frame(text):
 class Link(Inbox):
     """A WebSocket: text messages out and in."""
 
+    OPCODE = OP_TEXT
+
     def __init__(
         self, port, *, path="/ws", query="", headers=None, subprotocols=None, deflate=None, host=None, origin=None,
-        receive_buffer=None,
+        receive_buffer=None, tls=None,
     ):
         """`deflate`: True to offer compression as usual, or the factory of another offer; `headers`: None takes one away."""
         Inbox.__init__(self)
         self.socket = dial(port, receive_buffer=receive_buffer)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         offer = ClientPerMessageDeflateFactory() if deflate is True else deflate
         self.protocol = ClientProtocol(
             parse_uri(f"ws://127.0.0.1:{port}{path}{query}"),
@@ -163,8 +167,13 @@ class Link(Inbox):
 
     # In
 
+    @staticmethod
+    def read(whole):
+        """A message from its bytes."""
+        return whole.decode("utf-8", "strict")
+
     def message(self, deadline):
-        """The text of one message; None when the deadline passes."""
+        """One message; None when the deadline passes."""
         while True:
             while self.arrived:
                 event = self.arrived.pop(0)
@@ -174,11 +183,11 @@ class Link(Inbox):
                     self.close_code = self.protocol.close_rcvd and self.protocol.close_rcvd.code
                     self.close_reason = self.protocol.close_rcvd and self.protocol.close_rcvd.reason
                     raise Closed(f"{self.close_code} {self.close_reason}")
-                elif event.opcode in (OP_TEXT, OP_CONT):
+                elif event.opcode in (self.OPCODE, OP_CONT):
                     self.parts.append(event.data)
                     if event.fin:
                         whole, self.parts = b"".join(self.parts), []
-                        return whole.decode("utf-8", "strict")
+                        return self.read(whole)
             if self.close_code is not None:
                 raise Closed(f"{self.close_code} {self.close_reason}")
             if self.ended:

@@ -16,8 +16,9 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 import needs
 
 SCHEMATHESIS = "schemathesis==4.32.5"
-# A WebSocket is no answer of HTTP, and a stream of events has no end: clients of these are among the e2e scenarios.
-WITHOUT = r"^/ws$|/watch$"
+# WebSockets are no answers of HTTP, and a stream of events has no end: clients of these are among the e2e scenarios.
+WITHOUT = r"^/ws$|^/device$|/watch$"
+CATALOGUE = f'[devices]\ncatalogue = "{HERE.parent / "e2e" / "catalogue.toml"}"\n'
 # The same cases in every run; another seed finds what no one has thought of.
 SEED = os.environ.get("SCHEMATHESIS_SEED", "20261121")
 
@@ -50,7 +51,7 @@ def main(argv):
     from server import Server
 
     Server.binary = str(options.server.resolve())
-    with Server() as server:
+    with Server(config=CATALOGUE) as server:
         done = subprocess.run(
             command(sys.executable, server, options),
             env={**os.environ, "PYTHONPATH": str(place)}, cwd=server.home.name, timeout=options.seconds,
