@@ -103,6 +103,7 @@ impl Node {
     ) -> Result<Ran, Refusal> {
         policy::may_command(&by.principal)?;
         let entry = self.catalogue().call(&run.name, &run.args, by.principal.role)?;
+        self.check_rates(by, &run, &entry)?;
         self.keep_and_wait(by, run, &entry, wait).await
     }
 
@@ -125,6 +126,7 @@ impl Node {
         run.args.extend(args);
         run.name = Arc::clone(&entry.name);
         let entry = catalogue.call(&run.name, &run.args, by.principal.role)?;
+        self.check_rates(by, &run, &entry)?;
         self.keep_and_wait(by, run, &entry, wait).await
     }
 
@@ -137,7 +139,7 @@ impl Node {
         let command = self.ports.store.command(id).await;
         command
             .map_err(|fault| self.fault(&fault))?
-            .filter(|command| by.principal.is_operator() || command.by == by.name)
+            .filter(|command| by.principal.is_operator() || command.by == by.caller())
             .map(Arc::new)
             .ok_or_else(|| Refusal::new(Code::CommandNotFound))
     }
@@ -177,7 +179,7 @@ impl Node {
         if self.devices.session(&command.device).is_some() {
             let cancel = DeskInput::Cancel {
                 command: id,
-                by: Arc::clone(&by.name),
+                by: by.caller(),
             };
             self.devices.desk(&command.device, cancel).await;
             let wait_ms = self.ports.limits.command_offer_ms;
@@ -185,14 +187,47 @@ impl Node {
                 return Ok(ended);
             }
         }
-        let detail = format!("by={}", by.name);
+        self.end_and_tell(&command, by.caller()).await
+    }
+
+    /// Takes back commands that nobody has begun to write, because what is asked for now does not go with them.
+    pub(super) async fn take_back(
+        self: &Arc<Self>,
+        device: &DeviceId,
+        by: &Arc<str>,
+        concerns: impl Fn(&Command) -> bool,
+    ) -> Result<(), Refusal> {
+        let open = self.ports.store.open_commands(device.clone()).await;
+        let open = open.map_err(|fault| self.fault(&fault))?;
+        let unwritten = |command: &&Command| command.state <= CommandState::Routed && concerns(command);
+        for command in open.iter().filter(unwritten) {
+            if self.devices.session(device).is_some() {
+                let cancel = DeskInput::Cancel {
+                    command: command.id,
+                    by: Arc::clone(by),
+                };
+                self.devices.desk(device, cancel).await;
+            } else {
+                self.end_and_tell(command, Arc::clone(by)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a command as cancelled that no desk here has, and tells whatever desk may have it.
+    async fn end_and_tell(
+        self: &Arc<Self>,
+        command: &Command,
+        by: Arc<str>,
+    ) -> Result<Arc<Command>, Refusal> {
+        let detail = format!("by={by}");
         let ended = self
-            .end_command(&command, CommandState::Cancelled, Some(detail.into()))
+            .end_command(command, CommandState::Cancelled, Some(detail.into()))
             .await?;
         let said = DeviceSaid::Cancel {
             device: command.device.clone(),
-            command: id,
-            by: Arc::clone(&by.name),
+            command: command.id,
+            by,
         };
         self.publish(Heard::Device(Arc::new(said))).await;
         Ok(ended)
@@ -240,21 +275,16 @@ impl Node {
         if self.is_stopping() {
             return Err(Refusal::retry(Code::ShuttingDown, self.ports.limits.drain_ms));
         }
-        self.check_rates(by, &run, entry, now)?;
         let ttl_ms = self.ttl_ms(&run, entry)?;
         let here = self.devices.session(&run.device);
-        let away = match &here {
-            Some(_) => None,
-            None => Some(self.whereabouts(&run.device).await?),
-        };
         let new = self.new_command(by, &run, entry, ttl_ms, here.as_deref(), now);
         let id = new.command.id;
         // From before it is kept, so that no news of it is missed.
         let watch = self.watch_commands(id)?;
-        let given = (here.is_some(), away == Some(Whereabouts::Elsewhere));
+        let here = here.is_some();
         let node = Arc::clone(self);
         // A caller may go away at any moment: what is kept is given to its device all the same.
-        let keeping = tokio::spawn(async move { node.keep_and_give(new, id, given).await });
+        let keeping = tokio::spawn(async move { node.keep_and_give(new, id, here).await });
         let asked = keeping.await.map_err(|_| Refusal::new(Code::InternalError))??;
         let mut watch = if asked.command.id == id {
             watch
@@ -275,10 +305,12 @@ impl Node {
         self: &Arc<Self>,
         new: NewCommand,
         id: CommandId,
-        (here, elsewhere): (bool, bool),
+        here: bool,
     ) -> Result<Asked, Refusal> {
         let asked = self.record(new, id).await?;
+        // Only now: what was asked for before is answered wherever the device is by now.
         if asked.command.id == id {
+            let elsewhere = !here && self.whereabouts(&asked.command.device).await? == Whereabouts::Elsewhere;
             self.give(&asked.command, here, elsewhere).await?;
         }
         Ok(asked)
@@ -296,19 +328,14 @@ impl Node {
     }
 
     /// Takes the command out of its caller's and its device's rates.
-    fn check_rates(
-        &self,
-        by: &Operator,
-        run: &RunCommand,
-        entry: &Entry,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
+    fn check_rates(&self, by: &Operator, run: &RunCommand, entry: &Entry) -> Result<(), Refusal> {
+        let now = self.now();
         let limits = &self.ports.limits;
         let usual = || Rate::new(limits.commands_per_s, limits.commands_burst);
         let rate = entry.rate.unwrap_or_else(usual);
         let name = &entry.name;
         let keys = (
-            (Arc::clone(name), Arc::clone(&by.name)),
+            (Arc::clone(name), by.caller()),
             (Arc::clone(name), Arc::clone(run.device.shared())),
         );
         let mut rates = self.devices.rates.lock();
@@ -350,7 +377,7 @@ impl Node {
             node: Arc::clone(&self.id),
             detail: Some(detail.into()),
         };
-        let mut history = vec![note(CommandState::Accepted, format!("by={}", by.name))];
+        let mut history = vec![note(CommandState::Accepted, format!("by={}", by.caller()))];
         if let Some(session) = here {
             let detail = format!("session={} epoch={}", session.id, session.epoch);
             history.push(note(CommandState::Routed, detail));
@@ -373,7 +400,7 @@ impl Node {
                 target: entry.target.clone(),
                 pace: entry.pace,
                 if_offline: run.if_offline.unwrap_or(entry.if_offline),
-                by: Arc::clone(&by.name),
+                by: by.caller(),
                 from: run.from.map(|from| from.to_string().into()),
                 at: now,
                 deadline: now.plus_ms(ttl_ms),

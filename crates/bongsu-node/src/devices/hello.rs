@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bongsu_bus::Heard;
 use bongsu_core::desk::{DeskInput, Pacing};
 use bongsu_core::shadow;
-use bongsu_model::device::{DeviceSaid, DeviceSession as Kept, Hello, OpenSession, Opened, Welcome};
+use bongsu_model::device::{DeviceSaid, DeviceSession as Kept, Hello, OpenSession, Opened, Welcome, print};
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Code, DeviceId, Refusal, Role, SessionId, Timestamp, UserRef};
 
@@ -61,6 +61,14 @@ impl Node {
             return Err(Refusal::retry(Code::ShuttingDown, limits.drain_ms));
         }
         let now = self.now();
+        // Before the epoch rises: who is refused ends nobody's session.
+        let reported = hello
+            .reported
+            .as_ref()
+            .map_or(0, |reported| print(reported).len());
+        if reported > limits.state_bytes_max {
+            return Err(Refusal::too_large("reported", limits.state_bytes_max as u64));
+        }
         let standing = self.device_standing(&claim, &hello, now).await?;
         let id = SessionId(self.ports.uuid(now));
         let opened = self.open_device(&hello, id, now).await?;
@@ -108,6 +116,7 @@ impl Node {
             .close_device_session(device.clone(), epoch, self.now())
             .await;
         self.healthy(closed);
+        session.said().await;
         let left = DeskInput::Detached { device, epoch };
         self.devices.desk(&session.device, left).await;
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bongsu_core::policy;
-use bongsu_model::device::{AtLapse, Lease, LeaseAsk, Leased};
+use bongsu_model::device::{AtLapse, Command, IfOffline, Lease, LeaseAsk, Leased};
 use bongsu_model::{Code, DeviceId, Refusal, Role, Timestamp, Want, Why};
 use bongsu_store::Existing;
 
@@ -14,11 +14,13 @@ use super::commands::{RunCommand, Wait, WaitFor};
 use crate::node::Node;
 use crate::usecases::operate::Operator;
 
+/// Begins the name of who sends what is to be sent when a lease lapses.
+const AT_LAPSE: &str = "lease:";
 /// Lapsed leases that are looked at together.
 const LAPSED_AT_ONCE: u32 = 64;
 
 impl Node {
-    /// Gives an operator the device, or renews what it has.
+    /// Gives an operator the device, or renews what it has. Commands of others that nobody has begun to write are taken back.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`; `DEVICE_LEASED` with the holder; `DEVICE_NOT_FOUND`; what the catalogue refuses of the command
@@ -62,6 +64,10 @@ impl Node {
         {
             Leased::Granted(lease) => {
                 let object = format!("device:{device}");
+                let of_others =
+                    |command: &Command| command.by != lease.holder && !command.by.starts_with(AT_LAPSE);
+                // What others have asked for and what is not on its way yet is not the holder's will.
+                self.take_back(device, &by.caller(), of_others).await?;
                 self.note(by, "device.lease", object, Some(format!("fence={}", lease.fence)))
                     .await;
                 Ok(lease)
@@ -140,17 +146,22 @@ impl Node {
 
     /// Whether the command of a lapsed lease is seen to: sent, or refused for good.
     async fn send_at_lapse(self: &Arc<Self>, lease: &Lease, at_lapse: &AtLapse) -> bool {
-        // Whether the holder may send it was asked when it took the lease.
-        let entry = self.catalogue().entry(&at_lapse.name);
-        let role = entry.and_then(|entry| entry.roles.first().copied());
-        let by = Operator::api_key(Arc::clone(&lease.holder), role.unwrap_or(Role::Admin));
+        // Whether the holder may send it was asked when it took the lease. A command that is not in the catalogue any more is
+        // not sent.
+        let Some(entry) = self.catalogue().entry(&at_lapse.name) else {
+            tracing::warn!(device = %lease.device, name = %at_lapse.name, "the command of a lapsed lease is not in the catalogue");
+            return true;
+        };
+        // Under a name of its own: no key that the holder has used is this one's.
+        let by = Operator::api_key(format!("{AT_LAPSE}{}", lease.holder).into(), Role::Admin);
         let run = RunCommand {
             device: lease.device.clone(),
             name: Arc::clone(&at_lapse.name),
             args: at_lapse.args.clone(),
             ttl_ms: None,
             key: Some(format!("lapse:{}:{}", lease.device, lease.fence).into()),
-            if_offline: None,
+            // Who lost control has most likely lost the link, too.
+            if_offline: Some(IfOffline::Queue),
             fence: None,
             from: None,
         };
@@ -158,7 +169,7 @@ impl Node {
             until: WaitFor::Accepted,
             timeout_ms: None,
         };
-        match self.run_command(&by, run, wait).await {
+        match self.keep_and_wait(&by, run, &entry, wait).await {
             Ok(_) => true,
             Err(refusal) => {
                 let again = matches!(

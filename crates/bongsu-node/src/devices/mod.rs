@@ -31,6 +31,7 @@ use bongsu_model::device::Command;
 use bongsu_model::{CommandId, DeviceId, Limits, Refusal};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::node::Node;
 use crate::usecases::operate::Operator;
@@ -166,14 +167,27 @@ impl Devices {
     }
 
     /// Tells the desk of a device without waiting; if it has its full load, a task of its own waits.
-    pub(crate) fn tell_desk(&self, device: &DeviceId, input: DeskInput) {
+    pub(crate) fn tell_desk(
+        &self,
+        device: &DeviceId,
+        input: DeskInput,
+        before: Option<JoinHandle<()>>,
+    ) -> Option<JoinHandle<()>> {
         let desk = &self.desks[self.place(device) % self.desks.len()];
-        if let Err(mpsc::error::TrySendError::Full(input)) = desk.try_send(input) {
-            let desk = desk.clone();
-            tokio::spawn(async move {
-                let _ = desk.send(input).await;
-            });
-        }
+        let input = match before {
+            Some(_) => input,
+            None => match desk.try_send(input) {
+                Err(mpsc::error::TrySendError::Full(input)) => input,
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => return None,
+            },
+        };
+        let desk = desk.clone();
+        Some(tokio::spawn(async move {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            let _ = desk.send(input).await;
+        }))
     }
 
     fn part(&self, device: &DeviceId) -> &Mutex<HashMap<DeviceId, Arc<DeviceSession>>> {

@@ -13,6 +13,7 @@ use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Closing, CommandId, ConnectionEpoch, DeviceId, Jti, Refusal, SessionId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::outbox::{Delta, Outbox, Taken};
 use crate::node::Node;
@@ -35,6 +36,8 @@ pub struct DeviceSession {
     wake: Notify,
     standing: Mutex<Standing>,
     left: AtomicBool,
+    /// What waits for a desk that has its full load.
+    words: Mutex<Option<JoinHandle<()>>>,
     heard_ms: AtomicI64,
     /// The device's clock less ours, in milliseconds; [`UNMEASURED`] until it has said its own.
     offset_ms: AtomicI64,
@@ -100,6 +103,7 @@ impl DeviceSession {
             wake: Notify::new(),
             standing: Mutex::new(begins.standing),
             left: AtomicBool::new(false),
+            words: Mutex::default(),
             heard_ms: AtomicI64::new(begins.since.0),
             offset_ms: AtomicI64::new(UNMEASURED),
         })
@@ -325,7 +329,18 @@ impl DeviceSession {
     /// Tells the desk without waiting: there is at most one command at a time to be told of, so that what must wait for a
     /// full desk is one task of one session.
     fn to_desk(&self, node: &Arc<Node>, input: DeskInput) {
-        node.devices.tell_desk(&self.device, input);
+        let mut words = self.words.lock();
+        let before = words.take_if(|before| !before.is_finished());
+        *words = node.devices.tell_desk(&self.device, input, before);
+    }
+
+    /// Waits until the desk has heard all that this session had to say.
+    pub(super) async fn said(&self) {
+        let words = self.words.lock().take();
+        if let Some(words) = words {
+            // A word that did not get through found no desk.
+            let _ = words.await;
+        }
     }
 }
 

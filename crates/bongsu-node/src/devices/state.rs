@@ -77,7 +77,8 @@ impl Node {
         Ok(self.view(self.shadow(device).await?))
     }
 
-    /// Changes what a device should be. The device is told at once if it is connected, and else when it comes.
+    /// Changes what a device should be. The device is told at once if it is connected, and else when it comes. Commands for
+    /// the same targets that nobody has begun to write are taken back.
     ///
     /// # Errors
     /// As [`Self::state`]; stale if the version is another than `if_match`; `MESSAGE_TOO_LARGE`; `DEVICE_LEASED` while
@@ -109,6 +110,10 @@ impl Node {
             }
             match self.put(device, before, &shadow).await? {
                 ShadowPut::Kept => {
+                    // An older command for the same target would undo what is wished for now.
+                    let undone = |target: &Arc<str>| !change.is_patch || change.value.contains_key(target);
+                    let concerns = |command: &Command| command.target.as_ref().is_some_and(undone);
+                    self.take_back(device, &by.caller(), concerns).await?;
                     self.tell_desired(device, shadow.version).await;
                     return Ok(self.view(shadow));
                 }

@@ -678,3 +678,84 @@ async fn a_caller_that_goes_away_leaves_nothing_undelivered() {
     let frame = world.synced(car.command()).await;
     assert_eq!(&*frame.command.name, "window.set");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wished_for_now_takes_back_what_waits_for_the_same() {
+    let world = car_world();
+    Car::comes(&world).await.goes().await;
+    let open = ask(&world, run("door.set", "open"), WaitFor::Accepted)
+        .await
+        .unwrap();
+    let shut = DesiredChange {
+        value: Object::from([("door".into(), "closed".into())]),
+        is_patch: true,
+        ttl_ms: std::collections::BTreeMap::new(),
+        if_match: None,
+    };
+    world
+        .node
+        .set_desired(&operator("two"), &car(), &shut)
+        .await
+        .unwrap();
+    let taken = kept(&world, open.command.id).await;
+    assert_eq!(taken.state, CommandState::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_a_device_takes_back_what_others_wanted_of_it() {
+    let world = car_world();
+    Car::comes(&world).await.goes().await;
+    let one = ask_as(&world, "one", run("door.set", "open"), WaitFor::Accepted)
+        .await
+        .unwrap();
+    let by = operator("two");
+    world.node.take_lease(&by, &car(), None, None).await.unwrap();
+    assert_eq!(kept(&world, one.command.id).await.state, CommandState::Cancelled);
+    let two = ask_as(&world, "two", run("door.set", "open"), WaitFor::Accepted)
+        .await
+        .unwrap();
+    world.node.take_lease(&by, &car(), None, None).await.unwrap();
+    assert!(kept(&world, two.command.id).await.state.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_before_is_answered_wherever_the_device_is() {
+    let world = car_world();
+    let car = Car::comes(&world).await;
+    let keyed = || RunCommand {
+        key: Some("tap-1".into()),
+        ..run("window.set", "open")
+    };
+    let device = async {
+        let id = car.command().await.command.id;
+        car.says(id, Status::Ok).await.unwrap();
+    };
+    let (first, ()) = tokio::join!(ask(&world, keyed(), WaitFor::Done), device);
+    car.goes().await;
+    let again = ask(&world, keyed(), WaitFor::Done).await.unwrap();
+    assert!(again.repeat);
+    assert_eq!(again.command.id, first.unwrap().command.id);
+    assert_eq!(again.verdict(), Verdict::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_is_too_large_ends_nobodys_session() {
+    let world = car_world();
+    let car = Car::comes(&world).await;
+    let large = Value::text(&"x".repeat(Limits::DEFAULT.state_bytes_max));
+    let refused = Car::comes_with(
+        &world,
+        Hello {
+            reported: Some(Object::from([("log".into(), large)])),
+            ..hello()
+        },
+    )
+    .await;
+    assert_eq!(
+        refused.err().map(|refusal| refusal.code),
+        Some(Code::MessageTooLarge)
+    );
+    assert_eq!(car.0.ending(), None);
+    let known = world.store.device(car.0.device.clone()).await.unwrap().unwrap();
+    assert_eq!(known.epoch, car.0.epoch);
+}

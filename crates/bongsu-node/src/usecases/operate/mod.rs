@@ -31,6 +31,15 @@ pub struct Operator {
 }
 
 impl Operator {
+    /// Who asks, among those who command devices. Users choose their names, so theirs are told from those of back ends.
+    #[must_use]
+    pub fn caller(&self) -> Arc<str> {
+        match self.principal.role {
+            Role::User => format!("user:{}", self.name).into(),
+            Role::Device | Role::Service | Role::Admin => Arc::clone(&self.name),
+        }
+    }
+
     /// A key of the HTTP API.
     #[must_use]
     pub fn api_key(name: Arc<str>, role: Role) -> Self {
