@@ -22,8 +22,6 @@ pub(super) struct EngineLine {
     socket: OnceLock<Arc<Socket>>,
     /// As long as the session is polled for.
     polled: Mutex<Option<Box<Polled>>>,
-    /// Told when a WebSocket was probed.
-    probed: Notify,
 }
 
 struct Polled {
@@ -32,6 +30,8 @@ struct Polled {
     stage: Stage,
     /// The poll that waits.
     waits: Option<Arc<Waiting>>,
+    /// Told when a WebSocket was probed.
+    probed: Arc<Notify>,
     /// Told when the line may take bytes, or never will.
     writable: Arc<Notify>,
     /// Dropped when the session is over, or no longer polled for.
@@ -91,10 +91,10 @@ impl EngineLine {
                 packets_max: packets_max.max(1),
                 stage: Stage::Open,
                 waits: None,
+                probed: Arc::default(),
                 writable: Arc::default(),
                 ended: Some(ended),
             }))),
-            probed: Notify::new(),
         };
         (Arc::new(line), end)
     }
@@ -134,13 +134,22 @@ impl EngineLine {
         };
         polled.stage = Stage::Probed;
         polled.release();
-        self.probed.notify_waiters();
+        polled.probed.notify_waiters();
         true
     }
 
     /// Completes once a WebSocket was probed that may carry the session soon.
     pub(super) async fn until_probed(&self) {
-        let mut told = pin!(self.probed.notified());
+        let probed = self
+            .polled
+            .lock()
+            .as_ref()
+            .map(|polled| Arc::clone(&polled.probed));
+        let Some(probed) = probed else {
+            // Who is polled for no more is not probed any more.
+            return std::future::pending().await;
+        };
+        let mut told = pin!(probed.notified());
         // From here on no probe is missed.
         told.as_mut().enable();
         if !self.is_probed() {
