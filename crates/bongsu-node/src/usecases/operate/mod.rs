@@ -57,7 +57,7 @@ impl Node {
     /// Who a token speaks for.
     ///
     /// # Errors
-    /// `INVALID_TOKEN` with a reason.
+    /// `INVALID_TOKEN` with a reason; `PERMISSION_DENIED` for devices.
     pub async fn operator(self: &Arc<Self>, token: &str) -> Result<Operator, Refusal> {
         let now = self.now();
         let claims = vouch::claims(self, token, now).await?.claims;
@@ -65,6 +65,10 @@ impl Node {
             UserRef::Id(user) => user.to_string().into(),
             UserRef::Handle(handle) => Arc::clone(handle),
         };
+        if claims.role == Role::Device {
+            // Devices have protocols of their own, and nothing to ask of this one.
+            return Err(Refusal::new(Code::PermissionDenied));
+        }
         // A back end need not be a user; only who speaks for itself must be one.
         let create = claims.role == Role::User && self.ports.policy.create_users;
         let signed = vouch::user(self, &claims, create, now).await?;
