@@ -33,7 +33,7 @@ pub(super) struct Serve {
     /// TCP: the action protocol [default: 127.0.0.1:12345].
     #[arg(long, value_name = "ADDR", env = "BONGSU_TCP")]
     tcp: Option<SocketAddr>,
-    /// HTTP with TLS; the certificate is in the --config file, under [tls].
+    /// HTTP with TLS; the certificate is in the --config file, in its section tls.
     #[arg(long, value_name = "ADDR", env = "BONGSU_HTTPS")]
     https: Option<SocketAddr>,
     /// TCP with TLS, or off [default: port 12346 beside --tcp, if there is a certificate].

@@ -9,6 +9,7 @@ use super::{Tongue, text};
 pub(super) fn words(all: &Value, tongue: Tongue) -> String {
     let (device, state, lease) = (&all["device"], &all["state"], &all["lease"]);
     let mut lines = vec![presence(device, tongue)];
+    lines.extend(connection(&all["connection"], device, tongue));
     let delta = state
         .get("delta")
         .filter(|delta| delta.as_object().is_some_and(|it| !it.is_empty()));
@@ -51,6 +52,40 @@ pub(super) fn words(all: &Value, tongue: Tongue) -> String {
     format!("{}\n{}", lines.join("\n"), table(&commands, &columns))
 }
 
+/// What carries the device's session, and what its socket is set to.
+fn connection(connection: &Value, device: &Value, tongue: Tongue) -> Vec<String> {
+    if !connection.is_object() {
+        let elsewhere = device["online"] == true;
+        let line = || {
+            tongue.say(
+                "Its connection is not to be seen from this node.".to_owned(),
+                "이 노드에서는 연결 상태를 볼 수 없습니다.".to_owned(),
+            )
+        };
+        return elsewhere.then(line).into_iter().collect();
+    }
+    let (transport, address) = (text(connection, "transport"), text(connection, "address"));
+    let (sent, received) = (&connection["frames_sent"], &connection["frames_received"]);
+    let silent = &connection["silent_ms"];
+    let mut lines = vec![tongue.say(
+        format!("It comes from {address} over {transport}: {received} frames received, {sent} sent, nothing heard for {silent} ms."),
+        format!("{address}에서 {transport}(으)로 연결: 프레임 {received}개 수신, {sent}개 송신, 마지막 수신 후 {silent} ms."),
+    )];
+    if let Some(offset) = connection.get("clock_offset_ms") {
+        lines.push(tongue.say(
+            format!("Its clock is {offset} ms from ours."),
+            format!("장치 시계와의 차이: {offset} ms."),
+        ));
+    }
+    let options = connection["socket"].as_object();
+    let options = options.map(|all| all.iter().map(|(name, value)| format!("{name}={value}")));
+    if let Some(options) = options {
+        let options = options.collect::<Vec<_>>().join(" ");
+        lines.push(tongue.say(format!("Its socket: {options}"), format!("소켓: {options}")));
+    }
+    lines
+}
+
 fn presence(device: &Value, tongue: Tongue) -> String {
     let (id, kind) = (text(device, "device_id"), text(device, "kind"));
     let session = &device["session"];
@@ -89,6 +124,8 @@ mod tests {
         let all = json!({
             "device": { "device_id": "car-1", "kind": "vehicle", "online": true, "epoch": 7,
                 "session": { "session_id": "s1", "node": "n1", "since": "T0" } },
+            "connection": { "transport": "grpc", "address": "10.0.0.7", "frames_sent": 2, "frames_received": 3,
+                "silent_ms": 40, "clock_offset_ms": -5, "socket": { "nodelay": true, "notsent_lowat_bytes": 1 } },
             "state": { "delta": { "window": "open" } },
             "lease": { "holder": "ops", "fence": 3, "expires_at": "T9" },
             "commands": [{ "created_at": "T1", "command_id": "c1", "name": "horn.honk", "args": {}, "by": "ops", "state": "written" }]
@@ -96,6 +133,9 @@ mod tests {
         let told = words(&all, Tongue::English);
         for part in [
             "connected to node n1 since T0",
+            "10.0.0.7 over grpc: 3 frames received",
+            "-5 ms",
+            "notsent_lowat_bytes=1",
             "{\"window\":\"open\"}",
             "ops has control",
             "1 commands 1 have",
@@ -106,6 +146,7 @@ mod tests {
         assert!(words(&all, Tongue::Korean).contains("노드 n1에 연결되어 있습니다"));
         let mut away = all;
         away["device"] = json!({ "device_id": "car-1", "kind": "vehicle", "online": false, "epoch": 7, "last_seen": "T8" });
+        away["connection"] = Value::Null;
         away["state"]["delta"] = json!({});
         away["lease"] = Value::Null;
         let told = words(&away, Tongue::English);

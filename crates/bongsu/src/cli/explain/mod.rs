@@ -76,8 +76,14 @@ impl Explain {
                 let mut commands = api.get(&format!("{at}/commands?limit={COMMANDS}")).await?;
                 let commands = commands.get_mut("commands").map(Value::take);
                 let commands = commands.context("the server's answer has no commands")?;
+                // Who has just gone has none to be shown.
+                let connection = if device["online"] == true {
+                    api.get(&format!("{at}/connection")).await.unwrap_or(Value::Null)
+                } else {
+                    Value::Null
+                };
                 let all = serde_json::json!({
-                    "device": device, "state": state, "lease": lease, "commands": commands
+                    "connection": connection, "device": device, "state": state, "lease": lease, "commands": commands
                 });
                 let words = device::words(&all, tongue);
                 Ok((all, words))
