@@ -57,8 +57,8 @@ pub(crate) fn vectors(protocol: &Protocol) -> Vec<Vector> {
             "event" => Direction::Event,
             "notice" => Direction::Notice,
             "refusal" => Direction::Error,
-            // What is not understood need not be as any schema says.
-            "refused" => continue,
+            // What is not understood need not be as any schema says; what devices say stands in none.
+            "refused" | "device" => continue,
             other => panic!("{file}: what is `{other}`?"),
         };
         for (name, value) in said(protocol, &file, &text) {
