@@ -395,8 +395,6 @@ relations! { |it|
         it.command_args_bytes_max <= it.state_bytes_max;
     [state_bytes_max, device_outbox_bytes_max] "the largest state must fit into what may wait for a device":
         it.state_bytes_max.saturating_mul(2) <= it.device_outbox_bytes_max;
-    [device_heartbeat_ms, device_heartbeats_missed, idle_ms] "a device must be given up no later than any idle connection":
-        it.device_heartbeat_ms.saturating_mul(it.device_heartbeats_missed) <= it.idle_ms;
     [lease_ms, lease_max_ms] "a lease's usual time must be allowed":
         it.lease_ms <= it.lease_max_ms;
     [flood_repeats_max] "no more than 64 repeats are counted":
