@@ -34,7 +34,7 @@ fn every_mistake_is_told_at_once_with_its_line_and_serve_says_the_same() {
         ":7: limits.idle_ms = 1000: ",
         ":9: no_such_table: ",
         ":14: api_keys[0].key: ",
-        "7 mistakes in ",
+        "6 mistakes in ",
     ] {
         assert!(checked.contains(part), "{part:?}: {checked}");
     }
