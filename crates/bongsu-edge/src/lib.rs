@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod clock;
 mod codec;
 mod conn;
+mod der;
 pub mod device;
 mod dialect;
 pub mod engine;

@@ -1,5 +1,6 @@
 //! The little DER and PEM that public keys need. Invariant: a reader never looks past its input.
 
+use crate::der::take;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -104,26 +105,6 @@ fn tagged(tag: u8, value: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(value);
     out
-}
-
-/// The value under this tag, and what follows it.
-fn take(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&found, der) = der.split_first()?;
-    let (&first, mut der) = der.split_first()?;
-    if found != tag {
-        return None;
-    }
-    let mut length = usize::from(first);
-    if first >= 0x80 {
-        let count = usize::from(first & 0x7f);
-        if !(1..=3).contains(&count) {
-            return None;
-        }
-        let (digits, after) = der.split_at_checked(count)?;
-        length = digits.iter().fold(0, |sum, &b| sum << 8 | usize::from(b));
-        der = after;
-    }
-    der.split_at_checked(length)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The little DER that names and dates in certificates need. Invariant: a reader never looks past its input.
 
+use crate::der::{element, take};
+
 const UTF8_STRING: u8 = 0x0c;
 const OBJECT_ID: u8 = 0x06;
 const PRINTABLE_STRING: u8 = 0x13;
@@ -21,30 +23,6 @@ const WORDS: [(&[u8], &str); 6] = [
     (&[0x55, 0x04, 0x0a], "O"),
     (&[0x55, 0x04, 0x0b], "OU"),
 ];
-
-/// One element: its tag, its content, and what is behind it.
-pub(super) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&tag, der) = der.split_first()?;
-    let (&first, mut der) = der.split_first()?;
-    let mut length = usize::from(first);
-    if first >= 0x80 {
-        let count = usize::from(first & 0x7f);
-        if !(1..=3).contains(&count) {
-            return None;
-        }
-        let (digits, after) = der.split_at_checked(count)?;
-        length = digits.iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
-        der = after;
-    }
-    let (content, rest) = der.split_at_checked(length)?;
-    Some((tag, content, rest))
-}
-
-/// The content of an element of this tag, and what is behind it.
-pub(super) fn take(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (found, content, rest) = element(der)?;
-    (found == tag).then_some((content, rest))
-}
 
 /// The attributes of a name, given without the tag and length around it: the number of each and its text.
 fn attributes(mut name: &[u8]) -> Vec<(&[u8], String)> {

@@ -21,6 +21,7 @@ use webpki::{CertRevocationList, OwnedCertRevocationList};
 use super::der;
 use super::live::Lists;
 use super::settings::{ClientAuth, TlsSettings};
+use crate::der::{element, take};
 
 /// What the listeners are to work with, read and tried out.
 pub struct Loaded {
@@ -397,16 +398,16 @@ fn unusable(place: Place, path: &Path, why: rustls::Error) -> TlsFault {
 /// Whether a certificate is good at this time; one whose times cannot be read is not.
 fn is_good_now(certificate: &CertificateDer<'_>) -> bool {
     let times = || {
-        let (certificate, _) = der::take(certificate, der::SEQUENCE)?;
-        let (mut body, _) = der::take(certificate, der::SEQUENCE)?;
+        let (certificate, _) = take(certificate, der::SEQUENCE)?;
+        let (mut body, _) = take(certificate, der::SEQUENCE)?;
         // Version (where it stands), serial number, algorithm, issuer; then when it is good.
         let parts = if body.first() == Some(&0xa0) { 4 } else { 3 };
         for _ in 0..parts {
-            (_, _, body) = der::element(body)?;
+            (_, _, body) = element(body)?;
         }
-        let (times, _) = der::take(body, der::SEQUENCE)?;
-        let (tag, from, rest) = der::element(times)?;
-        let (last_tag, to, _) = der::element(rest)?;
+        let (times, _) = take(body, der::SEQUENCE)?;
+        let (tag, from, rest) = element(times)?;
+        let (last_tag, to, _) = element(rest)?;
         Some((der::seconds(tag, from)?, der::seconds(last_tag, to)?))
     };
     times().is_some_and(|(from, to)| (from..=to).contains(&now_s()))
@@ -414,27 +415,27 @@ fn is_good_now(certificate: &CertificateDer<'_>) -> bool {
 
 /// When a newer list is due, as the list says it.
 fn next_list_at(list: &[u8]) -> Option<i64> {
-    let (list, _) = der::take(list, der::SEQUENCE)?;
-    let (mut body, _) = der::take(list, der::SEQUENCE)?;
+    let (list, _) = take(list, der::SEQUENCE)?;
+    let (mut body, _) = take(list, der::SEQUENCE)?;
     // Up to the first of two times: version, algorithm, issuer.
     loop {
-        let (tag, _, rest) = der::element(body)?;
+        let (tag, _, rest) = element(body)?;
         body = rest;
         if matches!(tag, der::UTC_TIME | der::GENERALIZED_TIME) {
             break;
         }
     }
-    let (tag, next, _) = der::element(body)?;
+    let (tag, next, _) = element(body)?;
     der::seconds(tag, next)
 }
 
 fn is_signed_by(list: &[u8], issuer: &webpki::EndEntityCert<'_>) -> bool {
     let parts = || {
-        let (whole, _) = der::take(list, der::SEQUENCE)?;
-        let (_, _, behind) = der::element(whole)?;
+        let (whole, _) = take(list, der::SEQUENCE)?;
+        let (_, _, behind) = element(whole)?;
         let signed = &whole[..whole.len() - behind.len()];
-        let (_, _, signature) = der::element(behind)?;
-        let (tag, bits, _) = der::element(signature)?;
+        let (_, _, signature) = element(behind)?;
+        let (tag, bits, _) = element(signature)?;
         // A bit string says first how many bits of its last byte do not count.
         let (&0, signature) = bits.split_first().filter(|_| tag == 0x03)? else {
             return None;

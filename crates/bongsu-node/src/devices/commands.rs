@@ -120,14 +120,11 @@ impl Node {
         wait: Wait,
     ) -> Result<Ran, Refusal> {
         policy::may_command(&by.principal)?;
-        let catalogue = self.catalogue();
         let unlisted = || Refusal::because(Code::CommandRefused, "unlisted");
-        let (entry, args) = catalogue.short(part, action).ok_or_else(unlisted)?;
+        let (entry, args) = self.catalogue().short(part, action).ok_or_else(unlisted)?;
         run.args.extend(args);
         run.name = Arc::clone(&entry.name);
-        let entry = catalogue.call(&run.name, &run.args, by.principal.role)?;
-        self.check_rates(by, &run, &entry)?;
-        self.keep_and_wait(by, run, &entry, wait).await
+        self.run_command(by, run, wait).await
     }
 
     /// A command, with its whole history: for operators, and for who asked for it.
@@ -136,10 +133,19 @@ impl Node {
     /// `PERMISSION_DENIED` for devices; `COMMAND_NOT_FOUND`, also for what others asked for; or the store failed.
     pub async fn command(self: &Arc<Self>, by: &Operator, id: CommandId) -> Result<Arc<Command>, Refusal> {
         policy::may_command(&by.principal)?;
+        let command = self.kept_command(id).await?;
+        if by.principal.is_operator() || command.by == by.caller() {
+            Ok(command)
+        } else {
+            Err(Refusal::new(Code::CommandNotFound))
+        }
+    }
+
+    /// A command, whoever asked for it.
+    async fn kept_command(&self, id: CommandId) -> Result<Arc<Command>, Refusal> {
         let command = self.ports.store.command(id).await;
         command
             .map_err(|fault| self.fault(&fault))?
-            .filter(|command| by.principal.is_operator() || command.by == by.caller())
             .map(Arc::new)
             .ok_or_else(|| Refusal::new(Code::CommandNotFound))
     }
@@ -177,11 +183,7 @@ impl Node {
             return Ok(command);
         }
         if self.devices.session(&command.device).is_some() {
-            let cancel = DeskInput::Cancel {
-                command: id,
-                by: by.caller(),
-            };
-            self.devices.desk(&command.device, cancel).await;
+            self.devices.cancel(&command.device, id, by.caller()).await;
             let wait_ms = self.ports.limits.command_offer_ms;
             if let Some(ended) = self.followed(&mut watch, id, WaitFor::Done, wait_ms).await? {
                 return Ok(ended);
@@ -202,11 +204,7 @@ impl Node {
         let unwritten = |command: &&Command| command.state <= CommandState::Routed && concerns(command);
         for command in open.iter().filter(unwritten) {
             if self.devices.session(device).is_some() {
-                let cancel = DeskInput::Cancel {
-                    command: command.id,
-                    by: Arc::clone(by),
-                };
-                self.devices.desk(device, cancel).await;
+                self.devices.cancel(device, command.id, Arc::clone(by)).await;
             } else {
                 self.end_and_tell(command, Arc::clone(by)).await?;
             }
@@ -256,11 +254,7 @@ impl Node {
         if let Ok(news) = tokio::time::timeout(LOOK_EVERY, watch.next()).await {
             return Ok(news);
         }
-        let looked = self.ports.store.command(id).await;
-        looked
-            .map_err(|fault| self.fault(&fault))?
-            .map(Arc::new)
-            .ok_or_else(|| Refusal::new(Code::CommandNotFound))
+        self.kept_command(id).await
     }
 
     /// As [`Self::run_command`], for what the node itself has to send: nobody's rights are asked.
@@ -284,7 +278,7 @@ impl Node {
         let here = here.is_some();
         let node = Arc::clone(self);
         // A caller may go away at any moment: what is kept is given to its device all the same.
-        let keeping = tokio::spawn(async move { node.keep_and_give(new, id, here).await });
+        let keeping = tokio::spawn(async move { node.keep_and_give(new, here).await });
         let asked = keeping.await.map_err(|_| Refusal::new(Code::InternalError))??;
         let mut watch = if asked.command.id == id {
             watch
@@ -301,13 +295,9 @@ impl Node {
     }
 
     /// Keeps a command, and gives it to whoever holds its device.
-    async fn keep_and_give(
-        self: &Arc<Self>,
-        new: NewCommand,
-        id: CommandId,
-        here: bool,
-    ) -> Result<Asked, Refusal> {
-        let asked = self.record(new, id).await?;
+    async fn keep_and_give(self: &Arc<Self>, new: NewCommand, here: bool) -> Result<Asked, Refusal> {
+        let id = new.command.id;
+        let asked = self.record(new).await?;
         // Only now: what was asked for before is answered wherever the device is by now.
         if asked.command.id == id {
             let elsewhere = !here && self.whereabouts(&asked.command.device).await? == Whereabouts::Elsewhere;
@@ -320,8 +310,9 @@ impl Node {
         let limits = &self.ports.limits;
         let most = limits.command_ttl_max_ms;
         match run.ttl_ms {
-            Some(0) => Err(Refusal::field("ttl_ms", Want::Between(1, most.cast_signed()))),
-            Some(ms) if ms > most => Err(Refusal::field("ttl_ms", Want::Between(1, most.cast_signed()))),
+            Some(ms) if !(1..=most).contains(&ms) => {
+                Err(Refusal::field("ttl_ms", Want::Between(1, most.cast_signed())))
+            }
             Some(ms) => Ok(ms),
             None => Ok(entry.ttl_ms.unwrap_or(limits.command_ttl_ms)),
         }
@@ -416,7 +407,7 @@ impl Node {
         }
     }
 
-    async fn record(self: &Arc<Self>, new: NewCommand, id: CommandId) -> Result<Asked, Refusal> {
+    async fn record(self: &Arc<Self>, new: NewCommand) -> Result<Asked, Refusal> {
         let command = new.command.clone();
         let recorded = self.ports.store.record_command(new).await;
         let asked = |command, coalesced, repeat| Asked {
@@ -431,7 +422,6 @@ impl Node {
                     self.look_and_tell(id).await;
                 }
                 self.wish_changed(&command).await;
-                debug_assert_eq!(command.id, id);
                 Ok(asked(command, false, false))
             }
             Recorded::Joined(command) => {

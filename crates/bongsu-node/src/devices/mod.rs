@@ -166,6 +166,11 @@ impl Devices {
             .await;
     }
 
+    /// Has the desk of a device take a command back, if it has it.
+    pub(crate) async fn cancel(&self, device: &DeviceId, command: CommandId, by: Arc<str>) {
+        self.desk(device, DeskInput::Cancel { command, by }).await;
+    }
+
     /// Tells the desk of a device without waiting; if it has its full load, a task of its own waits.
     pub(crate) fn tell_desk(
         &self,

@@ -22,11 +22,7 @@ impl Node {
             DeviceSaid::Taken { command } => self.devices.taken.tell(command, || ()),
             DeviceSaid::Cancel { device, command, by } => {
                 if self.devices.session(device).is_some() {
-                    let cancel = DeskInput::Cancel {
-                        command: *command,
-                        by: Arc::clone(by),
-                    };
-                    self.devices.desk(device, cancel).await;
+                    self.devices.cancel(device, *command, Arc::clone(by)).await;
                 }
             }
             DeviceSaid::Moved { command, .. } => self.look_and_tell(*command).await,
