@@ -5,7 +5,6 @@
 
 use std::net::SocketAddr;
 
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -14,6 +13,7 @@ use rustix::net::{
 };
 
 use crate::clock;
+use crate::crowd::wait;
 use crate::error::{BenchError, Tried};
 use crate::histogram::Histogram;
 
@@ -109,20 +109,8 @@ impl Callers {
     /// # Errors
     /// `Http` for an answer that is not 200.
     pub(crate) fn poll(&mut self, wait_ns: u64) -> Result<(), BenchError> {
-        let wait = Timespec {
-            tv_sec: (wait_ns / 1_000_000_000) as i64,
-            tv_nsec: (wait_ns % 1_000_000_000) as i64,
-        };
         let mut events = std::mem::take(&mut self.events);
-        events.clear();
-        match epoll::wait(
-            &self.epoll,
-            rustix::buffer::spare_capacity(&mut events),
-            Some(&wait),
-        ) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno).tried("waiting for events"),
-        }
+        wait(&self.epoll, &mut events, wait_ns)?;
         for event in &events {
             self.readable(event.data.u64() as usize)?;
         }

@@ -20,6 +20,8 @@ use crate::error::{BenchError, Tried};
 use crate::histogram::Histogram;
 use crate::options::{Options, Protocol};
 
+pub(crate) use poll::wait;
+
 /// One delivery in so many connections is timed.
 const SAMPLE_EVERY: usize = 16;
 

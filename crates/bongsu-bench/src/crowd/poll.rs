@@ -5,6 +5,7 @@
 use bongsu_wire::websocket::{Opcode, client_frame};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventFlags};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
 
@@ -17,26 +18,30 @@ use crate::error::{BenchError, Tried};
 use crate::options::Protocol;
 use crate::tally;
 
+/// Waits at most `wait_ns` for something to happen: `events` is what did, up to its capacity.
+///
+/// # Errors
+/// As the operating system says.
+pub(crate) fn wait(epoll: &OwnedFd, events: &mut Vec<epoll::Event>, wait_ns: u64) -> Result<(), BenchError> {
+    let wait = Timespec {
+        tv_sec: (wait_ns / 1_000_000_000) as i64,
+        tv_nsec: (wait_ns % 1_000_000_000) as i64,
+    };
+    events.clear();
+    match epoll::wait(epoll, rustix::buffer::spare_capacity(events), Some(&wait)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(errno) => Err(errno).tried("waiting for events"),
+    }
+}
+
 impl Crowd {
     /// Waits at most `wait_ns` for anything to happen and deals with all that did.
     ///
     /// # Errors
     /// `Refused` for the first connection that is refused or ends.
     pub(crate) fn poll(&mut self, wait_ns: u64) -> Result<(), BenchError> {
-        let wait = Timespec {
-            tv_sec: (wait_ns / 1_000_000_000) as i64,
-            tv_nsec: (wait_ns % 1_000_000_000) as i64,
-        };
         let mut events = std::mem::take(&mut self.events);
-        events.clear();
-        match epoll::wait(
-            &self.epoll,
-            rustix::buffer::spare_capacity(&mut events),
-            Some(&wait),
-        ) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno).tried("waiting for events"),
-        }
+        wait(&self.epoll, &mut events, wait_ns)?;
         for event in &events {
             let (lane, flags) = (Lane::of(event.data.u64()), event.flags);
             if flags.contains(EventFlags::OUT) {
