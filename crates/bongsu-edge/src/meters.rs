@@ -297,6 +297,8 @@ impl Meters {
             | Code::DeviceUnknownState
             | Code::DeviceLeased
             | Code::DeviceNotFound
+            | Code::NameTaken
+            | Code::PresetNotFound
             | Code::CommandNotFound
             | Code::CommandTimeout
             | Code::CommandExpired

@@ -4,6 +4,7 @@
 //! a value that exists here is well formed, because its constructor checked it.
 
 pub mod device;
+pub mod display;
 pub mod event;
 pub mod history;
 pub mod ids;

@@ -269,6 +269,46 @@ limits! {
     lease_max_ms: u64 = 60 * 60 * 1_000;
     /// How long an enrolment token lets a device in, in seconds; 0 for as long as the device is known.
     enrolment_s: u64 = 0;
+    /// How often a display says that it is there …
+    display_heartbeat_ms: u64 = 30_000;
+    /// … and how long it may fail to before it is closed by force.
+    display_silent_ms: u64 = 90_000;
+    /// How often a display is asked whether it is there; two questions without an answer close it by force.
+    display_check_ms: u64 = 60_000;
+    /// How long the holder of a display's name has to show that it is alive when another claims it.
+    display_probe_ms: u64 = 3_000;
+    /// What a display says in a second …
+    display_events_per_s: u32 = 20;
+    /// … and at once; who says more is read more slowly.
+    display_events_burst: u32 = 100;
+    /// Programs that a display may say it runs.
+    display_processes_max: usize = 256;
+    /// The command line of a program.
+    display_line_bytes_max: usize = 64 * 1024;
+    /// Variables in the environment of a program, and the bytes of them all.
+    display_env_max: usize = 128;
+    /// The bytes of these variables together.
+    display_env_bytes_max: usize = 32 * 1024;
+    /// For how long a display may be told to run a program, if the caller does not say; a display that answers by the
+    /// guide says when the program has started.
+    display_run_ttl_ms: u64 = 10_000;
+    /// For how long a display may be told to stop programs: one that does not answer shows by its next report that they
+    /// are gone.
+    display_stop_ttl_ms: u64 = 45_000;
+    /// How long a program may run before nobody waits for its end any more: a year.
+    display_program_ms_max: u64 = 365 * 24 * 60 * 60 * 1_000;
+    /// How far ahead a start may be set: whoever sets one waits for it.
+    display_start_ahead_ms_max: u64 = 60 * 60 * 1_000;
+    /// Between the last display's word that it is prepared, and the start of all.
+    display_barrier_lead_ms: u64 = 500;
+    /// Displays of one preset, and of one request about many.
+    preset_displays_max: usize = 1_000;
+    /// A preset, as JSON.
+    preset_bytes_max: usize = 1024 * 1024;
+    /// Presets.
+    presets_max: usize = 10_000;
+    /// Happenings that may wait for one who watches them; who reads more slowly misses some, and is told how many.
+    happenings_max: usize = 1_024;
     /// Time for calls and requests in flight when the server stops.
     drain_ms: u64 = 10_000;
 }
@@ -395,6 +435,8 @@ relations! { |it|
         it.command_args_bytes_max <= it.state_bytes_max;
     [state_bytes_max, device_outbox_bytes_max] "the largest state must fit into what may wait for a device":
         it.state_bytes_max.saturating_mul(2) <= it.device_outbox_bytes_max;
+    [display_heartbeat_ms, display_silent_ms] "a display that speaks when it should must not be closed":
+        it.display_heartbeat_ms.saturating_mul(2) <= it.display_silent_ms;
     [lease_ms, lease_max_ms] "a lease's usual time must be allowed":
         it.lease_ms <= it.lease_max_ms;
     [flood_repeats_max] "no more than 64 repeats are counted":

@@ -44,6 +44,10 @@ pub enum Code {
     DeviceLeased,
     /// No such device.
     DeviceNotFound,
+    /// Somebody else has the name: a display that is alive, or another preset.
+    NameTaken,
+    /// No such preset.
+    PresetNotFound,
     /// No such command.
     CommandNotFound,
     /// The device did not say in time how the command ended: it may have been carried out.
@@ -64,7 +68,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::InvalidToken,
         Self::NotAuthenticated,
         Self::InvalidAction,
@@ -82,6 +86,8 @@ impl Code {
         Self::DeviceUnknownState,
         Self::DeviceLeased,
         Self::DeviceNotFound,
+        Self::NameTaken,
+        Self::PresetNotFound,
         Self::CommandNotFound,
         Self::CommandTimeout,
         Self::CommandExpired,
@@ -113,6 +119,8 @@ impl Code {
             Self::DeviceUnknownState => "device_unknown_state",
             Self::DeviceLeased => "device_leased",
             Self::DeviceNotFound => "device_not_found",
+            Self::NameTaken => "name_taken",
+            Self::PresetNotFound => "preset_not_found",
             Self::CommandNotFound => "command_not_found",
             Self::CommandTimeout => "command_timeout",
             Self::CommandExpired => "command_expired",
@@ -145,6 +153,8 @@ impl Code {
             Self::DeviceUnknownState => "DEVICE_UNKNOWN_STATE",
             Self::DeviceLeased => "DEVICE_LEASED",
             Self::DeviceNotFound => "DEVICE_NOT_FOUND",
+            Self::NameTaken => "NAME_TAKEN",
+            Self::PresetNotFound => "PRESET_NOT_FOUND",
             Self::CommandNotFound => "COMMAND_NOT_FOUND",
             Self::CommandTimeout => "COMMAND_TIMEOUT",
             Self::CommandExpired => "COMMAND_EXPIRED",
@@ -453,6 +463,8 @@ impl Closing {
                 | Code::DeviceOffline
                 | Code::DeviceLeased
                 | Code::DeviceNotFound
+                | Code::NameTaken
+                | Code::PresetNotFound
                 | Code::CommandNotFound
                 | Code::CommandTimeout
                 | Code::CommandExpired

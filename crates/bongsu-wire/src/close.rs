@@ -71,6 +71,8 @@ pub fn close_code(cause: &CloseCause) -> u16 {
             | Code::DeviceOffline
             | Code::DeviceLeased
             | Code::DeviceNotFound
+            | Code::NameTaken
+            | Code::PresetNotFound
             | Code::CommandNotFound
             | Code::CommandTimeout
             | Code::CommandExpired
@@ -169,6 +171,8 @@ const fn code_english(code: Code) -> &'static str {
         Code::DeviceUnknownState => "Whether the device is connected cannot be found out at the moment.",
         Code::DeviceLeased => "Another operator has control of the device.",
         Code::DeviceNotFound => "There is no such device.",
+        Code::NameTaken => "Somebody else has this name.",
+        Code::PresetNotFound => "There is no such preset.",
         Code::CommandNotFound => "There is no such command.",
         Code::CommandTimeout => {
             "The device did not answer in time. The command may have been carried out: look it up before you repeat it."
@@ -273,6 +277,8 @@ const fn code_korean(code: Code) -> &'static str {
         Code::DeviceUnknownState => "장치가 연결되어 있는지 지금은 알 수 없습니다.",
         Code::DeviceLeased => "다른 운영자가 장치를 제어하고 있습니다.",
         Code::DeviceNotFound => "그런 장치가 없습니다.",
+        Code::NameTaken => "이미 존재하는 이름입니다.",
+        Code::PresetNotFound => "그런 프리셋이 없습니다.",
         Code::CommandNotFound => "그런 명령이 없습니다.",
         Code::CommandTimeout => {
             "장치가 제때 응답하지 않았습니다. 명령이 수행되었을 수도 있으니 다시 보내기 전에 조회하세요."

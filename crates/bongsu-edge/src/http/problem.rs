@@ -334,8 +334,10 @@ fn status(refusal: &Refusal) -> StatusCode {
         Code::MessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::MessageRejected => StatusCode::UNPROCESSABLE_ENTITY,
         Code::PermissionDenied | Code::UserBlocked | Code::CommandRefused => StatusCode::FORBIDDEN,
-        Code::RoomFull | Code::VideoRoomFull | Code::DeviceLeased => StatusCode::CONFLICT,
-        Code::DeviceOffline | Code::DeviceNotFound | Code::CommandNotFound => StatusCode::NOT_FOUND,
+        Code::RoomFull | Code::VideoRoomFull | Code::DeviceLeased | Code::NameTaken => StatusCode::CONFLICT,
+        Code::DeviceOffline | Code::DeviceNotFound | Code::PresetNotFound | Code::CommandNotFound => {
+            StatusCode::NOT_FOUND
+        }
         Code::CommandTimeout | Code::CommandExpired => StatusCode::GATEWAY_TIMEOUT,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::Overloaded | Code::ShuttingDown | Code::DeviceUnknownState => StatusCode::SERVICE_UNAVAILABLE,

@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use super::command::words;
-use super::{Command, CommandId, ConnectionEpoch, DeviceId, Object, Value};
+use super::{Command, CommandId, ConnectionEpoch, DeviceId, Object, Value, words};
 use crate::refusal::Closing;
 use crate::{Refusal, SessionId, Timestamp};
 

@@ -9,6 +9,7 @@ mod records;
 mod shadow;
 mod value;
 
+pub(crate) use command::words;
 pub use command::{
     Command, CommandState, Ends, IfOffline, Late, NewCommand, Note, Pace, Recorded, Serial, Step, StepKind,
     Stepped, Wish,

@@ -57,9 +57,10 @@ const fn status(code: Code) -> GrpcCode {
         | Code::VideoRoomNotFound
         | Code::UserNotFound
         | Code::DeviceNotFound
+        | Code::PresetNotFound
         | Code::CommandNotFound => GrpcCode::NotFound,
         // The device is there, only not in a state in which it can be told; asking again at once changes nothing.
-        Code::RoomFull | Code::VideoRoomFull | Code::DeviceOffline | Code::DeviceLeased => {
+        Code::RoomFull | Code::VideoRoomFull | Code::DeviceOffline | Code::DeviceLeased | Code::NameTaken => {
             GrpcCode::FailedPrecondition
         }
         // The first may have been carried out: nobody may repeat it without looking.

@@ -167,6 +167,8 @@ pub(crate) const fn name(code: Code) -> &'static str {
         | Code::DeviceUnknownState
         | Code::DeviceLeased
         | Code::DeviceNotFound
+        | Code::NameTaken
+        | Code::PresetNotFound
         | Code::CommandNotFound
         | Code::CommandTimeout
         | Code::CommandExpired
