@@ -202,6 +202,20 @@ pub enum DeviceSaid {
         /// When it was heard.
         at: Timestamp,
     },
+    /// Is whoever has this name there? Who holds its session asks it.
+    Probe {
+        /// Whose.
+        device: DeviceId,
+        /// Of which epoch; a later one is not meant.
+        epoch: ConnectionEpoch,
+    },
+    /// It is.
+    Alive {
+        /// Whose.
+        device: DeviceId,
+        /// Of which epoch.
+        epoch: ConnectionEpoch,
+    },
     /// The device's session is to end.
     Disconnect {
         /// Whose.

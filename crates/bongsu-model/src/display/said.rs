@@ -179,7 +179,9 @@ pub struct Execute {
     pub preset: Option<PresetId>,
     /// What.
     pub program: Program,
-    /// How long it may still be started, in milliseconds.
+    /// When it was asked for, by our clock …
+    pub issued_at: Timestamp,
+    /// … and how long from then on it may be started, in milliseconds.
     pub ttl_ms: u64,
     /// When it is to be started, by our clock; `None` for at once.
     pub start_at: Option<Timestamp>,
@@ -234,12 +236,11 @@ impl Stop {
 }
 
 impl ToDisplay {
-    /// What a display is told of a command, with so many milliseconds left for it; `None` for one that a display does not
-    /// know.
+    /// What a display is told of a command; `None` for one that a display does not know.
     ///
     /// # Errors
     /// The first argument that is missing or wrong.
-    pub fn of_command(command: &Command, ttl_ms: u64) -> Result<Option<Self>, NotAProgram> {
+    pub fn of_command(command: &Command) -> Result<Option<Self>, NotAProgram> {
         let (id, name, args) = (command.id, command.device.clone(), &command.args);
         let preset = preset_of(args)?;
         match &*command.name {
@@ -249,7 +250,8 @@ impl ToDisplay {
                     name,
                     preset,
                     program: Program::of_args(args)?,
-                    ttl_ms,
+                    issued_at: command.at,
+                    ttl_ms: u64::try_from(command.deadline.0.saturating_sub(command.at.0)).unwrap_or(0),
                     start_at: int(args, "start_at")?.map(Timestamp),
                 });
                 Ok(Some(if *command.name == *RUN {
