@@ -143,7 +143,8 @@ impl Running {
                 self.line = Line::Up(link);
             }
             Turn::NotOpened(fault) => self.not_opened(&fault),
-            Turn::Came(Came::Message(message)) => self.heard(&message),
+            Turn::Came(Came::Text(text)) => self.heard(text.as_bytes()),
+            Turn::Came(Came::Bytes(bytes)) => self.heard(&bytes),
             Turn::Came(Came::Written) => {}
             Turn::Came(Came::Farewell { code, reason }) => {
                 // The last message, if there was one, has said more.

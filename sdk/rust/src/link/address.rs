@@ -1,4 +1,4 @@
-//! Where a gateway is: a URL of a WebSocket, taken apart.
+//! Where a gateway is: a URL of a WebSocket or of HTTP, taken apart.
 //!
 //! Invariant: no part holds a blank or a line break, so that a request can be made of them.
 
@@ -17,9 +17,9 @@ pub struct Address {
 /// A text is no address of a gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NoAddress {
-    /// It begins with neither.
-    #[error("it must begin with ws:// or wss://")]
-    Scheme,
+    /// It begins with neither of these.
+    #[error("it must begin with {0}:// or {0}s://")]
+    Scheme(&'static str),
     /// There is no host, or something beside it that has no place there.
     #[error("a host is needed, and behind a colon a port if it is another than the usual one")]
     Host,
@@ -35,13 +35,40 @@ impl Address {
     ///
     /// What is wrong with it.
     pub fn parse(url: &str) -> Result<Self, NoAddress> {
+        Self::of("ws", url, "/device")
+    }
+
+    /// Reads `http://host:port/path` or `https://host/path`. Without a path it is `usual`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn of_http(url: &str, usual: &str) -> Result<Self, NoAddress> {
+        Self::of("http", url, usual)
+    }
+
+    /// The same machine, and this path and query there. It must not hold a blank or a line break.
+    #[must_use]
+    pub fn at(&self, target: String) -> Self {
+        debug_assert!(
+            target.bytes().all(|b| (0x21..=0x7e).contains(&b)),
+            "no target: {target}"
+        );
+        Self {
+            target,
+            ..self.clone()
+        }
+    }
+
+    fn of(scheme: &'static str, url: &str, usual: &str) -> Result<Self, NoAddress> {
         if url.bytes().any(|b| !(0x21..=0x7e).contains(&b) || b == b'#') {
             return Err(NoAddress::Character);
         }
-        let (secure, rest) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
+        let rest = url.strip_prefix(scheme).ok_or(NoAddress::Scheme(scheme))?;
+        let (secure, rest) = match (rest.strip_prefix("://"), rest.strip_prefix("s://")) {
             (Some(rest), _) => (false, rest),
             (None, Some(rest)) => (true, rest),
-            (None, None) => return Err(NoAddress::Scheme),
+            (None, None) => return Err(NoAddress::Scheme(scheme)),
         };
         let cut = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(cut);
@@ -64,8 +91,8 @@ impl Address {
             return Err(NoAddress::Host);
         }
         let target = match target {
-            "" | "/" => "/device".to_owned(),
-            query if query.starts_with('?') => format!("/device{query}"),
+            "" | "/" => usual.to_owned(),
+            query if query.starts_with('?') => format!("{usual}{query}"),
             target => target.to_owned(),
         };
         Ok(Self {
@@ -142,7 +169,8 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         for (url, fault) in [
-            ("http://h/", NoAddress::Scheme),
+            ("http://h/", NoAddress::Scheme("ws")),
+            ("wsss://h/", NoAddress::Scheme("ws")),
             ("ws:///device", NoAddress::Host),
             ("ws://h:99999/", NoAddress::Host),
             ("ws://u@h/", NoAddress::Host),
@@ -154,5 +182,23 @@ mod tests {
         ] {
             assert_eq!(Address::parse(url), Err(fault), "{url}");
         }
+    }
+
+    #[test]
+    fn addresses_of_http_have_their_own_usual_path() {
+        let address = Address::of_http("https://gate.example", "/socket.io/").unwrap();
+        assert!(address.is_secure());
+        assert_eq!((address.port(), address.target()), (443, "/socket.io/"));
+        let elsewhere = address.at("/socket.io/?x=1".to_owned());
+        assert_eq!(
+            (elsewhere.host(), elsewhere.target()),
+            ("gate.example", "/socket.io/?x=1")
+        );
+        assert_eq!(
+            Address::of_http("wss://gate.example", "/")
+                .unwrap_err()
+                .to_string(),
+            "it must begin with http:// or https://"
+        );
     }
 }

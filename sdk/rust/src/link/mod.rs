@@ -4,6 +4,7 @@
 //! At most one message of ours waits to be written.
 
 mod address;
+mod stream;
 mod tls;
 
 use std::collections::VecDeque;
@@ -15,11 +16,10 @@ use bongsu_wire::websocket::{
     client_key,
 };
 use rustls::ClientConfig;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 
 pub use address::{Address, NoAddress};
+pub use stream::{Stream, dial};
 pub use tls::{NoTls, TlsFiles};
 
 const LIMITS: MessageLimits = MessageLimits {
@@ -73,8 +73,10 @@ pub enum Broken {
 /// What comes over a link.
 #[derive(Debug)]
 pub enum Came {
-    /// A message.
-    Message(Vec<u8>),
+    /// A message of text.
+    Text(String),
+    /// A message of bytes.
+    Bytes(Vec<u8>),
     /// What was said is written: the next may be.
     Written,
     /// The gateway closes, and nothing follows.
@@ -85,9 +87,6 @@ pub enum Came {
         reason: String,
     },
 }
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// An open link.
 pub struct Link {
@@ -113,15 +112,21 @@ impl Link {
         token: Option<&str>,
         subprotocol: &'static str,
     ) -> Result<Self, NotOpened> {
-        let tcp = TcpStream::connect((address.host(), address.port())).await?;
-        tcp.set_nodelay(true)?;
-        let stream: Box<dyn Stream> = match tls {
-            Some(config) => {
-                let name = address.server_name().map_err(io::Error::other)?;
-                Box::new(TlsConnector::from(config).connect(name, tcp).await?)
-            }
-            None => Box::new(tcp),
-        };
+        let stream = dial(address, tls).await?;
+        Self::over(stream, address, token, Some(subprotocol)).await
+    }
+
+    /// Opens a link over a stream that leads to the gateway; without a subprotocol none is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be; nothing of it is left then.
+    pub async fn over(
+        stream: Box<dyn Stream>,
+        address: &Address,
+        token: Option<&str>,
+        subprotocol: Option<&'static str>,
+    ) -> Result<Self, NotOpened> {
         let (reader, writer) = tokio::io::split(stream);
         let mut link = Self {
             reader,
@@ -197,7 +202,7 @@ impl Link {
         &mut self,
         address: &Address,
         token: Option<&str>,
-        subprotocol: &'static str,
+        subprotocol: Option<&'static str>,
     ) -> Result<(), NotOpened> {
         let key = client_key(chance());
         let authorization = token.map(|token| format!("Bearer {token}"));
@@ -205,7 +210,7 @@ impl Link {
             host: address.authority(),
             target: address.target(),
             key: &key,
-            subprotocols: Some(subprotocol),
+            subprotocols: subprotocol,
             authorization: authorization.as_deref(),
             deflate: false,
         };
@@ -222,8 +227,10 @@ impl Link {
                 break upgraded;
             }
         };
-        if upgraded.subprotocol.as_deref() != Some(subprotocol) {
-            return Err(NotOpened::NotSpoken(subprotocol));
+        if let Some(wanted) = subprotocol
+            && upgraded.subprotocol.as_deref() != Some(wanted)
+        {
+            return Err(NotOpened::NotSpoken(wanted));
         }
         let frames = &mut answer[upgraded.bytes..];
         self.decode(frames)
@@ -244,8 +251,8 @@ impl Link {
         let Self { decoder, came, .. } = self;
         let mut answers = Vec::new();
         decoder.push(bytes, &LIMITS, &mut |heard| match heard {
-            Heard::Text(text) => came.push_back(Came::Message(text.as_bytes().to_vec())),
-            Heard::Binary(bytes) => came.push_back(Came::Message(bytes.to_vec())),
+            Heard::Text(text) => came.push_back(Came::Text(text.to_owned())),
+            Heard::Binary(bytes) => came.push_back(Came::Bytes(bytes.to_vec())),
             Heard::Ping(payload) => answers.push((Opcode::Pong, payload.to_vec())),
             Heard::Pong(_) => {}
             Heard::Close(closed) => {
@@ -278,7 +285,8 @@ impl Link {
 /// # Panics
 ///
 /// On a machine that has no chance to give: nothing on it can be kept secret.
-pub(crate) fn chance() -> [u8; 16] {
+#[must_use]
+pub fn chance() -> [u8; 16] {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     bytes
