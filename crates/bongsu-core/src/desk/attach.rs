@@ -3,10 +3,8 @@
 //! Invariant: what one session knew is carried into the next only where it is safe: what may have been written may have
 //! been, and nothing is written on the new one before the store knows of it.
 
-use bongsu_model::SessionId;
 use bongsu_model::device::{Command, CommandId, CommandState, ConnectionEpoch, StepKind};
 
-use super::input::Pacing;
 use super::machine::Cx;
 use super::seat::{Live, Open, Seat, Stage};
 
@@ -23,6 +21,14 @@ impl Open {
             self.command = stored.command;
         }
     }
+
+    /// The writer that had it when the session was replaced has not written it.
+    pub(super) fn is_certain(&mut self) {
+        self.doubt = None;
+        if self.stage == Stage::Had && !self.sent {
+            self.stage = Stage::Waits;
+        }
+    }
 }
 
 impl Seat {
@@ -30,7 +36,7 @@ impl Seat {
     pub(super) fn attached(
         &mut self,
         epoch: ConnectionEpoch,
-        (session, pacing): (SessionId, Pacing),
+        live: Live,
         running: &[CommandId],
         commands: Vec<Command>,
         cx: &mut Cx<'_>,
@@ -38,13 +44,13 @@ impl Seat {
         if epoch < self.epoch || (epoch == self.epoch && self.live.is_some()) {
             return;
         }
+        if self.live.is_some() {
+            self.doubt();
+        }
         self.start_over();
         self.epoch = epoch;
-        self.live = Some(Live {
-            session,
-            pacing,
-            slot: None,
-        });
+        self.repeats = live.repeats;
+        self.live = Some(live);
         self.take_in(commands, cx);
         for place in 0..self.open.len() {
             self.runs(place, running, cx);
@@ -53,7 +59,26 @@ impl Seat {
             }
             self.arm(place, cx);
         }
+        self.hold();
         self.go_on(cx);
+    }
+
+    /// Another session begins before the writer of this one has said its last word.
+    fn doubt(&mut self) {
+        for open in &mut self.open {
+            if open.stage == Stage::Writing {
+                open.doubt = Some(self.epoch);
+            }
+        }
+    }
+
+    /// Keeps back what a device may have, if it would not know it again.
+    fn hold(&mut self) {
+        for open in &mut self.open {
+            if !self.repeats && open.stage == Stage::Waits && open.may_be_known() {
+                open.stage = Stage::Had;
+            }
+        }
     }
 
     /// Nothing is written any more, or yet.
@@ -99,9 +124,10 @@ impl Seat {
         let detail = Some(self.where_now().into());
         let open = &mut self.open[place];
         let id = open.command.id;
-        if !open.sent || !running.contains(&id) {
+        if !open.may_be_known() || !running.contains(&id) {
             return;
         }
+        (open.sent, open.doubt) = (true, None);
         open.stage = Stage::Had;
         if open.moves(CommandState::InProgress, cx.now) {
             cx.keep(
@@ -115,13 +141,27 @@ impl Seat {
 
     /// The session is over: its commands wait for the next one.
     pub(super) fn detached(&mut self, epoch: ConnectionEpoch, cx: &mut Cx<'_>) {
+        if epoch < self.epoch {
+            return self.older_is_over(epoch, cx);
+        }
         if epoch != self.epoch || self.live.is_none() {
             return;
         }
         self.live = None;
         self.start_over();
+        self.hold();
         for place in 0..self.open.len() {
             self.arm(place, cx);
+        }
+        self.go_on(cx);
+    }
+
+    /// An older session is over: what its writer has said nothing of was not written.
+    fn older_is_over(&mut self, epoch: ConnectionEpoch, cx: &mut Cx<'_>) {
+        for open in &mut self.open {
+            if open.doubt == Some(epoch) {
+                open.is_certain();
+            }
         }
         self.go_on(cx);
     }

@@ -35,6 +35,10 @@ pub enum DeskInput {
         commands: Vec<Command>,
         /// When the next may be written.
         pacing: Pacing,
+        /// Whether the device knows a command again that it has had. To one that does not, nothing is written that may have
+        /// been written before, on whatever session: what becomes of such a command is the device's to say, and it ends by
+        /// its deadline as one that may have been carried out if the device says nothing.
+        repeats: bool,
     },
     /// The session is over. What its writer had to say was said before: what it said nothing of was not written. Its commands
     /// wait for the next one.

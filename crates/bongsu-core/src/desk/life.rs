@@ -81,7 +81,7 @@ impl Seat {
     /// It was written on the session of that epoch.
     fn mark_written(&mut self, place: usize, epoch: ConnectionEpoch, cx: &mut Cx<'_>) {
         let open = &mut self.open[place];
-        open.sent = true;
+        (open.sent, open.doubt) = (true, None);
         open.attempts = open.attempts.saturating_add(1);
         open.moves(CommandState::Written, cx.now);
         if epoch == self.epoch && matches!(open.stage, Stage::Writing | Stage::Withdrawn(_)) {
@@ -107,10 +107,17 @@ impl Seat {
 
     /// The writer has not written a command: it was too late, or taken back.
     pub(super) fn not_written(&mut self, command: CommandId, epoch: ConnectionEpoch, cx: &mut Cx<'_>) {
-        let Some(place) = self.place_of(command).filter(|_| epoch == self.epoch) else {
+        let Some(place) = self.place_of(command) else {
             return;
         };
         let open = &mut self.open[place];
+        if epoch != self.epoch {
+            if open.doubt == Some(epoch) {
+                open.is_certain();
+                self.go_on(cx);
+            }
+            return;
+        }
         if !matches!(open.stage, Stage::Writing | Stage::Withdrawn(_)) {
             return;
         }
@@ -127,7 +134,7 @@ impl Seat {
 
     /// Ends a command that nobody has acknowledged in time.
     fn overdue(&mut self, place: usize, cx: &mut Cx<'_>) {
-        let state = if self.open[place].sent {
+        let state = if self.open[place].may_be_known() {
             CommandState::TimedOut
         } else {
             CommandState::Expired
@@ -142,6 +149,8 @@ impl Seat {
         if with_writer && !self.open[place].sent {
             // Whoever speaks of it has it, whatever the writer is about to say.
             self.mark_written(place, self.epoch, cx);
+        } else if let Some(epoch) = self.open[place].doubt {
+            self.mark_written(place, epoch, cx);
         }
         let open = &mut self.open[place];
         if !open.sent {

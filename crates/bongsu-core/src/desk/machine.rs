@@ -15,7 +15,7 @@ use super::effect::DeskEffect;
 use super::ended::Ended;
 use super::input::DeskInput;
 use super::life::verdict;
-use super::seat::Seat;
+use super::seat::{Live, Seat};
 use crate::deadlines::Deadlines;
 use crate::machine::Machine;
 
@@ -239,12 +239,19 @@ impl Machine for Desk {
                 running,
                 commands,
                 pacing,
+                repeats,
             } => {
                 self.seats
                     .entry(device.clone())
                     .or_insert_with(|| Seat::new(device.clone()));
                 self.at_seat(&device, now, out, |seat, cx| {
-                    seat.attached(epoch, (session, pacing), &running, commands, cx);
+                    let live = Live {
+                        session,
+                        pacing,
+                        repeats,
+                        slot: None,
+                    };
+                    seat.attached(epoch, live, &running, commands, cx);
                 });
             }
             DeskInput::Detached { device, epoch } => {

@@ -26,7 +26,7 @@ pub(super) enum Stage {
     Withdrawn(Timestamp),
     /// It was written, and is from then on to be written again.
     Written(Timestamp),
-    /// Nothing more is to be written: the device has it.
+    /// Nothing more is to be written: the device has it, or may have it and would not know it again.
     Had,
 }
 
@@ -37,6 +37,8 @@ pub(super) struct Open {
     pub(super) command: Arc<Command>,
     /// Whether it may have been written, on whatever session.
     pub(super) sent: bool,
+    /// The session whose writer had it when the next one began, and has not said yet what became of it.
+    pub(super) doubt: Option<ConnectionEpoch>,
     /// The epoch under which the store has last noted something of it.
     pub(super) noted: ConnectionEpoch,
     /// How many times it was written, on whatever session …
@@ -66,10 +68,16 @@ impl Open {
             due: command.ends_by(),
             command: Arc::new(command),
             sent,
+            doubt: None,
             attempts,
             times: 0,
             stage: Stage::Waits,
         }
+    }
+
+    /// Whether it may have been written, or may be being written still, on whatever session.
+    pub(super) const fn may_be_known(&self) -> bool {
+        self.sent || self.doubt.is_some()
     }
 
     /// Whether the device has it, or may be getting it.
@@ -83,12 +91,12 @@ impl Open {
         self.noted == epoch
     }
 
-    /// Whether it would be written now, on a session of that epoch, if it were its turn: after its deadline never again, not
-    /// even one that the device once had, since it may have lost it and would begin it anew.
-    pub(super) fn is_wanted(&self, epoch: ConnectionEpoch, now: Timestamp) -> bool {
+    /// Whether it would be written now, on a session of that epoch, if it were its turn; again only if `repeats`. After its
+    /// deadline never again, not even one that the device once had, since it may have lost it and would begin it anew.
+    pub(super) fn is_wanted(&self, epoch: ConnectionEpoch, repeats: bool, now: Timestamp) -> bool {
         let again = match self.stage {
             Stage::Waits => true,
-            Stage::Written(retry) => retry <= now,
+            Stage::Written(retry) => repeats && retry <= now,
             Stage::Writing | Stage::Withdrawn(_) | Stage::Had => false,
         };
         again && self.is_fenced(epoch) && now < self.command.deadline
@@ -138,6 +146,8 @@ impl End {
 pub(super) struct Live {
     pub(super) session: SessionId,
     pub(super) pacing: Pacing,
+    /// Whether the device knows a command again that it has had.
+    pub(super) repeats: bool,
     /// What is between us and the device: nothing else is written meanwhile.
     pub(super) slot: Option<CommandId>,
 }
@@ -149,6 +159,8 @@ pub(super) struct Seat {
     /// The epoch of its last session here; 0 before.
     pub(super) epoch: ConnectionEpoch,
     pub(super) live: Option<Live>,
+    /// As [`Live::repeats`] of its last session here.
+    pub(super) repeats: bool,
     /// In the order in which they came; few, so that looking for one is looking at all.
     pub(super) open: Vec<Open>,
 }
@@ -159,6 +171,7 @@ impl Seat {
             device,
             epoch: ConnectionEpoch(0),
             live: None,
+            repeats: true,
             open: Vec::new(),
         }
     }
@@ -229,7 +242,7 @@ impl Seat {
         let Some(live) = self.live.as_mut().filter(|live| live.slot.is_none()) else {
             return;
         };
-        let Some(place) = turn::next(&self.open, self.epoch, cx.now) else {
+        let Some(place) = turn::next(&self.open, (self.epoch, live.repeats), cx.now) else {
             return;
         };
         let open = &mut self.open[place];

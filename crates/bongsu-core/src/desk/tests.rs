@@ -8,6 +8,7 @@ use expect_test::{Expect, expect};
 
 mod deaths;
 mod ends;
+mod forgetful;
 mod paces;
 mod sessions;
 

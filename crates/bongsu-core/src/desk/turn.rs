@@ -9,10 +9,14 @@ use bongsu_model::device::{ConnectionEpoch, Pace};
 use super::seat::{Open, Stage};
 
 /// The place of the command that is to be written now, if one is.
-pub(super) fn next(open: &[Open], epoch: ConnectionEpoch, now: Timestamp) -> Option<usize> {
+pub(super) fn next(
+    open: &[Open],
+    (epoch, repeats): (ConnectionEpoch, bool),
+    now: Timestamp,
+) -> Option<usize> {
     // A retry gives way to what was not written yet: a device that does not answer one command may well answer others.
     (0..open.len())
-        .filter(|place| open[*place].is_wanted(epoch, now))
+        .filter(|place| open[*place].is_wanted(epoch, repeats, now))
         .filter(|place| open[*place].is_outstanding() || may_start(open, *place))
         .min_by_key(|place| (open[*place].times, *place))
 }

@@ -81,6 +81,7 @@ impl Node {
                 since: now,
                 address: claim.address,
                 pacing,
+                repeats: true,
                 standing,
             },
         );
@@ -177,6 +178,7 @@ impl Node {
             running: hello.running.clone(),
             commands,
             pacing: session.pacing(),
+            repeats: session.repeats(),
         };
         self.devices.desk(&session.device, attached).await;
         Ok(())

@@ -32,6 +32,7 @@ pub struct DeviceSession {
     pub address: Option<IpAddr>,
     node: Weak<Node>,
     pacing: Pacing,
+    repeats: bool,
     state: Mutex<State>,
     wake: Notify,
     standing: Mutex<Standing>,
@@ -86,6 +87,8 @@ pub(super) struct Begins {
     pub(super) since: Timestamp,
     pub(super) address: Option<IpAddr>,
     pub(super) pacing: Pacing,
+    /// Whether it knows a command again that it has had: to one that does not, nothing is written twice.
+    pub(super) repeats: bool,
     pub(super) standing: Standing,
 }
 
@@ -99,6 +102,7 @@ impl DeviceSession {
             address: begins.address,
             node: Arc::downgrade(node),
             pacing: begins.pacing,
+            repeats: begins.repeats,
             state: Mutex::default(),
             wake: Notify::new(),
             standing: Mutex::new(begins.standing),
@@ -274,6 +278,10 @@ impl DeviceSession {
     pub(super) fn says_clock(&self, clock: Timestamp, now: Timestamp) {
         let offset = clock.0.saturating_sub(now.0).max(UNMEASURED + 1);
         self.offset_ms.store(offset, Ordering::Relaxed);
+    }
+
+    pub(super) const fn repeats(&self) -> bool {
+        self.repeats
     }
 
     pub(super) const fn pacing(&self) -> Pacing {

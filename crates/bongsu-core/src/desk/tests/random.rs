@@ -24,8 +24,14 @@ struct World {
     live: Option<ConnectionEpoch>,
     last: ConnectionEpoch,
     pacing: Pacing,
+    memory: Memory,
+    /// Whether the device of the session that lasts knows a command again.
+    repeats: bool,
     /// What is with the writer.
     writing: Option<(CommandId, u32)>,
+    /// What was with the writer of a session that was replaced before it had its say: its session, what was to be written,
+    /// and whether it was.
+    replaced: Option<(ConnectionEpoch, CommandId, u32, bool)>,
     /// What left on the session that lasts, and was not ended since.
     outstanding: BTreeSet<CommandId>,
     /// What left at all.
@@ -38,8 +44,16 @@ struct World {
     log: Vec<String>,
 }
 
+/// Which sessions are of a device that knows a command again.
+#[derive(Clone, Copy, Debug)]
+enum Memory {
+    All,
+    None,
+    Some,
+}
+
 impl World {
-    fn new(pacing: Pacing) -> Self {
+    fn new(pacing: Pacing, memory: Memory) -> Self {
         Self {
             desk: Desk::new(DeskRules::from(&Limits::DEFAULT), "n1".into()),
             now: START,
@@ -48,7 +62,10 @@ impl World {
             live: None,
             last: ConnectionEpoch(0),
             pacing,
+            memory,
+            repeats: true,
             writing: None,
+            replaced: None,
             outstanding: BTreeSet::new(),
             left: BTreeSet::new(),
             ended: BTreeSet::new(),
@@ -82,6 +99,10 @@ impl World {
                     assert!(!self.ended.contains(&it.id), "nothing is written after its end");
                     assert!(self.now < it.ends_by(), "nothing is written after its time");
                     assert_eq!(self.stored[&it.id].epoch, epoch, "the store knows of it");
+                    if !self.repeats {
+                        let before = self.replaced.is_some_and(|it| it.1 == frame.command.id);
+                        assert!(!before && !self.left.contains(&it.id), "nothing is written twice");
+                    }
                     let rivals = self.outstanding.iter().filter(|id| **id != it.id);
                     let rivals = rivals.map(|id| &self.stored[id]).filter(|other| same(it, other));
                     assert_eq!(rivals.count(), 0, "one for a target at a time");
@@ -186,8 +207,43 @@ impl World {
         self.handle(DeskInput::Detached { device, epoch });
     }
 
+    /// The writer of a session that was replaced says what became of its command; then it is over.
+    fn replaced_says(&mut self) {
+        let Some((epoch, command, attempt, left)) = self.replaced.take() else {
+            return;
+        };
+        let device = car();
+        if left && attempt.is_multiple_of(2) {
+            self.handle(DeskInput::Wrote {
+                device: device.clone(),
+                epoch,
+                command,
+                attempt,
+            });
+        } else if left {
+            self.handle(DeskInput::Unwritten {
+                device: device.clone(),
+                epoch,
+                command,
+            });
+        }
+        self.handle(DeskInput::Detached { device, epoch });
+    }
+
     fn attach(&mut self, which: u8) {
-        self.writing = None;
+        self.replaced_says();
+        if let (Some(epoch), Some((command, attempt))) = (self.live, self.writing.take()) {
+            let left = which.is_multiple_of(3);
+            self.replaced = Some((epoch, command, attempt, left));
+            if left {
+                self.left.insert(command);
+            }
+        }
+        self.repeats = match self.memory {
+            Memory::All => true,
+            Memory::None => false,
+            Memory::Some => which & 8 == 0,
+        };
         self.outstanding.clear();
         self.last.0 += 1 + u64::from(which % 2);
         self.live = Some(self.last);
@@ -212,6 +268,7 @@ impl World {
             running,
             commands,
             pacing: self.pacing,
+            repeats: self.repeats,
         });
     }
 
@@ -337,7 +394,7 @@ impl World {
                 self.handle(DeskInput::Cancel { command, by });
             }
             _ if self.live.is_none() => self.attach(which),
-            _ => {}
+            _ => self.replaced_says(),
         }
     }
 }
@@ -365,8 +422,10 @@ proptest! {
     fn whatever_comes_what_must_hold_holds(
         steps in proptest::collection::vec((any::<u8>(), any::<u8>()), 1..200),
         acknowledged in any::<bool>(),
+        memory in prop_oneof![Just(Memory::All), Just(Memory::None), Just(Memory::Some)],
     ) {
-        let mut world = World::new(if acknowledged { Pacing::Acknowledged } else { Pacing::Kernel });
+        let pacing = if acknowledged { Pacing::Acknowledged } else { Pacing::Kernel };
+        let mut world = World::new(pacing, memory);
         for step in steps {
             world.step(step);
         }

@@ -182,6 +182,7 @@ impl Script {
                 } else {
                     Pacing::Kernel
                 },
+                repeats: !words.contains(&"forgetful"),
             },
             "off" => DeskInput::Detached { device, epoch },
             "released" => DeskInput::Released { device, by: epoch },
