@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bus", &["wire"]),
     ("node", &["core", "store", "bus"]),
     ("edge", &["node", "wire", "proto"]),
-    ("agent", &["wire"]),
+    ("agent", &["device", "wire"]),
     ("bench", &["wire"]),
     ("device", &["wire"]),
     ("sim", &["node", "wire", "store", "bus"]),

@@ -1,0 +1,12 @@
+//! The display agent: programs run at most once, are watched through restarts, and end with everything they started.
+//!
+//! Owns nothing itself. Invariant: what was begun is in the journal before it begins; a program belongs to its supervisor,
+//! a process of its own, so nothing that happens to the agent happens to the program.
+
+pub mod limits;
+mod report;
+mod runner;
+
+pub use limits::Limits;
+pub use report::{Code, How, Job, Lost, OnExit, Outcome, Process, Report, StopTicket, Which};
+pub use runner::{Cgroups, OpenError, Runner, RunnerConfig, Supervisor};

@@ -1,0 +1,3 @@
+//! The display agent as a program of its own.
+
+fn main() {}
