@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bongsu_model::device::{
     Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Fence, Lease, LeaseAsk, Leased,
-    NewCommand, NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
+    NewCommand, NewDevice, OpenSession, Recorded, SessionOpened, Shadow, ShadowPut, Step, Stepped,
 };
 use bongsu_model::{Timestamp, TokenHash};
 
@@ -21,8 +21,8 @@ use crate::{CreateRefused, Existing, StoreFault};
 pub trait DeviceStore: Send + Sync {
     // Devices and their sessions
 
-    /// Makes a device without a session, capabilities or version. Its epoch is 0, or, if there was a device of this id
-    /// before, that one's. Refused: `IdTaken`, and nothing is changed then.
+    /// Makes a device without a session, capabilities or version, with the next client number. Its epoch is 0, or, if there
+    /// was a device of this id before, that one's. Refused: `IdTaken`, and nothing is changed then.
     async fn create_device(&self, device: NewDevice, at: Timestamp) -> Result<Device, CreateRefused>;
     /// Reads a device.
     async fn device(&self, device: DeviceId) -> Result<Option<Device>, StoreFault>;
@@ -47,12 +47,14 @@ pub trait DeviceStore: Send + Sync {
     async fn revoke_enrolments(&self, device: DeviceId) -> Result<Existing, StoreFault>;
     /// Begins a session: makes the device if it is missing and may be made, raises its epoch by one, notes the session and
     /// what the device says it is, in one transaction. Sessions that begin at once get one epoch each, and each hears which
-    /// it takes over from. `None`, and nothing is changed: there is no such device and it is not to be made.
+    /// it takes over from. [`SessionOpened::Taken`] if the session that is kept is not one that [`OpenSession::expects`]
+    /// admits: of several that expect the same one begins. Nothing is changed then, nor if there is
+    /// [`SessionOpened::NoDevice`].
     async fn open_device_session(
         &self,
         open: OpenSession,
         at: Timestamp,
-    ) -> Result<Option<Opened>, StoreFault>;
+    ) -> Result<SessionOpened, StoreFault>;
     /// Ends a session, and notes when: `last_seen` never goes back. An epoch that is not the device's last one, or whose
     /// session has ended, changes nothing. `Absent` if there is no such device.
     async fn close_device_session(

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bongsu_model::device::{
-    AtLapse, Command, CommandId, CommandState, ConnectionEpoch, DeviceId, DeviceSession, Fence, IfOffline,
-    LeaseAsk, Leased, NewCommand, NewDevice, Note, Object, OpenSession, Pace, Recorded, Reported, ShadowPut,
-    Wish,
+    AtLapse, Command, CommandId, CommandState, ConnectionEpoch, DeviceId, DeviceSession, Expects, Fence,
+    IfOffline, LeaseAsk, Leased, NewCommand, NewDevice, Note, Object, OpenSession, Pace, Recorded, Reported,
+    SessionOpened, ShadowPut, Wish,
 };
 use bongsu_model::{SessionId, Timestamp};
 use bongsu_store::sqlite::{Finding, check};
@@ -93,11 +93,15 @@ async fn session(store: &Sqlite) -> ConnectionEpoch {
         device: car(),
         session,
         create: false,
+        expects: Expects::Any,
         kind: None,
         version: None,
         capabilities: Arc::default(),
     };
-    store.open_device_session(open, NOW).await.unwrap().unwrap().epoch
+    match store.open_device_session(open, NOW).await.unwrap() {
+        SessionOpened::Opened(opened) => opened.epoch,
+        other @ (SessionOpened::Taken(_) | SessionOpened::NoDevice) => panic!("{other:?}"),
+    }
 }
 
 /// A store with one device that has a session, a lease, an open command 1 with its wish, an ended one 2, and a state.
@@ -198,6 +202,11 @@ async fn ask_all(store: &Sqlite) -> Vec<&'static str> {
 /// What is done to the file, and what the store and the check must say of it: where, and what.
 const DAMAGE: &[(&str, &str, &str)] = &[
     ("UPDATE devices SET node = NULL", "devices", "half a session"),
+    (
+        "UPDATE devices SET client = 0 WHERE id = 'car'",
+        "devices",
+        "client",
+    ),
     ("UPDATE devices SET capabilities = '{'", "devices", "capabilities"),
     (
         "UPDATE devices SET capabilities = '[1]'",
@@ -328,6 +337,14 @@ async fn check_finds_what_does_not_fit() {
         ),
         ("UPDATE desired SET command = randomblob(16)", Finding::Wish),
         (
+            "UPDATE counters SET next = 2 WHERE name = 'device'",
+            Finding::Numbers { table: "devices" },
+        ),
+        (
+            "DELETE FROM counters WHERE name = 'device'",
+            Finding::Numbers { table: "devices" },
+        ),
+        (
             "INSERT INTO command_args (number, args) VALUES (1, '{}')",
             Finding::Arguments,
         ),
@@ -433,6 +450,14 @@ fn what_is_asked_often_is_read_by_index() {
         (
             "SELECT id FROM devices WHERE node = ?1 LIMIT ?3",
             "devices_of_node",
+        ),
+        (
+            "SELECT * FROM devices WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+            "devices_of_kind",
+        ),
+        (
+            "SELECT preset FROM preset_displays WHERE device = ?1",
+            "presets_of_display",
         ),
     ] {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -17,8 +17,8 @@ pub use command::{
 pub use frame::{CommandFrame, FromDevice, Hello, Status, ToDevice, Welcome, Word};
 pub use ids::{CommandId, ConnectionEpoch, DeviceId, Fence};
 pub use records::{
-    AtLapse, Device, DeviceSaid, DeviceSession, Enrolment, Held, Lease, LeaseAsk, Leased, NewDevice,
-    OpenSession, Opened,
+    AtLapse, Device, DeviceSaid, DeviceSession, Enrolment, Expects, Held, Lease, LeaseAsk, Leased, NewDevice,
+    OpenSession, Opened, SessionOpened,
 };
 pub use shadow::{Desired, Reported, Shadow, ShadowPut};
 pub use value::{Number, Object, Value, print};

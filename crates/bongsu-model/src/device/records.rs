@@ -10,6 +10,9 @@ use crate::{SessionId, Timestamp, TokenHash};
 pub struct Device {
     /// For ever.
     pub id: DeviceId,
+    /// Its number, from 1, for protocols that know devices by number: rises with every device that is made, and is never
+    /// given twice; a device that is made again under the same id gets a new one.
+    pub client: i64,
     /// What it is: `vehicle`, `display`, …
     pub kind: Arc<str>,
     /// Its software's version, by its last hello.
@@ -68,12 +71,50 @@ pub struct OpenSession {
     pub session: DeviceSession,
     /// Whether to make a device that does not exist.
     pub create: bool,
+    /// Which session may be kept for the device, so that it may begin.
+    pub expects: Expects,
     /// What it says it is; `None` leaves what is known (`device` for one that is made).
     pub kind: Option<Arc<str>>,
     /// Its software's version.
     pub version: Option<Arc<str>>,
     /// What it can do.
     pub capabilities: Arc<[Arc<str>]>,
+}
+
+/// Which session may be kept for a device when another is to begin: who has looked at the one that is kept, and found that
+/// nobody answers there, takes over from that one and no other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Expects {
+    /// Whichever: the new one takes over.
+    #[default]
+    Any,
+    /// None.
+    Free,
+    /// None, or the one of this epoch.
+    Held(ConnectionEpoch),
+}
+
+impl Expects {
+    /// Whether a session may begin while this one is kept.
+    #[must_use]
+    pub fn admits(self, kept: Option<&Held>) -> bool {
+        match (self, kept) {
+            (Self::Any, _) | (_, None) => true,
+            (Self::Free, Some(_)) => false,
+            (Self::Held(epoch), Some(kept)) => kept.epoch == epoch,
+        }
+    }
+}
+
+/// What became of a session that was to begin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SessionOpened {
+    /// It has begun.
+    Opened(Opened),
+    /// Another is kept than was expected: this one.
+    Taken(Held),
+    /// There is no such device, and it is not to be made.
+    NoDevice,
 }
 
 /// A session that has begun.

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use bongsu_bus::Heard;
 use bongsu_core::desk::{DeskInput, Pacing};
 use bongsu_core::shadow;
-use bongsu_model::device::{DeviceSaid, DeviceSession as Kept, Hello, OpenSession, Opened, Welcome, print};
+use bongsu_model::device::{
+    DeviceSaid, DeviceSession as Kept, Expects, Hello, OpenSession, Opened, SessionOpened, Welcome, print,
+};
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Code, DeviceId, Refusal, Role, SessionId, Timestamp, UserRef};
 
@@ -137,14 +139,17 @@ impl Node {
                 since: now,
             },
             create: self.ports.policy.create_devices,
+            expects: Expects::Any,
             kind: hello.kind.clone(),
             version: hello.version.clone(),
             capabilities: hello.capabilities.clone().into(),
         };
         let opened = self.ports.store.open_device_session(open, now).await;
-        opened
-            .map_err(|fault| self.fault(&fault))?
-            .ok_or_else(|| Refusal::new(Code::DeviceNotFound))
+        match opened.map_err(|fault| self.fault(&fault))? {
+            SessionOpened::Opened(opened) => Ok(opened),
+            SessionOpened::Taken(_) => Err(Refusal::new(Code::NameTaken)),
+            SessionOpened::NoDevice => Err(Refusal::new(Code::DeviceNotFound)),
+        }
     }
 
     /// Makes the session current here, and has every older one end.

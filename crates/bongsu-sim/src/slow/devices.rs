@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bongsu_model::device::{
     Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Fence, Lease, LeaseAsk, Leased,
-    NewCommand, NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
+    NewCommand, NewDevice, OpenSession, Recorded, SessionOpened, Shadow, ShadowPut, Step, Stepped,
 };
 use bongsu_model::{Timestamp, TokenHash};
 use bongsu_store::{CreateRefused, DeviceStore, Existing, StoreFault};
@@ -62,7 +62,7 @@ impl DeviceStore for Slow {
         &self,
         open: OpenSession,
         at: Timestamp,
-    ) -> Result<Option<Opened>, StoreFault> {
+    ) -> Result<SessionOpened, StoreFault> {
         self.late(self.inner.open_device_session(open, at).await).await
     }
 

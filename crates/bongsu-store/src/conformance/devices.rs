@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bongsu_model::device::{
-    CommandState, ConnectionEpoch, Device, DeviceId, DeviceSession, Enrolment, Held, Leased, NewDevice,
-    OpenSession, Opened,
+    CommandState, ConnectionEpoch, Device, DeviceId, DeviceSession, Enrolment, Expects, Held, Leased,
+    NewDevice, OpenSession, Opened, SessionOpened,
 };
 use bongsu_model::{SessionId, Timestamp, TokenHash};
 
@@ -39,6 +39,7 @@ fn open(device: &DeviceId, session: DeviceSession) -> OpenSession {
         device: device.clone(),
         session,
         create: false,
+        expects: Expects::Any,
         kind: None,
         version: None,
         capabilities: Arc::default(),
@@ -46,8 +47,15 @@ fn open(device: &DeviceId, session: DeviceSession) -> OpenSession {
 }
 
 async fn opened(store: &Shared, device: &DeviceId, session: DeviceSession) -> Opened {
-    let opened = store.open_device_session(open(device, session), NOW).await;
-    opened.unwrap().unwrap()
+    begun(store, open(device, session), NOW).await
+}
+
+/// A session that must begin.
+async fn begun(store: &Shared, open: OpenSession, at: Timestamp) -> Opened {
+    match store.open_device_session(open, at).await.unwrap() {
+        SessionOpened::Opened(opened) => opened,
+        other @ (SessionOpened::Taken(_) | SessionOpened::NoDevice) => panic!("{other:?}"),
+    }
 }
 
 async fn read(store: &Shared, device: &DeviceId) -> Device {
@@ -64,6 +72,7 @@ pub async fn devices_are_made_and_found(store: Shared) {
     let made = store.create_device(new("vehicle"), NOW).await.unwrap();
     let meant = Device {
         id: id("car-1"),
+        client: 1,
         kind: "vehicle".into(),
         version: None,
         capabilities: Arc::default(),
@@ -108,7 +117,7 @@ pub async fn epochs_rise_by_one(store: Shared) {
         capabilities: ["go".into(), "\"가\"".into()].into(),
         ..open(&car, session(2, "n2"))
     };
-    let second = store.open_device_session(says, NOW).await.unwrap().unwrap();
+    let second = begun(&store, says, NOW).await;
     let (of_first, epoch) = (session(1, "n1"), ConnectionEpoch(1));
     let held = Held {
         session: of_first,
@@ -162,24 +171,119 @@ pub async fn a_session_makes_its_device_only_if_told(store: Shared) {
     let car = id("car");
     let ask = open(&car, session(1, "n"));
     let none = store.open_device_session(ask.clone(), NOW).await.unwrap();
-    assert_eq!(none, None);
+    assert_eq!(none, SessionOpened::NoDevice);
     assert_eq!(store.device(car.clone()).await.unwrap(), None);
     let ask = OpenSession { create: true, ..ask };
-    let opened = store
-        .open_device_session(ask.clone(), NOW)
-        .await
-        .unwrap()
-        .unwrap();
+    let opened = begun(&store, ask.clone(), NOW).await;
     assert_eq!((opened.epoch, opened.before), (ConnectionEpoch(1), None));
     let known = read(&store, &car).await;
     assert_eq!((&*known.kind, known.created_at), ("device", NOW));
-    let again = store
-        .open_device_session(ask, NOW.plus_ms(9))
-        .await
-        .unwrap()
-        .unwrap();
+    let again = begun(&store, ask, NOW.plus_ms(9)).await;
     assert_eq!(again.epoch, ConnectionEpoch(2));
     assert_eq!(read(&store, &car).await.created_at, NOW);
+}
+
+/// A session that expects another than the one that is kept does not begin, and changes nothing.
+pub async fn a_session_begins_only_where_it_is_expected(store: Shared) {
+    let car = device(&store, "car").await;
+    let expecting = |number, expects| OpenSession {
+        expects,
+        version: Some("new".into()),
+        kind: Some("new".into()),
+        ..open(&car, session(number, "n2"))
+    };
+    let of = |epoch| Expects::Held(ConnectionEpoch(epoch));
+    let first = begun(&store, expecting(1, Expects::Free), NOW).await;
+    assert_eq!((first.epoch, first.before), (ConnectionEpoch(1), None));
+    let held = opened(&store, &car, session(2, "n1")).await;
+    let before = read(&store, &car).await;
+    let kept = Held {
+        session: session(2, "n1"),
+        epoch: held.epoch,
+    };
+    for expects in [Expects::Free, of(0), of(1), of(3)] {
+        let taken = store
+            .open_device_session(expecting(3, expects), NOW.plus_ms(1))
+            .await
+            .unwrap();
+        assert_eq!(taken, SessionOpened::Taken(kept.clone()), "{expects:?}");
+        assert_eq!(read(&store, &car).await, before, "{expects:?}");
+    }
+    let next = begun(&store, expecting(3, of(2)), NOW).await;
+    assert_eq!((next.epoch, next.before), (ConnectionEpoch(3), Some(kept)));
+    let close = store.close_device_session(car.clone(), next.epoch, NOW).await;
+    assert_eq!(close.unwrap(), Existing::Changed);
+    let free = begun(&store, expecting(4, of(2)), NOW).await;
+    assert_eq!((free.epoch, free.before), (ConnectionEpoch(4), None));
+    // One that is made has none.
+    for (name, expects) in [("a", Expects::Free), ("b", of(7))] {
+        let absent = OpenSession {
+            device: id(name),
+            ..expecting(5, expects)
+        };
+        let none = store.open_device_session(absent.clone(), NOW).await.unwrap();
+        assert_eq!(none, SessionOpened::NoDevice);
+        let create = OpenSession {
+            create: true,
+            ..absent
+        };
+        assert_eq!(begun(&store, create, NOW).await.epoch, ConnectionEpoch(1));
+    }
+}
+
+/// Of several that take over from the same session one does.
+pub async fn concurrent_takeovers_are_one(store: Shared) {
+    let car = device(&store, "car").await;
+    let held = opened(&store, &car, session(100, "n")).await;
+    let mut tasks = Vec::new();
+    for number in 1..=8 {
+        let (store, car) = (Arc::clone(&store), car.clone());
+        tasks.push(tokio::spawn(async move {
+            let open = OpenSession {
+                expects: Expects::Held(held.epoch),
+                ..open(&car, session(number, "n"))
+            };
+            (number, store.open_device_session(open, NOW).await.unwrap())
+        }));
+    }
+    let (mut winners, mut losers) = (Vec::new(), Vec::new());
+    for task in tasks {
+        match task.await.unwrap() {
+            (number, SessionOpened::Opened(opened)) => winners.push((opened.epoch, SessionId(number))),
+            (_, SessionOpened::Taken(kept)) => losers.push((kept.epoch, kept.session.id)),
+            (_, SessionOpened::NoDevice) => panic!("it is there"),
+        }
+    }
+    assert_eq!(winners.len(), 1, "{winners:?}");
+    assert_eq!(losers, vec![winners[0]; 7], "they hear who it was");
+}
+
+/// Each device has a number of its own, and none is given twice, whatever becomes of the device.
+pub async fn client_numbers_rise(store: Shared) {
+    let client = async |name: &str| read(&store, &id(name)).await.client;
+    let car = device(&store, "car").await;
+    let taken = NewDevice {
+        id: car.clone(),
+        kind: "vehicle".into(),
+    };
+    store.create_device(taken, NOW).await.unwrap_err();
+    device(&store, "bus").await;
+    let create = OpenSession {
+        create: true,
+        ..open(&id("van"), session(1, "n"))
+    };
+    begun(&store, create.clone(), NOW).await;
+    begun(&store, create, NOW).await;
+    assert_eq!((client("car").await, client("bus").await), (1, 2));
+    assert_eq!(client("van").await, 3);
+    for name in ["van", "car"] {
+        let deleted = store.delete_device(id(name), "n".into(), NOW).await.unwrap();
+        assert_eq!(deleted, Existing::Changed);
+    }
+    device(&store, "van").await;
+    device(&store, "car").await;
+    assert_eq!((client("van").await, client("car").await), (4, 5));
+    assert_eq!(client("bus").await, 2);
 }
 
 /// Only the last epoch's session is closed, once; when the device was seen last never goes back.

@@ -78,6 +78,7 @@ macro_rules! conformance {
             retention_by_age, a_retained_room_goes_on,
             // Devices.
             devices_are_made_and_found, devices_are_paged, epochs_rise_by_one, concurrent_sessions_get_an_epoch_each,
+            a_session_begins_only_where_it_is_expected, concurrent_takeovers_are_one, client_numbers_rise,
             a_session_makes_its_device_only_if_told, only_the_last_session_is_closed,
             sessions_of_a_node_are_forgotten, enrolments_open_and_end, only_the_last_enrolments_stay,
             a_deleted_device_leaves_its_numbers,

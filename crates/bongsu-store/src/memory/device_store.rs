@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bongsu_model::device::{
     Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Fence, Lease, LeaseAsk, Leased,
-    NewCommand, NewDevice, OpenSession, Opened, Recorded, Shadow, ShadowPut, Step, Stepped,
+    NewCommand, NewDevice, OpenSession, Recorded, SessionOpened, Shadow, ShadowPut, Step, Stepped,
 };
 use bongsu_model::{Timestamp, TokenHash};
 
@@ -57,7 +57,7 @@ impl DeviceStore for Memory {
         &self,
         open: OpenSession,
         at: Timestamp,
-    ) -> Result<Option<Opened>, StoreFault> {
+    ) -> Result<SessionOpened, StoreFault> {
         self.write(Kind::Other, move |state| Ok(state.open_device_session(open, at)))
             .await
     }

@@ -1,13 +1,14 @@
 //! Devices of the memory store: sessions, enrolments, leases, states.
 //!
-//! Invariant: `epochs` and `leases` outlive their devices, so that no epoch and no fence is given twice.
+//! Invariant: `epochs`, `leases` and `last_client` outlive their devices, so that no epoch, fence or client number is given
+//! twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bongsu_model::device::{
     Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Fence, Held, Lease, LeaseAsk, Leased,
-    NewDevice, OpenSession, Opened, Shadow, ShadowPut,
+    NewDevice, OpenSession, Opened, SessionOpened, Shadow, ShadowPut,
 };
 use bongsu_model::{Timestamp, TokenHash};
 
@@ -19,6 +20,7 @@ use crate::{CreateRefused, Existing, command};
 pub(super) struct Devices {
     pub(super) all: BTreeMap<DeviceId, Device>,
     epochs: BTreeMap<DeviceId, ConnectionEpoch>,
+    last_client: i64,
     /// In the order in which they were kept.
     enrolments: Vec<Enrolment>,
     /// The last one of each device, and whether it was neither released nor ended.
@@ -53,7 +55,9 @@ impl State {
         if self.devices.all.contains_key(&new.id) {
             return Err(CreateRefused::IdTaken);
         }
+        self.devices.last_client += 1;
         let device = Device {
+            client: self.devices.last_client,
             kind: new.kind,
             version: None,
             capabilities: Arc::default(),
@@ -122,20 +126,22 @@ impl State {
         existing(self.devices.enrolments.len() < before)
     }
 
-    pub(super) fn open_device_session(&mut self, open: OpenSession, at: Timestamp) -> Option<Opened> {
-        if !self.devices.all.contains_key(&open.device) {
+    pub(super) fn open_device_session(&mut self, open: OpenSession, at: Timestamp) -> SessionOpened {
+        if open.create {
             let kind = open.kind.clone().unwrap_or_else(|| "device".into());
             let id = open.device.clone();
-            if !open.create {
-                return None;
-            }
-            self.create_device(NewDevice { id, kind }, at).ok()?;
+            // One that is there stays as it is.
+            let _ = self.create_device(NewDevice { id, kind }, at);
         }
-        let device = self.devices.all.get_mut(&open.device)?;
-        let before = device.session.take().map(|session| Held {
-            session,
-            epoch: device.epoch,
-        });
+        let Some(device) = self.devices.all.get_mut(&open.device) else {
+            return SessionOpened::NoDevice;
+        };
+        let epoch = device.epoch;
+        let before = device.session.clone().map(|session| Held { session, epoch });
+        match before {
+            Some(held) if !open.expects.admits(Some(&held)) => return SessionOpened::Taken(held),
+            Some(_) | None => {}
+        }
         device.epoch.0 += 1;
         device.session = Some(open.session);
         if let Some(kind) = open.kind {
@@ -145,7 +151,7 @@ impl State {
         device.capabilities = open.capabilities;
         let epoch = device.epoch;
         self.devices.epochs.insert(open.device, epoch);
-        Some(Opened { epoch, before })
+        SessionOpened::Opened(Opened { epoch, before })
     }
 
     pub(super) fn close_device_session(

@@ -47,6 +47,12 @@ pub enum Finding {
         /// Where.
         table: &'static str,
     },
+    /// A number of a kind that is never given twice, which may be given again.
+    #[error("{table}: a number may be given a second time")]
+    Numbers {
+        /// Where.
+        table: &'static str,
+    },
     /// Arguments that stand apart, of a command that has its own, or does not exist.
     #[error("command_args: arguments of no command")]
     Arguments,

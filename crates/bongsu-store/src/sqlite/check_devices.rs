@@ -77,6 +77,9 @@ fn strays(conn: &Connection, findings: &mut Vec<Finding>) -> rusqlite::Result<()
             "SELECT EXISTS (SELECT 1 FROM reported WHERE device NOT IN (SELECT device FROM shadows))",
         ),
     ];
+    // A counter that is missing is one that begins again.
+    const CLIENTS: &str = "SELECT (SELECT coalesce(max(client), 0) FROM devices) >= \
+                           coalesce((SELECT next FROM counters WHERE name = 'device'), 0)";
     const WISHES: &str = "SELECT EXISTS (SELECT 1 FROM desired WHERE command IS NOT NULL \
                           AND command NOT IN (SELECT id FROM commands WHERE ends_by IS NOT NULL))";
     const ARGS: &str = "SELECT EXISTS (SELECT 1 FROM command_args \
@@ -85,6 +88,9 @@ fn strays(conn: &Connection, findings: &mut Vec<Finding>) -> rusqlite::Result<()
         if conn.query_row(sql, [], |row| row.get(0))? {
             findings.push(Finding::NoDevice { table });
         }
+    }
+    if conn.query_row(CLIENTS, [], |row| row.get(0))? {
+        findings.push(Finding::Numbers { table: "devices" });
     }
     if conn.query_row(ARGS, [], |row| row.get(0))? {
         findings.push(Finding::Arguments);

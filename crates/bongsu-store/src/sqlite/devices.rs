@@ -1,11 +1,12 @@
 //! Devices, their sessions and enrolment tokens.
 //!
-//! Invariant: an id's epoch only rises, and stays when its device goes.
+//! Invariant: an id's epoch only rises, and stays when its device goes; no client number is given twice.
 
 use std::sync::Arc;
 
 use bongsu_model::device::{
     ConnectionEpoch, Device, DeviceId, DeviceSession, Enrolment, Held, NewDevice, OpenSession, Opened,
+    SessionOpened,
 };
 use bongsu_model::{SessionId, Timestamp, TokenHash};
 use rusqlite::types::ValueRef;
@@ -22,7 +23,8 @@ const SESSIONS_FORGOTTEN: u32 = 1_000;
 macro_rules! select_devices {
     ($rest:literal) => {
         concat!(
-            "SELECT devices.id, kind, version, capabilities, session, node, boot, since, last_seen, created_at, epoch \
+            "SELECT devices.id, kind, version, capabilities, session, node, boot, since, last_seen, created_at, epoch, \
+             client \
              FROM devices LEFT JOIN device_epochs ON device_epochs.device = devices.id ",
             $rest
         )
@@ -32,6 +34,14 @@ macro_rules! select_devices {
 /// Reads a column with the id of a device.
 pub(super) fn id(columns: &Columns<'_, '_>, at: usize) -> Result<DeviceId, StoreFault> {
     DeviceId::parse(columns.str(at, "device")?).ok_or_else(|| columns.damaged("device"))
+}
+
+/// Reads a column with a client number.
+fn client(columns: &Columns<'_, '_>, at: usize) -> Result<i64, StoreFault> {
+    let client = columns.int(at, "client")?;
+    (client >= 1)
+        .then_some(client)
+        .ok_or_else(|| columns.damaged("client"))
 }
 
 /// Reads every device.
@@ -56,6 +66,7 @@ pub(super) fn of_row(row: &Row<'_>) -> Result<Device, StoreFault> {
     };
     Ok(Device {
         id: id(&columns, 0)?,
+        client: client(&columns, 11)?,
         kind: columns.text(1, "kind")?,
         version: columns.text_if(2, "version")?,
         capabilities: json::words(columns.str(3, "capabilities")?)
@@ -120,9 +131,11 @@ impl Tables<'_> {
 
     fn insert_device(&self, id: &DeviceId, kind: &str, at: Timestamp) -> Result<(), StoreFault> {
         const SQL: &str =
-            "INSERT INTO devices (id, kind, capabilities, created_at) VALUES (?1, ?2, '[]', ?3)";
+            "INSERT INTO devices (id, kind, capabilities, created_at, client) VALUES (?1, ?2, '[]', ?3, ?4)";
         const EPOCH: &str = "INSERT OR IGNORE INTO device_epochs (device, epoch) VALUES (?1, 0)";
-        execute(self.conn, SQL, params![id.as_str(), kind, at.0])?;
+        let client = self.counter("device")?;
+        self.set_counter("device", client.saturating_add(1))?;
+        execute(self.conn, SQL, params![id.as_str(), kind, at.0, client])?;
         execute(self.conn, EPOCH, [id.as_str()]).map(drop)
     }
 
@@ -181,7 +194,7 @@ impl Tables<'_> {
         &self,
         open: &OpenSession,
         at: Timestamp,
-    ) -> Result<Option<Opened>, StoreFault> {
+    ) -> Result<SessionOpened, StoreFault> {
         const EPOCH: &str = "UPDATE device_epochs SET epoch = epoch + 1 WHERE device = ?1 RETURNING epoch";
         const SQL: &str = "UPDATE devices SET kind = coalesce(?2, kind), version = ?3, capabilities = ?4, \
                            session = ?5, node = ?6, boot = ?7, since = ?8 WHERE id = ?1";
@@ -195,7 +208,11 @@ impl Tables<'_> {
                 self.insert_device(&open.device, kind, at)?;
                 None
             }
-            None => return Ok(None),
+            None => return Ok(SessionOpened::NoDevice),
+        };
+        let before = match before {
+            Some(held) if !open.expects.admits(Some(&held)) => return Ok(SessionOpened::Taken(held)),
+            Some(_) | None => before,
         };
         let id = open.device.as_str();
         let epoch = one(self.conn, EPOCH, [id], |row| {
@@ -215,7 +232,7 @@ impl Tables<'_> {
             session.since.0,
         ];
         execute(self.conn, SQL, values)?;
-        Ok(Some(Opened { epoch, before }))
+        Ok(SessionOpened::Opened(Opened { epoch, before }))
     }
 
     pub(super) fn close_device_session(

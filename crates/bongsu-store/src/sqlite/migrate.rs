@@ -8,12 +8,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::OpenError;
 
 /// Step n brings version n to n + 1. Steps are only ever added.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("migrations/0001_begin.sql"),
     include_str!("migrations/0002_session_rooms.sql"),
     include_str!("migrations/0003_profiles.sql"),
     include_str!("migrations/0004_trails.sql"),
     include_str!("migrations/0005_devices.sql"),
+    include_str!("migrations/0006_displays.sql"),
 ];
 
 /// The schema that this version reads and writes.
@@ -118,11 +119,42 @@ mod tests {
                 "SELECT count(*) FROM trails INDEXED BY trails_of_user WHERE user_id = 1",
                 "SELECT count(*) FROM commands INDEXED BY open_commands WHERE device = 'a' AND ends_by IS NOT NULL",
                 "SELECT count(*) FROM command_keys INDEXED BY command_keys_by_age WHERE at < 1",
+                "SELECT count(*) FROM devices INDEXED BY devices_of_kind WHERE kind = 'display' AND id > ''",
+                "SELECT count(*) FROM preset_displays INDEXED BY presets_of_display WHERE device = 'a'",
                 "SELECT count(*) FROM leases INDEXED BY open_leases WHERE open = 1 AND expires_at < 1",
             ] {
                 let none: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap();
                 assert_eq!(none, 0);
             }
+        }
+    }
+
+    #[test]
+    fn devices_are_numbered_as_they_were_made() {
+        for (devices, meant) in [
+            ("", "- 1"),
+            (
+                "('a', 'x', '[]', 9), ('b', 'x', '[]', 3), ('c', 'x', '[]', 9)",
+                "b1 a2 c3 4",
+            ),
+        ] {
+            let mut conn = Connection::open_in_memory().unwrap();
+            for sql in &STEPS[..5] {
+                conn.execute_batch(sql).unwrap();
+            }
+            conn.pragma_update(None, "user_version", 5).unwrap();
+            conn.pragma_update(None, "application_id", APPLICATION_ID)
+                .unwrap();
+            if !devices.is_empty() {
+                let sql =
+                    format!("INSERT INTO devices (id, kind, capabilities, created_at) VALUES {devices}");
+                conn.execute(&sql, []).unwrap();
+            }
+            migrate(&mut conn).unwrap();
+            let sql = "SELECT coalesce((SELECT group_concat(id || client, ' ' ORDER BY client) FROM devices), '-') \
+                       || ' ' || next FROM counters WHERE name = 'device'";
+            let numbers: String = conn.query_row(sql, [], |row| row.get(0)).unwrap();
+            assert_eq!(numbers, meant);
         }
     }
 }
