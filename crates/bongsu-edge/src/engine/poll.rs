@@ -1,7 +1,7 @@
 //! A poll: waits until there is something to take, and takes what there is.
 //!
 //! Invariant: what a poll took is in its answer; a poll whose client has gone ends the session, since nobody knows what
-//! it was given.
+//! it was given, unless that was nothing and the client is on its way to a WebSocket.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use bongsu_wire::socketio::engine;
 use super::answer::{Form, Refused};
 use super::line::{Poll, Waiting};
 use super::service::Engine;
-use super::session::{Holds, Session};
+use super::session::Session;
 use crate::pulse::{EndedBy, beat_ms};
 
 /// A client that has probed a WebSocket is about to change to it: a poll that must not wait waits for so long, so that it
@@ -34,7 +34,7 @@ pub(super) async fn poll(engine: &Engine, session: &Session, mut form: Form) -> 
         }
         Poll::Over => return Refused::UnknownSid.into_response(),
     };
-    let holds = Holds::new(session, None);
+    let held = Held::by(session, &waiting);
     let limits = &engine.websockets.node.ports.limits;
     // Told or not, it is answered with what there is.
     let _ = tokio::time::timeout(Duration::from_millis(beat_ms(limits)), waiting.told()).await;
@@ -50,8 +50,44 @@ pub(super) async fn poll(engine: &Engine, session: &Session, mut form: Form) -> 
     session
         .polled_ms
         .store(engine.websockets.node.now().0, Ordering::Relaxed);
-    holds.done();
+    held.done();
     answer
+}
+
+/// A poll that is not answered yet. If its client hangs up before, the session ends.
+struct Held<'a> {
+    session: &'a Session,
+    waiting: &'a Arc<Waiting>,
+    done: bool,
+}
+
+impl<'a> Held<'a> {
+    const fn by(session: &'a Session, waiting: &'a Arc<Waiting>) -> Self {
+        Self {
+            session,
+            waiting,
+            done: false,
+        }
+    }
+
+    /// The poll is answered.
+    fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        // What is taken here is given to nobody. It is looked at first: what waits leaves for polls until there is a socket.
+        let lost = !take(self.session, self.waiting).is_empty();
+        let changes = self.session.line.is_probed() || self.session.line.is_on_socket();
+        if lost || !changes {
+            self.session.abort(EndedBy::Client);
+        }
+    }
 }
 
 /// What a poll has taken, and all that is being written to it meanwhile.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bongsu_model::Limits;
 
-use crate::client::{Polled, Socket, Version, event, message, text, upgrade};
+use crate::client::{Http, Polled, Socket, Version, event, message, text, upgrade};
 use crate::order::talkative;
 use crate::server::Server;
 
@@ -175,6 +175,23 @@ async fn a_poll_that_waits_when_its_client_has_changed_is_refused() {
         session.gone().await;
         socket.say(&message("x")).await;
         assert_eq!(socket.wait("message").await["content"], "x");
+    }
+}
+
+#[tokio::test]
+async fn who_hangs_up_a_poll_of_nothing_on_its_way_to_a_websocket_is_still_there() {
+    let server = Server::start().await;
+    for version in Version::BOTH {
+        let mut session = server.session(version, 1).await;
+        session.begin_poll().await;
+        let mut socket = session.probe().await;
+        session.polls = Http::open(server.address).await;
+        socket.say("5").await;
+        for content in ["x", "y"] {
+            socket.say(&message(content)).await;
+            assert_eq!(socket.wait("message").await["content"], content, "{version:?}");
+            session.gone().await;
+        }
     }
 }
 
