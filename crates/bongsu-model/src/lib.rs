@@ -6,6 +6,7 @@
 pub mod device;
 pub mod display;
 pub mod event;
+pub mod happening;
 pub mod history;
 pub mod ids;
 pub mod incoming;
@@ -26,6 +27,7 @@ pub mod time;
 
 pub use device::{CommandId, ConnectionEpoch, DeviceId, Object, Value};
 pub use event::{ApplicationEvent, Audience, Event, EventBody};
+pub use happening::{Happening, HappeningKind};
 pub use history::{HistoryPage, PageFrom, ResumePoint};
 pub use ids::{
     CallId, Epoch, Jti, MembersVersion, MessageId, RoomId, RoomRef, RoomToken, Seq, SessionId, TokenHash,

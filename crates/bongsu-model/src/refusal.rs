@@ -436,6 +436,28 @@ pub enum CloseCause {
     ShuttingDown,
 }
 
+impl CloseCause {
+    /// The cause in one word, for operators.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Idle => "idle",
+            Self::SignInTimeout => "sign_in_timeout",
+            Self::FrameTimeout => "frame_timeout",
+            Self::Slow => "slow",
+            Self::Flooding => "flooding",
+            Self::TokenExpired => "token_expired",
+            Self::TokenRevoked => "token_revoked",
+            Self::Banned => "banned",
+            Self::Disconnected => "disconnected",
+            Self::Replaced => "replaced",
+            Self::CertificateRevoked => "certificate_revoked",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}
+
 impl Closing {
     /// The advice that goes with each cause.
     #[must_use]

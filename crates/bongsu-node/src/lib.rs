@@ -8,6 +8,7 @@ pub mod counters;
 pub mod devices;
 pub mod dialect;
 mod failure;
+pub mod happenings;
 mod host;
 mod kept;
 pub mod mailbox;

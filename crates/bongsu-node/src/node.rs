@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::counters::Counters;
 use crate::devices::Devices;
+use crate::happenings::Happenings;
 use crate::host::{self, ShardHandle};
 use crate::kept::Recoverable;
 use crate::ports::Ports;
@@ -46,6 +47,7 @@ pub struct Node {
     pub(crate) registry: Registry,
     pub(crate) recoverable: Recoverable,
     pub(crate) devices: Devices,
+    pub(crate) happenings: Happenings,
     pub(crate) roster: Mutex<Roster>,
     pub(crate) calls: Mutex<Calls>,
     /// Held from a decision about a call until the others have been told of it.
@@ -97,6 +99,7 @@ impl Node {
             registry: Registry::default(),
             recoverable: Recoverable::default(),
             devices,
+            happenings: Happenings::new(limits.watchers_max, limits.happenings_max),
             revoked: Revoked::default(),
             active: Mutex::default(),
             memberships_heard: AtomicU64::new(0),

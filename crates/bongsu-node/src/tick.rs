@@ -10,7 +10,7 @@ use bongsu_core::shard::{Hear, Input};
 use bongsu_model::event::Lane;
 use bongsu_model::records::MyRoom;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Notice, Timestamp, UserRef};
+use bongsu_model::{HappeningKind, Notice, Timestamp, UserRef};
 
 use tokio::task::JoinHandle;
 
@@ -82,6 +82,7 @@ async fn presence_due(node: &Arc<Node>, session_rooms: &mut SessionRooms, now: T
         match effect {
             RosterEffect::Online { .. } => {}
             RosterEffect::Offline { user, last_seen } => {
+                node.happened(HappeningKind::UserOffline, |it| it.of_user(user));
                 status::went_offline(node, user, last_seen).await;
                 session_rooms.went_offline(user);
             }

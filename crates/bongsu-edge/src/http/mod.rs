@@ -18,6 +18,7 @@ mod device;
 mod device_views;
 mod devices;
 mod docs;
+mod events;
 mod fields;
 mod grpc;
 mod idempotency;

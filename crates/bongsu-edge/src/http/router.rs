@@ -13,7 +13,7 @@ use bongsu_model::Code;
 use super::problem::{Problem, Says};
 use super::service::App;
 use super::{
-    announcements, asyncapi, audit, blocks, caller, catalogue, commands, device, devices, docs, grpc,
+    announcements, asyncapi, audit, blocks, caller, catalogue, commands, device, devices, docs, events, grpc,
     idempotency, leases, members, messages, metrics, outer, probes, rooms, sessions, state, status,
     telemetry, tokens, users, vehicles, video_rooms, websocket,
 };
@@ -63,6 +63,7 @@ pub(super) fn router(app: &App) -> Router {
         .route("/sessions", get(sessions::list))
         .route("/sessions/{session_id}", delete(sessions::end))
         .route("/audit", get(audit::list))
+        .route("/events", get(events::watch))
         .merge(of_devices())
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::carry_out))
         .merge(commands())

@@ -10,6 +10,7 @@ mod credentials;
 mod description;
 mod devices;
 mod docs;
+mod events;
 mod idempotency;
 mod member_tokens;
 mod paging;

@@ -15,7 +15,9 @@ use bongsu_model::device::{
     Command, CommandState, DeviceSaid, Ends, Fence, IfOffline, NewCommand, Note, Object, Recorded, Step,
     StepKind, Stepped, Value, Wish, print,
 };
-use bongsu_model::{Code, CommandId, ConnectionEpoch, DeviceId, Refusal, Timestamp, Want, Why};
+use bongsu_model::{
+    Code, CommandId, ConnectionEpoch, DeviceId, Happening, HappeningKind, Refusal, Timestamp, Want, Why,
+};
 use sha2::{Digest as _, Sha256};
 
 use super::DeviceSession;
@@ -419,7 +421,12 @@ impl Node {
             Recorded::New(superseded) => {
                 self.counters.commands_accepted.bump();
                 for id in superseded {
+                    let kind = HappeningKind::Command(CommandState::Superseded);
+                    self.happened(kind, |it| it.of_device(&command.device).of_command(id));
                     self.look_and_tell(id).await;
+                }
+                for note in &command.history {
+                    self.happened(HappeningKind::Command(note.state), |it| of_command(it, &command));
                 }
                 self.wish_changed(&command).await;
                 Ok(asked(command, false, false))
@@ -575,6 +582,11 @@ impl Node {
     /// A command is in the store as it is here: whoever waits for it hears so.
     pub(super) async fn command_moved(&self, command: Box<Command>, news: bool) -> Arc<Command> {
         let command: Arc<Command> = Arc::from(command);
+        if news {
+            self.happened(HappeningKind::Command(command.state), |it| {
+                of_command(it, &command)
+            });
+        }
         self.devices.commands.tell(&command.id, || Arc::clone(&command));
         if news && command.state.is_terminal() {
             self.counters.commands_ended[command.state as usize].bump();
@@ -620,6 +632,14 @@ fn reached(command: &Command, until: WaitFor) -> bool {
         WaitFor::Received => command.state >= CommandState::Received,
         WaitFor::Done => command.state.is_terminal(),
     }
+}
+
+/// What those who watch are told of a command: what is in it they may ask for.
+fn of_command(it: Happening, command: &Command) -> Happening {
+    it.of_device(&command.device)
+        .of_command(command.id)
+        .with("name", &*command.name)
+        .with("by", &*command.by)
 }
 
 /// What a caller's key stands for: all that was asked for, but the key itself.

@@ -13,7 +13,7 @@ use bongsu_model::device::{
     DeviceSaid, DeviceSession as Kept, Expects, Hello, OpenSession, Opened, SessionOpened, Welcome, print,
 };
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Code, DeviceId, Refusal, Role, SessionId, Timestamp, UserRef};
+use bongsu_model::{Code, DeviceId, Happening, HappeningKind, Refusal, Role, SessionId, Timestamp, UserRef};
 
 use super::Superseded;
 use super::outbox::Delta;
@@ -111,7 +111,9 @@ impl Node {
 
     /// A session is over: its device has none any more, if it has no later one.
     pub(super) async fn device_left(self: &Arc<Self>, session: &Arc<DeviceSession>) {
-        self.devices.leave(session);
+        if self.devices.leave(session) {
+            self.happened(HappeningKind::DeviceOffline, |it| offline(it, session));
+        }
         let (device, epoch) = (session.device.clone(), session.epoch);
         let closed = self
             .ports
@@ -154,12 +156,20 @@ impl Node {
 
     /// Makes the session current here, and has every older one end.
     async fn enter_device(self: &Arc<Self>, session: &Arc<DeviceSession>) -> Result<(), Refusal> {
-        match self.devices.enter(session) {
-            Ok(Some(before)) => before.end(CloseCause::Replaced),
-            Ok(None) => {}
+        let before = match self.devices.enter(session) {
+            Ok(before) => before,
             // Two came at once, and the other one came later.
             Err(Superseded) => return Err(Refusal::because(Code::PermissionDenied, "replaced")),
+        };
+        if let Some(before) = &before {
+            before.end(CloseCause::Replaced);
         }
+        self.happened(HappeningKind::DeviceOnline, |it| {
+            it.of_device(&session.device)
+                .with("session_id", &*session.id.to_string())
+                .with("epoch", session.epoch.0.cast_signed())
+                .with("replaced", before.is_some())
+        });
         let said = DeviceSaid::Opened {
             device: session.device.clone(),
             epoch: session.epoch,
@@ -276,5 +286,16 @@ impl Node {
             refused_from: Some(claims.refused_from),
             warned: false,
         })
+    }
+}
+
+/// A session is over, and its device has none any more.
+fn offline(it: Happening, session: &DeviceSession) -> Happening {
+    let it = it
+        .of_device(&session.device)
+        .with("epoch", session.epoch.0.cast_signed());
+    match session.ending() {
+        Some(closing) => it.with("cause", closing.cause.word()),
+        None => it,
     }
 }

@@ -10,7 +10,9 @@ use bongsu_core::shard::{Hear, Input};
 use bongsu_model::records::MyRoom;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::reply::{RoomStanding, SignedIn};
-use bongsu_model::{Code, Connect, NamedRoom, Refusal, Reply, ResumePoint, SessionId, Timestamp, UserId};
+use bongsu_model::{
+    Code, Connect, HappeningKind, NamedRoom, Refusal, Reply, ResumePoint, SessionId, Timestamp, UserId,
+};
 use bongsu_store::SignedIn as Found;
 
 use crate::node::{Answer, Node};
@@ -82,6 +84,7 @@ impl Node {
         )
         .await;
         if came_online {
+            self.happened(HappeningKind::UserOnline, |it| it.of_user(user));
             let rooms = rooms.iter().map(|room| room.room).collect();
             status::came_online(self, &session.person, rooms, now).await;
         }

@@ -4,6 +4,7 @@
 
 mod devices;
 mod emitting;
+mod happenings;
 mod joining;
 mod member_tokens;
 mod plain;
