@@ -4,6 +4,7 @@
 //! a process of its own, so nothing that happens to the agent happens to the program.
 
 pub mod limits;
+pub mod link;
 mod report;
 mod runner;
 
