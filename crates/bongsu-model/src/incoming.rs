@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::display::FromDisplay;
 use crate::{Asked, Refusal, Tag};
 
 /// One thing that came in, understood or not.
@@ -15,6 +16,13 @@ pub enum Incoming {
         tag: Tag,
         /// What is wrong with it.
         refusal: Refusal,
+    },
+    /// What a display says.
+    Display {
+        /// Says where it was said, ties what answers it to it, and if it registers, also what it is told unasked.
+        tag: Tag,
+        /// What.
+        said: FromDisplay,
     },
     /// The transport's own question, and its answer as it is to be sent: a pong.
     Echo(Bytes),

@@ -111,7 +111,10 @@ impl Conversation {
         let changes = |one: &Incoming| match one {
             Incoming::SignOut => true,
             Incoming::Request(asked) => matches!(asked.request, Request::Connect(_)),
-            Incoming::Refused { .. } | Incoming::Echo(_) | Incoming::Goodbye(_) => false,
+            Incoming::Display { .. }
+            | Incoming::Refused { .. }
+            | Incoming::Echo(_)
+            | Incoming::Goodbye(_) => false,
         };
         let waits = self.session.is_some() && incoming.iter().any(changes);
         if !waits {
@@ -140,6 +143,15 @@ impl Conversation {
                     self.settle().await;
                     self.relief().await;
                     self.tries += u32::from(self.session.is_none());
+                    let refusal = self.tolerate().err().unwrap_or(refusal);
+                    self.refuse(&tag, &refusal, speaking);
+                }
+                Incoming::Display { tag, .. } => {
+                    self.post(&mut posts, speaking).await;
+                    self.settle().await;
+                    self.relief().await;
+                    self.tries += u32::from(self.session.is_none());
+                    let refusal = Refusal::new(Code::InvalidAction);
                     let refusal = self.tolerate().err().unwrap_or(refusal);
                     self.refuse(&tag, &refusal, speaking);
                 }

@@ -83,6 +83,7 @@ fn echoed(out: Vec<Incoming>) -> String {
     String::from_utf8(text_frame(&frame)).unwrap()
 }
 
+const NOW: Timestamp = Timestamp(1_704_110_400_123);
 const SIGN_IN: &str = r#"2["postinit_req",{"token":"t"}]"#;
 
 #[test]
@@ -491,7 +492,7 @@ fn who_signs_in_by_connecting_is_connected_and_then_told_how_it_stands() {
 fn who_is_refused_when_connecting_is_told_by_a_connect_error() {
     let voice = ChatVoice::new(Manner::FIRST);
     let refusal = Refusal::because(Code::InvalidToken, "expired");
-    let said = packets(&voice.refusal(&tag("/chat CONNECT", Some("0abc")), &refusal, Locale::En));
+    let said = packets(&voice.refusal(&tag("/chat CONNECT", Some("0abc")), &refusal, Locale::En, NOW));
     let Told::NotConnected { namespace, why } = Told::parse(&said[0]).unwrap() else {
         panic!("{said:?}")
     };
@@ -501,7 +502,7 @@ fn who_is_refused_when_connecting_is_told_by_a_connect_error() {
         ("/chat", &"INVALID_TOKEN".into(), &"expired".into())
     );
     assert_eq!(why["message"], why["data"]["message"]);
-    let said = packets(&voice.refusal(&tag("/chat CONNECT", None), &refusal, Locale::En));
+    let said = packets(&voice.refusal(&tag("/chat CONNECT", None), &refusal, Locale::En, NOW));
     assert!(
         said[0].starts_with(r#"44/chat,"The token"#),
         "of protocol 3: {}",
@@ -513,13 +514,13 @@ fn who_is_refused_when_connecting_is_told_by_a_connect_error() {
 fn what_was_awaited_is_answered_before_the_end() {
     let voice = ChatVoice::new(Manner::FIRST);
     let refusal = Refusal::new(Code::NotAuthenticated);
-    let said = packets(&voice.last_words(&tag("/ ping", Some("#7")), &refusal, None, Locale::En));
+    let said = packets(&voice.last_words(&tag("/ ping", Some("#7")), &refusal, None, Locale::En, NOW));
     assert_eq!(said.len(), 4, "{said:?}");
     assert!(said[0].starts_with(r#"437[{"code":"NOT_AUTHENTICATED""#) && said[0].contains(r#""ref":"7""#));
     assert!(said[1].starts_with(r#"42["server_error",{"code":"NOT_AUTHENTICATED""#));
     assert!(said[1].contains(r#""reconnect":"never""#) && !said[1].contains("ref\""));
     assert_eq!(said[2..], ["41", "close"]);
-    let said = packets(&voice.last_words(&tag("/ ping", Some("p")), &refusal, None, Locale::En));
+    let said = packets(&voice.last_words(&tag("/ ping", Some("p")), &refusal, None, Locale::En, NOW));
     assert!(said[0].contains(r#""ref":"p""#) && said.len() == 3, "{said:?}");
 }
 
@@ -530,7 +531,9 @@ fn who_connects_at_a_bad_time_is_closed_so_that_it_comes_back_by_itself() {
     let busy = Refusal::retry(Code::Overloaded, 500);
     assert!(!voice.forgives(&connect, &busy));
     assert!(
-        voice.last_words(&connect, &busy, None, Locale::En).is_empty(),
+        voice
+            .last_words(&connect, &busy, None, Locale::En, NOW)
+            .is_empty(),
         "clients in Java do not hear a close frame, those in Python stay away after the packet"
     );
     assert!(
@@ -539,7 +542,7 @@ fn who_connects_at_a_bad_time_is_closed_so_that_it_comes_back_by_itself() {
     );
     let wrong = Refusal::because(Code::InvalidToken, "expired");
     assert!(voice.forgives(&connect, &wrong));
-    let said = packets(&voice.last_words(&connect, &wrong, None, Locale::En));
+    let said = packets(&voice.last_words(&connect, &wrong, None, Locale::En, NOW));
     assert!(said[0].starts_with("44{") && said[1..] == ["close"], "{said:?}");
 }
 
@@ -663,7 +666,7 @@ proptest! {
 /// A refusal goes to the acknowledgement if one is awaited, else it says the request's own reference.
 fn refused_where_it_was_asked(packet: &str, tag: &Tag, refusal: &Refusal) -> Result<(), TestCaseError> {
     let voice = ChatVoice::new(manner(Namespace::Chat, Style::Type, true));
-    let said = String::from_utf8(text_frame(&voice.refusal(tag, refusal, Locale::Ko))).unwrap();
+    let said = String::from_utf8(text_frame(&voice.refusal(tag, refusal, Locale::Ko, NOW))).unwrap();
     let limits = Limits::DEFAULT;
     let asked = bongsu_wire::socketio::packet::decode(packet, &limits).unwrap();
     let own = (|| {

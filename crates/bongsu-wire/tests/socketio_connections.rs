@@ -116,7 +116,10 @@ impl Client {
                     String::from_utf8(text.clone()).unwrap()
                 }
                 Incoming::Goodbye(_) => "goodbye".into(),
-                Incoming::Request(_) | Incoming::Refused { .. } | Incoming::SignOut => panic!("{it:?}"),
+                Incoming::Request(_)
+                | Incoming::Refused { .. }
+                | Incoming::Display { .. }
+                | Incoming::SignOut => panic!("{it:?}"),
             })
             .collect()
     }

@@ -63,11 +63,11 @@ impl Dialect for Chat {
     }
 
     fn refusal(&self, tag: &Tag, refusal: &Refusal, with: Setting<'_>) -> Bytes {
-        self.voice.refusal(tag, refusal, with.locale)
+        self.voice.refusal(tag, refusal, with.locale, with.now)
     }
 
     fn turned_away(&self, tag: &Tag, refusal: &Refusal, with: Setting<'_>) -> Bytes {
-        self.voice.last_words(tag, refusal, None, with.locale)
+        self.voice.last_words(tag, refusal, None, with.locale, with.now)
     }
 
     fn forgives(&self, tag: &Tag, refusal: &Refusal) -> bool {
@@ -79,8 +79,13 @@ impl Dialect for Chat {
     }
 
     fn broken_off(&self, fatal: &Fatal, _: bool, with: Setting<'_>) -> Bytes {
-        self.voice
-            .last_words(&Tag::default(), &fatal.refusal, fatal.close_code, with.locale)
+        self.voice.last_words(
+            &Tag::default(),
+            &fatal.refusal,
+            fatal.close_code,
+            with.locale,
+            with.now,
+        )
     }
 
     /// Below it Engine.IO asks.

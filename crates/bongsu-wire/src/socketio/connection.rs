@@ -27,6 +27,8 @@ pub trait Application {
     const NAMESPACES: &'static [&'static str];
     /// Whether an event's attachments are kept until it is whole. If not they are counted, and dropped as they come.
     const KEEPS_ATTACHMENTS: bool;
+    /// The one namespace, if any, in which a token that came with the connect is kept for the events.
+    const KEEPS_TOKEN: Option<&'static str> = None;
 
     /// A client wants to connect to a namespace. Whatever answers it goes to `out`.
     fn connect(&mut self, asked: Connecting<'_>, rules: &Rules<'_>, out: &mut Vec<Incoming>) -> Welcome;
@@ -42,10 +44,12 @@ pub trait Application {
 }
 
 /// What became of a wish to connect.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Welcome {
     /// The namespace is connected.
     Connected,
+    /// The namespace, which is [`Application::KEEPS_TOKEN`], is connected, with this token for its events.
+    Keeping(Arc<str>),
     /// Somebody else will say. Until then the client may say anything there, or ask again.
     Asked,
     /// The namespace is not connected.
@@ -117,6 +121,8 @@ pub struct Event<'a> {
     pub packet: &'a Packet<'a>,
     /// Its attachments, if they were kept.
     pub kept: &'a [Bytes],
+    /// The token that was kept for events here.
+    pub token: Option<&'a Arc<str>>,
 }
 
 /// The answer to an event of the server's own.
@@ -146,7 +152,9 @@ struct Awaiting {
 #[derive(Debug)]
 pub struct Connection<A> {
     public_id: u128,
-    handshake_token: Option<Arc<str>>,
+    /// That of the handshake, until a namespace is asked for. While [`Application::KEEPS_TOKEN`] is connected, which takes
+    /// it like every other, the one that is kept there.
+    token: Option<Arc<str>>,
     awaiting: Option<Box<Awaiting>>,
     version: Version,
     /// One bit each, in the order of [`Application::NAMESPACES`].
@@ -170,7 +178,7 @@ impl<A: Application> Connection<A> {
         let () = Self::FITS;
         Self {
             public_id,
-            handshake_token,
+            token: handshake_token,
             awaiting: None,
             version,
             connected: 0,
@@ -193,7 +201,7 @@ impl<A: Application> Connection<A> {
     pub fn opened(&mut self, rules: &Rules<'_>, out: &mut Vec<Incoming>) {
         if self.version == Version::V3 {
             // Who uses another namespace only is still the first to ask there.
-            let token = self.handshake_token.clone();
+            let token = self.token.clone();
             self.connect(0, Auth::No, token, true, rules, out);
         }
     }
@@ -288,6 +296,9 @@ impl<A: Application> Connection<A> {
                 let at = self.namespace(packet)?;
                 self.connected &= !bit(at);
                 self.asked &= !bit(at);
+                if keeper::<A>() == Some(at) {
+                    self.token = None;
+                }
                 self.application.disconnect(A::NAMESPACES[at], out);
                 // Who cannot ask for `/` again has no way back once it is in no namespace.
                 if self.version == Version::V3 && self.connected | self.asked == 0 {
@@ -307,6 +318,7 @@ impl<A: Application> Connection<A> {
                     argument: said.argument,
                     packet,
                     kept,
+                    token: self.token.as_ref().filter(|_| keeper::<A>() == Some(at)),
                 };
                 self.application.event(event, rules, out);
                 Ok(())
@@ -354,7 +366,12 @@ impl<A: Application> Connection<A> {
         if self.version == Version::V4 && self.connected & bit(at) != 0 {
             return Err(wrong(Malformed::Packet));
         }
-        let token = self.handshake_token.take();
+        let keeps = keeper::<A>().filter(|keeps| self.connected & bit(*keeps) != 0);
+        let token = match keeps {
+            // What is kept is for events there, and for nobody else.
+            Some(keeps) if keeps != at => None,
+            Some(_) | None => self.token.take(),
+        };
         self.connect(at, auth, token, false, rules, out);
         Ok(())
     }
@@ -378,6 +395,10 @@ impl<A: Application> Connection<A> {
         self.asked &= !bit(at);
         match self.application.connect(asked, rules, out) {
             Welcome::Connected => self.connected |= bit(at),
+            Welcome::Keeping(token) => {
+                self.connected |= bit(at);
+                self.token = Some(token);
+            }
             Welcome::Asked => self.asked |= bit(at),
             Welcome::Refused => {}
         }
@@ -405,6 +426,10 @@ fn decode<'a>(text: &'a str, rules: &Rules<'_>) -> Result<Packet<'a>, Fatal> {
 
 fn position<A: Application>(namespace: &str) -> Option<usize> {
     A::NAMESPACES.iter().position(|it| *it == namespace)
+}
+
+fn keeper<A: Application>() -> Option<usize> {
+    A::KEEPS_TOKEN.and_then(position::<A>)
 }
 
 const fn bit(at: usize) -> u8 {

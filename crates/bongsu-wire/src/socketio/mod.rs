@@ -9,3 +9,4 @@ pub mod connection;
 pub mod engine;
 pub mod packet;
 pub mod registry;
+pub mod switchboard;

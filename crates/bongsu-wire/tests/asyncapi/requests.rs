@@ -42,7 +42,9 @@ fn first_refusal(incoming: Vec<Incoming>) -> Result<(), Refusal> {
     incoming.into_iter().try_for_each(|it| match it {
         Incoming::Request(_) => Ok(()),
         Incoming::Refused { refusal, .. } => Err(refusal),
-        Incoming::Echo(_) | Incoming::SignOut | Incoming::Goodbye(_) => panic!("a transport's own: {it:?}"),
+        Incoming::Display { .. } | Incoming::Echo(_) | Incoming::SignOut | Incoming::Goodbye(_) => {
+            panic!("a transport's own: {it:?}")
+        }
     })
 }
 

@@ -45,7 +45,9 @@ pub(crate) fn understood(incoming: Incoming) -> Result<Asked, (Tag, Refusal)> {
     match incoming {
         Incoming::Request(asked) => Ok(asked),
         Incoming::Refused { tag, refusal } => Err((tag, refusal)),
-        Incoming::Echo(_) | Incoming::SignOut | Incoming::Goodbye(_) => panic!("{incoming:?}"),
+        Incoming::Display { .. } | Incoming::Echo(_) | Incoming::SignOut | Incoming::Goodbye(_) => {
+            panic!("{incoming:?}")
+        }
     }
 }
 

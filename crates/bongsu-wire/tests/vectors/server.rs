@@ -152,7 +152,7 @@ fn refused_in_events(
     let voice = ChatVoice::new(socketio::TYPE);
     let refused = |name: &str| {
         let tag = socketio::tag(name, reference, false);
-        packets(&voice.refusal(&tag, refusal, locale)).0
+        packets(&voice.refusal(&tag, refusal, locale, NOW)).0
     };
     let mut sections = vec![("socketio", refused(kind.unwrap_or_default()))];
     let own = match kind {

@@ -30,6 +30,11 @@ pub(super) fn tag(namespace: &str, name: &str, reference: Option<Arc<str>>) -> T
     }
 }
 
+/// The reference of an event whose answer is awaited under a number.
+pub(super) fn awaited(event: &Event<'_>) -> Option<Arc<str>> {
+    event.ack.map(|number| format!("#{number}").into())
+}
+
 /// The reference by which the answer to an event finds back: the number under which it is awaited, else the `id` that is in
 /// its object. Where `id` belongs to somebody else it may be anything.
 pub(super) fn reference(
@@ -38,8 +43,8 @@ pub(super) fn reference(
     id_is_ours: bool,
     limits: &Limits,
 ) -> Result<Option<Arc<str>>, Refusal> {
-    if let Some(number) = event.ack {
-        return Ok(Some(format!("#{number}").into()));
+    if let Some(awaited) = awaited(event) {
+        return Ok(Some(awaited));
     }
     // What is no object, or has two of them, is refused by whoever reads it.
     let Some(Ok([id])) = data.present().map(|it| it.fields("", ["id"])) else {

@@ -1,7 +1,7 @@
 //! The query with which clients of Engine.IO 3 connect to a namespace: `/chat?token=…`.
 
 /// The value of this name, the first of them; `None` if there is none, or if it is no text.
-pub(super) fn value(query: &str, name: &str) -> Option<String> {
+pub(in crate::socketio) fn value(query: &str, name: &str) -> Option<String> {
     let raw = query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (key == name).then_some(value)

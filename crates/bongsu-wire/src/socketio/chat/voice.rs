@@ -1,9 +1,11 @@
 //! How one client is spoken to: answers, errors and notices as whole WebSocket frames, each one packet.
 
+use bongsu_model::display::ToDisplay;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Closing, Locale, Notice, Refusal, Reply, Tag};
+use bongsu_model::{Closing, Locale, Notice, Refusal, Reply, Tag, Timestamp};
 use bytes::Bytes;
 
+use super::super::switchboard;
 use super::{Manner, encode};
 use crate::close;
 
@@ -30,8 +32,8 @@ impl ChatVoice {
     /// The answer to a request that is refused: an acknowledgement, a `server_error`, or to who wants to connect a connect
     /// error.
     #[must_use]
-    pub fn refusal(self, tag: &Tag, refusal: &Refusal, locale: Locale) -> Bytes {
-        encode::refusal(self.manner, tag, refusal, locale)
+    pub fn refusal(self, tag: &Tag, refusal: &Refusal, locale: Locale, now: Timestamp) -> Bytes {
+        encode::refusal(self.manner, tag, refusal, locale, now)
     }
 
     /// Whether who is so refused before it has signed in stays connected for another try. Clients that are refused when they
@@ -46,10 +48,18 @@ impl ChatVoice {
     /// connect error if it is not to come back, and else nothing. `close_code` is the
     /// transport's own where it has one; else the cause's.
     #[must_use]
-    pub fn last_words(self, tag: &Tag, refusal: &Refusal, close_code: Option<u16>, locale: Locale) -> Bytes {
+    pub fn last_words(
+        self,
+        tag: &Tag,
+        refusal: &Refusal,
+        close_code: Option<u16>,
+        locale: Locale,
+        now: Timestamp,
+    ) -> Bytes {
         let closing = Closing::new(CloseCause::Refused(refusal.clone()));
         let close_code = close_code.unwrap_or(close::close_code(&closing.cause));
-        encode::last_words(self.manner, tag, refusal, close_code, closing.reconnect, locale)
+        let reconnect = closing.reconnect;
+        encode::last_words(self.manner, tag, refusal, close_code, reconnect, locale, now)
     }
 
     /// What one session is told without being asked: as many frames as it takes, and none of what a chat's own clients
@@ -57,5 +67,15 @@ impl ChatVoice {
     #[must_use]
     pub fn notice(self, notice: &Notice, locale: Locale) -> Bytes {
         encode::notice(self.manner, notice, locale)
+    }
+
+    /// What a display is told: where its tag says, and to the acknowledgement that is awaited by it. What it is told
+    /// unasked goes where the tag of its registration says. `None` for [`ToDisplay::Taken`] that nobody awaits.
+    ///
+    /// Answers to a registration and to a heartbeat are events of their own, whether or not an acknowledgement is awaited,
+    /// too. [`ToDisplay::Closed`] is as [`Notice::Closed`], and the connection is to be closed behind it.
+    #[must_use]
+    pub fn display(self, tag: &Tag, said: &ToDisplay, locale: Locale, now: Timestamp) -> Option<Bytes> {
+        switchboard::display(self.manner, tag, said, locale, now)
     }
 }

@@ -9,7 +9,7 @@ pub(super) const ERROR: &str = "server_error";
 
 /// Where an answer goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Back<'a> {
+pub(in crate::socketio) enum Back<'a> {
     /// To the event's own acknowledgement.
     Ack(u64),
     /// As an event that says which request it answers, if that had a reference.
@@ -18,15 +18,15 @@ pub(super) enum Back<'a> {
 
 /// What a tag says.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
+pub(in crate::socketio) struct Asked<'a> {
     /// Where it was; `None` if nothing was understood of it.
-    pub(super) namespace: Option<&'a str>,
+    pub(in crate::socketio) namespace: Option<&'a str>,
     /// What it was called; "" if nothing was understood of it.
-    pub(super) name: &'a str,
-    pub(super) back: Back<'a>,
+    pub(in crate::socketio) name: &'a str,
+    pub(in crate::socketio) back: Back<'a>,
 }
 
-pub(super) fn asked(tag: &Tag) -> Asked<'_> {
+pub(in crate::socketio) fn asked(tag: &Tag) -> Asked<'_> {
     let (namespace, name) = match tag.verb.as_deref().and_then(|it| it.split_once(' ')) {
         Some((namespace, name)) => (Some(namespace), name),
         None => (None, ""),

@@ -1,7 +1,7 @@
 //! What is refused, and the end: `server_error`, or the acknowledgement or the connect error in its place.
 
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{Closing, Code, Locale, Reconnect, Refusal, Tag, Why};
+use bongsu_model::{Closing, Code, Locale, Reconnect, Refusal, Tag, Timestamp, Why};
 use bytes::Bytes;
 
 use super::super::Manner;
@@ -12,6 +12,7 @@ use crate::close;
 use crate::json::write::{Json, key};
 use crate::socketio::packet;
 use crate::socketio::packet::encode::Frame;
+use crate::socketio::switchboard;
 use crate::typed::encode::errors::in_our_words;
 
 /// What clients know a wrong token by.
@@ -31,8 +32,12 @@ pub(in crate::socketio::chat) fn refusal(
     tag: &Tag,
     refusal: &Refusal,
     locale: Locale,
+    now: Timestamp,
 ) -> Bytes {
     let asked = asked::asked(tag);
+    if asked.name != CONNECT && switchboard::answers(asked) {
+        return switchboard::refused(manner, asked, refusal, locale, now);
+    }
     let said = said(asked.name, refusal, locale);
     if asked.name == CONNECT {
         return not_connected(manner, asked, tag.reference.is_some(), &said);
@@ -48,12 +53,13 @@ pub(in crate::socketio::chat) fn last_words(
     close_code: u16,
     reconnect: Reconnect,
     locale: Locale,
+    now: Timestamp,
 ) -> Bytes {
     let asked = asked::asked(tag);
     if asked.name == CONNECT {
         return match reconnect {
             Reconnect::Never => parts::joined(&[
-                refusal(manner, tag, refused, locale),
+                refusal(manner, tag, refused, locale, now),
                 close::closing_frame(close_code, reconnect),
             ]),
             Reconnect::Now | Reconnect::Later => Bytes::new(),
@@ -66,8 +72,8 @@ pub(in crate::socketio::chat) fn last_words(
         close_code,
         reconnect,
     );
-    if matches!(asked.back, Back::Ack(_)) {
-        return parts::joined(&[refusal(manner, tag, refused, locale), last]);
+    if matches!(asked.back, Back::Ack(_)) || switchboard::answers_by_event(asked) {
+        return parts::joined(&[refusal(manner, tag, refused, locale, now), last]);
     }
     last
 }
@@ -78,27 +84,40 @@ pub(in crate::socketio::chat) fn forgives(tag: &Tag, refusal: &Refusal) -> bool 
     asked::asked(tag).name != CONNECT || !heals
 }
 
-/// An end that no refusal brings.
+/// An end that no request brings.
 pub(super) fn closed(
     manner: Manner,
-    code: Code,
-    text: String,
+    asked: Asked<'_>,
+    closing: &Closing,
     close_code: u16,
-    reconnect: Reconnect,
+    locale: Locale,
 ) -> Bytes {
-    let said = Said {
-        code: name(code),
-        text,
-        reason: None,
-        retry_after_ms: None,
+    let said = if let CloseCause::Refused(refusal) = &closing.cause {
+        said(asked.name, refusal, locale)
+    } else {
+        Said {
+            code: name(closing.code()),
+            text: close::closing_text(&closing.cause, locale).into_owned(),
+            reason: None,
+            retry_after_ms: None,
+        }
     };
-    parted(
-        manner,
-        asked::asked(&Tag::default()),
-        &said,
-        close_code,
-        reconnect,
-    )
+    parted(manner, asked, &said, close_code, closing.reconnect)
+}
+
+/// A refusal as an event, and nothing of an acknowledgement.
+pub(in crate::socketio) fn plain(
+    manner: Manner,
+    asked: Asked<'_>,
+    refusal: &Refusal,
+    locale: Locale,
+) -> Bytes {
+    error(manner, asked, &said(asked.name, refusal, locale), None)
+}
+
+/// The fields of an error, without what ties it to its request.
+pub(in crate::socketio) fn body(json: &mut Json, refusal: &Refusal, locale: Locale) {
+    fields(json, &said("", refusal, locale));
 }
 
 /// The last error, and for clients that are not to come back the disconnect packet and the close: so told, they do not
@@ -113,11 +132,16 @@ fn parted(manner: Manner, asked: Asked<'_>, said: &Said, close_code: u16, reconn
         },
         ..asked
     };
+    // Where a chat's client signed in it is told; a display may be in no other namespace than its own.
+    let left = match asked.namespace {
+        Some(switchboard::NAMESPACE) => switchboard::NAMESPACE,
+        Some(_) | None => manner.namespace.name(),
+    };
     let error = error(manner, asked, said, Some(reconnect));
     match reconnect {
         Reconnect::Never => parts::joined(&[
             error,
-            packet::disconnect(manner.namespace.name()),
+            packet::disconnect(left),
             close::closing_frame(close_code, reconnect),
         ]),
         Reconnect::Now | Reconnect::Later => error,

@@ -1,11 +1,10 @@
 //! What one session is told without being asked.
 
-use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Closing, Locale, Notice, Tag};
 use bytes::Bytes;
 
 use super::super::{Manner, Style};
-use super::{errors, events, parts};
+use super::{Asked, asked, errors, events, parts};
 use crate::close;
 use crate::socketio::packet::encode::Frame;
 use crate::typed::encode::notices::{Told, told};
@@ -14,7 +13,7 @@ use crate::typed::encode::notices::{Told, told};
 pub(in crate::socketio::chat) fn notice(manner: Manner, notice: &Notice, locale: Locale) -> Bytes {
     let told = match told(notice) {
         Ok(told) => told,
-        Err(closing) => return closed(manner, closing, locale),
+        Err(closing) => return closed(manner, asked(&Tag::default()), closing, locale),
     };
     match (manner.style, told) {
         (Style::Type, told) => typed(manner, told, locale),
@@ -43,12 +42,13 @@ fn typed(manner: Manner, told: Told<'_>, locale: Locale) -> Bytes {
     frame.finish()
 }
 
-fn closed(manner: Manner, closing: &Closing, locale: Locale) -> Bytes {
+/// The end of a session, where it is told of.
+pub(in crate::socketio) fn closed(
+    manner: Manner,
+    asked: Asked<'_>,
+    closing: &Closing,
+    locale: Locale,
+) -> Bytes {
     let close_code = close::close_code(&closing.cause);
-    if let CloseCause::Refused(refusal) = &closing.cause {
-        let tag = Tag::default();
-        return errors::last_words(manner, &tag, refusal, close_code, closing.reconnect, locale);
-    }
-    let text = close::closing_text(&closing.cause, locale).into_owned();
-    errors::closed(manner, closing.code(), text, close_code, closing.reconnect)
+    errors::closed(manner, asked, closing, close_code, locale)
 }

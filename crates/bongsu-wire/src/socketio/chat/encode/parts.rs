@@ -96,7 +96,7 @@ pub(super) fn offset(json: &mut Json, message: &Message) {
 }
 
 /// Several frames, one after the other.
-pub(super) fn joined(frames: &[Bytes]) -> Bytes {
+pub(in crate::socketio) fn joined(frames: &[Bytes]) -> Bytes {
     if let [only] = frames {
         return only.clone();
     }

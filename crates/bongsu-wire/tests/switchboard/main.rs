@@ -1,0 +1,8 @@
+//! The switchboard on Socket.IO: what displays say and are told, in both of their namespaces.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod heard;
+mod told;
