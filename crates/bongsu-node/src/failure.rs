@@ -66,6 +66,7 @@ impl Node {
     pub(crate) fn create_refused(&self, refused: &CreateRefused, name: &'static str) -> Refusal {
         match refused {
             CreateRefused::IdTaken | CreateRefused::NameTaken => Refusal::field(name, Want::Other),
+            CreateRefused::TooMany => Refusal::because(Code::RateLimited, "too_many"),
             CreateRefused::NoUser(_) => Refusal::new(Code::UserNotFound),
             CreateRefused::Members => Refusal::field("members", Want::Other),
             CreateRefused::Fault(fault) => self.fault(fault),

@@ -3,6 +3,7 @@
 //! Invariant: the contract of the store underneath; an answer speaks of a moment between the call and its return.
 
 mod devices;
+mod presets;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,7 +14,7 @@ use bongsu_model::{
     RoomRef, Seq, Timestamp, TokenHash, TokenId, UserId, UserRef,
 };
 
-use crate::{AppendRefused, CreateRefused, DeviceStore, JoinRefused, StoreFault, UpdateRefused};
+use crate::{AppendRefused, CreateRefused, DeviceStore, JoinRefused, PresetStore, StoreFault, UpdateRefused};
 
 /// A message to be appended; policy and moderation have passed it.
 #[derive(Clone, Debug)]
@@ -175,7 +175,7 @@ pub struct KeptTrail {
 
 /// What is kept.
 #[async_trait]
-pub trait Store: DeviceStore + 'static {
+pub trait Store: DeviceStore + PresetStore + 'static {
     // Users
 
     /// Finds the user a token speaks of, or makes it, and reads all that a session needs. `None` if there is no such

@@ -12,9 +12,9 @@ use bongsu_model::device::{
 };
 use bongsu_model::{Timestamp, TokenHash};
 
-use crate::{CreateRefused, Existing, StoreFault};
+use crate::{CreateRefused, Existing, RenameRefused, StoreFault};
 
-/// What is kept about devices. The supertrait of [`crate::Store`]: whoever has one has the other.
+/// What is kept about devices. A supertrait of [`crate::Store`]: whoever has one has the other.
 ///
 /// Everything that [`crate::Store`] says of durability, order and time holds here too.
 #[async_trait]
@@ -24,10 +24,37 @@ pub trait DeviceStore: Send + Sync {
     /// Makes a device without a session, capabilities or version, with the next client number. Its epoch is 0, or, if there
     /// was a device of this id before, that one's. Refused: `IdTaken`, and nothing is changed then.
     async fn create_device(&self, device: NewDevice, at: Timestamp) -> Result<Device, CreateRefused>;
+    /// Makes devices as [`Self::create_device`] does, in one transaction, each on its own: the answers are in the same order.
+    /// After a fault none is made.
+    async fn create_devices(
+        &self,
+        devices: Vec<NewDevice>,
+        at: Timestamp,
+    ) -> Result<Vec<Result<Device, CreateRefused>>, StoreFault>;
+    /// Gives devices other ids, all in one transaction or none; (from, to) for each. What is free is so after all of them:
+    /// devices may swap their ids. Refused: the first that may not be, for the first of the reasons in their order.
+    ///
+    /// With a device go its client number, enrolments, lease, state, when it was seen last, its ended commands, and what presets
+    /// say of it: they are changed at `at`, and what they said of the new id before, while it was no device, is gone. Its epoch
+    /// is the higher of those of both ids, and its lease's fence, should it not be above the last one of the new id, is the next
+    /// after that. The old id keeps its numbers, as after [`Self::delete_device`]. A device that gets the id that it has stays
+    /// as it is.
+    async fn rename_devices(
+        &self,
+        renames: Vec<(DeviceId, DeviceId)>,
+        at: Timestamp,
+    ) -> Result<(), RenameRefused>;
     /// Reads a device.
     async fn device(&self, device: DeviceId) -> Result<Option<Device>, StoreFault>;
     /// Reads the devices after an id, ascending by the bytes of their ids, at most `limit`.
     async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreFault>;
+    /// Reads the devices of a kind after an id, as [`Self::devices`] does.
+    async fn devices_of(
+        &self,
+        kind: Arc<str>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<Device>, StoreFault>;
     /// Forgets a device with its session, enrolments, lease and state, and in the same transaction ends its open commands
     /// as cancelled, with a note of `node` and `at`. Ended commands stay until they are trimmed. The last epoch and fence
     /// of the id stay for ever, so that a device made later under it goes on from there.

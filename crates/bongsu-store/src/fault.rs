@@ -81,12 +81,48 @@ pub enum CreateRefused {
     /// A first member does not exist.
     #[error("no such user: {0}")]
     NoUser(bongsu_model::UserId),
+    /// There are as many as there may be.
+    #[error("there are as many as there may be")]
+    TooMany,
     /// More first members than the room takes, or not two in a direct room.
     #[error("the number of members does not fit the room")]
     Members,
     /// The store itself failed.
     #[error(transparent)]
     Fault(#[from] StoreFault),
+}
+
+/// Why devices were not renamed: none of them was.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RenameRefused {
+    /// The first of those asked for that may not be.
+    #[error("{from}: {why}")]
+    Device {
+        /// Which, by the id that it has.
+        from: bongsu_model::DeviceId,
+        /// Why not.
+        why: NotRenamed,
+    },
+    /// The store itself failed.
+    #[error(transparent)]
+    Fault(#[from] StoreFault),
+}
+
+/// Why a device may not be renamed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotRenamed {
+    /// There is no such device, or it was named before.
+    #[error("no such device")]
+    Absent,
+    /// The new id is another device's that keeps it, or two are to get it.
+    #[error("the new id is taken")]
+    Taken,
+    /// It has a session.
+    #[error("it is connected")]
+    Connected,
+    /// It has commands that have not ended.
+    #[error("it has open commands")]
+    HasOpenCommands,
 }
 
 /// Why a user was not changed.

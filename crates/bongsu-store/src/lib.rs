@@ -1,16 +1,19 @@
-//! What is kept: users, rooms, memberships, messages, read marks, blocks, bans, audit; devices, their commands and states.
+//! What is kept: users, rooms, memberships, messages, read marks, blocks, bans, audit; devices, their commands and states;
+//! presets.
 //!
 //! [`Store`] is the contract; `sqlite` and `memory` fulfil it, and `conformance` holds every implementation to it.
 //! Invariant: what a call has answered is durable as far as the store's durability setting says.
 
 pub mod api;
 pub mod api_devices;
+pub mod api_presets;
 mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod fault;
 pub mod limits;
 pub mod memory;
+mod rename;
 pub mod sqlite;
 
 pub use api::{
@@ -18,7 +21,10 @@ pub use api::{
     SignedIn, Store, StoredAnswer, TokenAdded,
 };
 pub use api_devices::DeviceStore;
-pub use fault::{AppendRefused, CreateRefused, JoinRefused, StoreFault, UpdateRefused};
+pub use api_presets::PresetStore;
+pub use fault::{
+    AppendRefused, CreateRefused, JoinRefused, NotRenamed, RenameRefused, StoreFault, UpdateRefused,
+};
 pub use limits::StoreLimits;
 pub use memory::Memory;
 pub use sqlite::{Durability, OpenError, Sqlite, SqliteOptions, StoreMeter};

@@ -25,6 +25,8 @@ pub struct StoreLimits {
     pub command_key_kept_ms: u64,
     /// Notes in one command's history; past it, only those come that moved the command.
     pub command_notes_max: usize,
+    /// Presets: past it, [`crate::CreateRefused::TooMany`].
+    pub presets_max: usize,
 }
 
 impl StoreLimits {
@@ -49,6 +51,7 @@ impl From<&Limits> for StoreLimits {
             enrolments_per_device_max: Self::ENROLMENTS_PER_DEVICE_MAX,
             command_key_kept_ms: Self::COMMAND_KEY_KEPT_MS,
             command_notes_max: limits.command_notes_max,
+            presets_max: limits.presets_max,
         }
     }
 }

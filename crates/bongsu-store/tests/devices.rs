@@ -10,9 +10,10 @@ use bongsu_model::device::{
     IfOffline, LeaseAsk, Leased, NewCommand, NewDevice, Note, Object, OpenSession, Pace, Recorded, Reported,
     SessionOpened, ShadowPut, Wish,
 };
+use bongsu_model::display::{NewPreset, PresetId, Program};
 use bongsu_model::{SessionId, Timestamp};
 use bongsu_store::sqlite::{Finding, check};
-use bongsu_store::{DeviceStore as _, Sqlite, SqliteOptions, Store as _, StoreFault};
+use bongsu_store::{DeviceStore as _, PresetStore as _, Sqlite, SqliteOptions, Store as _, StoreFault};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -104,7 +105,8 @@ async fn session(store: &Sqlite) -> ConnectionEpoch {
     }
 }
 
-/// A store with one device that has a session, a lease, an open command 1 with its wish, an ended one 2, and a state.
+/// A store with one device that has a session, a lease, an open command 1 with its wish, an ended one 2, a state, and a
+/// preset.
 async fn furnished(path: &Path) -> Sqlite {
     let store = Sqlite::open(SqliteOptions::new(path)).unwrap();
     for name in ["car", "bus"] {
@@ -122,6 +124,11 @@ async fn furnished(path: &Path) -> Sqlite {
         let answer = store.record_command(new).await.unwrap();
         assert!(matches!(answer, Recorded::New(_)), "{answer:?}");
     }
+    let preset = NewPreset {
+        name: "morning".into(),
+        displays: [(car(), Program::new("clock"))].into(),
+    };
+    store.create_preset(preset, NOW).await.unwrap();
     let mut shadow = store.shadow(car()).await.unwrap().unwrap();
     let reported = Reported {
         value: 1.into(),
@@ -183,6 +190,9 @@ async fn ask_all(store: &Sqlite) -> Vec<&'static str> {
         store.command(CommandId(1)).await.err(),
         store.lease(car(), NOW).await.err(),
         store.shadow(car()).await.err(),
+        store.presets(None, 9).await.err(),
+        store.preset(PresetId(1)).await.err(),
+        store.preset_named("morning".into()).await.err(),
         store.record_command(order(9, CommandState::Accepted)).await.err(),
     ];
     let mut tables: Vec<_> = faults
@@ -294,6 +304,21 @@ const DAMAGE: &[(&str, &str, &str)] = &[
     ("UPDATE desired SET value = '{'", "desired", "value"),
     ("UPDATE desired SET at = -1, value = 'nan'", "desired", "value"),
     ("UPDATE reported SET value = ''", "reported", "value"),
+    (
+        "UPDATE preset_displays SET program = '[]'",
+        "preset_displays",
+        "program",
+    ),
+    (
+        "UPDATE preset_displays SET program = '{\"shell\":true}'",
+        "preset_displays",
+        "program",
+    ),
+    (
+        "UPDATE preset_displays SET device = ' 0'",
+        "preset_displays",
+        "device",
+    ),
 ];
 
 #[tokio::test]
@@ -336,6 +361,7 @@ async fn check_finds_what_does_not_fit() {
             Finding::NoDevice { table: "reported" },
         ),
         ("UPDATE desired SET command = randomblob(16)", Finding::Wish),
+        ("UPDATE preset_displays SET preset = 9", Finding::Displays),
         (
             "UPDATE counters SET next = 2 WHERE name = 'device'",
             Finding::Numbers { table: "devices" },

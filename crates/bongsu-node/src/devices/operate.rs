@@ -53,6 +53,7 @@ impl Node {
             CreateRefused::Fault(fault) => self.fault(&fault),
             CreateRefused::IdTaken
             | CreateRefused::NameTaken
+            | CreateRefused::TooMany
             | CreateRefused::NoUser(_)
             | CreateRefused::Members => Refusal::field("device_id", Want::Other),
         })?;

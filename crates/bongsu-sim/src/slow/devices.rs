@@ -8,7 +8,7 @@ use bongsu_model::device::{
     NewCommand, NewDevice, OpenSession, Recorded, SessionOpened, Shadow, ShadowPut, Step, Stepped,
 };
 use bongsu_model::{Timestamp, TokenHash};
-use bongsu_store::{CreateRefused, DeviceStore, Existing, StoreFault};
+use bongsu_store::{CreateRefused, DeviceStore, Existing, RenameRefused, StoreFault};
 
 use super::Slow;
 use crate::defect::Defect;
@@ -29,12 +29,37 @@ impl DeviceStore for Slow {
         self.late(self.inner.create_device(device, at).await).await
     }
 
+    async fn create_devices(
+        &self,
+        devices: Vec<NewDevice>,
+        at: Timestamp,
+    ) -> Result<Vec<Result<Device, CreateRefused>>, StoreFault> {
+        self.late(self.inner.create_devices(devices, at).await).await
+    }
+
+    async fn rename_devices(
+        &self,
+        renames: Vec<(DeviceId, DeviceId)>,
+        at: Timestamp,
+    ) -> Result<(), RenameRefused> {
+        self.late(self.inner.rename_devices(renames, at).await).await
+    }
+
     async fn device(&self, device: DeviceId) -> Result<Option<Device>, StoreFault> {
         self.late(self.inner.device(device).await).await
     }
 
     async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreFault> {
         self.late(self.inner.devices(after, limit).await).await
+    }
+
+    async fn devices_of(
+        &self,
+        kind: Arc<str>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<Device>, StoreFault> {
+        self.late(self.inner.devices_of(kind, after, limit).await).await
     }
 
     async fn delete_device(

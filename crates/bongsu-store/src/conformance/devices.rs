@@ -25,7 +25,7 @@ pub(super) async fn device(store: &Shared, name: &str) -> DeviceId {
     store.create_device(new, NOW).await.unwrap().id
 }
 
-fn session(number: u128, node: &str) -> DeviceSession {
+pub(super) fn session(number: u128, node: &str) -> DeviceSession {
     DeviceSession {
         id: SessionId(number),
         node: node.into(),
@@ -46,7 +46,7 @@ fn open(device: &DeviceId, session: DeviceSession) -> OpenSession {
     }
 }
 
-async fn opened(store: &Shared, device: &DeviceId, session: DeviceSession) -> Opened {
+pub(super) async fn opened(store: &Shared, device: &DeviceId, session: DeviceSession) -> Opened {
     begun(store, open(device, session), NOW).await
 }
 
@@ -58,7 +58,7 @@ async fn begun(store: &Shared, open: OpenSession, at: Timestamp) -> Opened {
     }
 }
 
-async fn read(store: &Shared, device: &DeviceId) -> Device {
+pub(super) async fn read(store: &Shared, device: &DeviceId) -> Device {
     store.device(device.clone()).await.unwrap().unwrap()
 }
 
@@ -340,7 +340,7 @@ pub async fn sessions_of_a_node_are_forgotten(store: Shared) {
     }
 }
 
-fn enrolment(number: u8, device: &DeviceId, ends_ms: Option<u64>) -> Enrolment {
+pub(super) fn enrolment(number: u8, device: &DeviceId, ends_ms: Option<u64>) -> Enrolment {
     Enrolment {
         hash: TokenHash([number; 32]),
         device: device.clone(),

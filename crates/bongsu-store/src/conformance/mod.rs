@@ -6,9 +6,11 @@
 
 mod commands;
 mod devices;
+mod fleets;
 mod leases;
 mod messages;
 mod pages;
+mod presets;
 mod rest;
 mod rooms;
 mod shadows;
@@ -25,9 +27,11 @@ use crate::{Appended, NewMessage, Store, StoreLimits};
 
 pub use commands::*;
 pub use devices::*;
+pub use fleets::*;
 pub use leases::*;
 pub use messages::*;
 pub use pages::*;
+pub use presets::*;
 pub use rest::*;
 pub use rooms::*;
 pub use shadows::*;
@@ -44,6 +48,7 @@ pub fn limits() -> StoreLimits {
         trails_max: 4,
         enrolments_per_device_max: 2,
         command_notes_max: 6,
+        presets_max: 4,
         ..StoreLimits::default()
     }
 }
@@ -82,6 +87,14 @@ macro_rules! conformance {
             a_session_makes_its_device_only_if_told, only_the_last_session_is_closed,
             sessions_of_a_node_are_forgotten, enrolments_open_and_end, only_the_last_enrolments_stay,
             a_deleted_device_leaves_its_numbers,
+            // Many devices at once, and their new ids.
+            devices_are_made_each_on_its_own, devices_of_a_kind_are_paged, a_renamed_device_takes_everything_with_it,
+            a_renaming_leaves_no_number_behind, devices_swap_their_ids, a_renaming_is_of_all_or_none,
+            concurrent_renamings_to_one_id_are_one, what_presets_say_of_a_device_goes_with_it,
+            // Presets.
+            presets_are_made_and_found, a_preset_is_changed_as_a_whole, names_of_presets_are_told_apart_by_bytes,
+            there_are_only_so_many_presets, ids_of_presets_are_never_given_again, presets_are_paged,
+            concurrent_presets_of_one_name_are_one,
             // Commands, and how they move.
             a_command_is_kept_as_it_was_recorded, refusals_come_in_order, a_known_command_is_a_repeat,
             a_key_is_a_repeat_for_its_time, a_key_goes_with_its_command, concurrent_calls_with_one_key_record_once,

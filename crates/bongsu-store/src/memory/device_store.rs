@@ -10,12 +10,35 @@ use bongsu_model::device::{
 use bongsu_model::{Timestamp, TokenHash};
 
 use super::{Kind, Memory};
-use crate::{CreateRefused, DeviceStore, Existing, StoreFault};
+use crate::{CreateRefused, DeviceStore, Existing, RenameRefused, StoreFault};
 
 #[async_trait]
 impl DeviceStore for Memory {
     async fn create_device(&self, device: NewDevice, at: Timestamp) -> Result<Device, CreateRefused> {
         self.write(Kind::Other, move |state| state.create_device(device, at))
+            .await
+    }
+
+    async fn create_devices(
+        &self,
+        devices: Vec<NewDevice>,
+        at: Timestamp,
+    ) -> Result<Vec<Result<Device, CreateRefused>>, StoreFault> {
+        self.write(Kind::Other, move |state| {
+            Ok(devices
+                .into_iter()
+                .map(|new| state.create_device(new, at))
+                .collect())
+        })
+        .await
+    }
+
+    async fn rename_devices(
+        &self,
+        renames: Vec<(DeviceId, DeviceId)>,
+        at: Timestamp,
+    ) -> Result<(), RenameRefused> {
+        self.write(Kind::Other, move |state| state.rename_devices(&renames, at))
             .await
     }
 
@@ -25,6 +48,15 @@ impl DeviceStore for Memory {
 
     async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreFault> {
         self.read(|state| state.devices_after(after.as_ref(), limit))
+    }
+
+    async fn devices_of(
+        &self,
+        kind: Arc<str>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<Device>, StoreFault> {
+        self.read(|state| state.devices_of(&kind, after.as_ref(), limit))
     }
 
     async fn delete_device(

@@ -19,10 +19,10 @@ use crate::{CreateRefused, Existing, command};
 #[derive(Default)]
 pub(super) struct Devices {
     pub(super) all: BTreeMap<DeviceId, Device>,
-    epochs: BTreeMap<DeviceId, ConnectionEpoch>,
+    pub(super) epochs: BTreeMap<DeviceId, ConnectionEpoch>,
     last_client: i64,
     /// In the order in which they were kept.
-    enrolments: Vec<Enrolment>,
+    pub(super) enrolments: Vec<Enrolment>,
     /// The last one of each device, and whether it was neither released nor ended.
     pub(super) leases: BTreeMap<DeviceId, (Lease, bool)>,
     pub(super) shadows: BTreeMap<DeviceId, Shadow>,
@@ -75,6 +75,12 @@ impl State {
         let later = |device: &&Device| after.is_none_or(|after| device.id > *after);
         let devices = self.devices.all.values().filter(later);
         devices.take(limit as usize).cloned().collect()
+    }
+
+    pub(super) fn devices_of(&self, kind: &str, after: Option<&DeviceId>, limit: u32) -> Vec<Device> {
+        let later = |device: &&Device| after.is_none_or(|after| device.id > *after);
+        let of_kind = self.devices.all.values().filter(|device| &*device.kind == kind);
+        of_kind.filter(later).take(limit as usize).cloned().collect()
     }
 
     pub(super) fn delete_device(&mut self, device: &DeviceId, node: &Arc<str>, at: Timestamp) -> Existing {

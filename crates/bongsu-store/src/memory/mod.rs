@@ -7,6 +7,8 @@ mod commands;
 mod device_store;
 mod devices;
 mod messages;
+mod presets;
+mod renames;
 mod rooms;
 mod state;
 mod store;

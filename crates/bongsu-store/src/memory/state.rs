@@ -9,6 +9,7 @@ use bongsu_model::records::{AuditEntry, MemberRole, Room, User};
 use bongsu_model::{Jti, Message, RoomId, RoomRef, RoomToken, Seq, Timestamp, TokenHash, UserId, UserRef};
 
 use super::devices::Devices;
+use super::presets::Presets;
 use crate::{KeptTrail, StoreLimits, StoredAnswer};
 
 pub(super) struct State {
@@ -28,6 +29,7 @@ pub(super) struct State {
     /// In the order in which they were kept.
     pub(super) trails: Vec<KeptTrail>,
     pub(super) devices: Devices,
+    pub(super) presets: Presets,
     pub(super) next_user: i64,
     pub(super) next_room: i64,
     pub(super) next_call: i64,
@@ -80,6 +82,7 @@ impl State {
             answers: BTreeMap::new(),
             trails: Vec::new(),
             devices: Devices::default(),
+            presets: Presets::default(),
             next_user: 1,
             next_room: 1,
             next_call: 1,

@@ -53,6 +53,9 @@ pub enum Finding {
         /// Where.
         table: &'static str,
     },
+    /// Displays of a preset that does not exist.
+    #[error("preset_displays: displays of no preset")]
+    Displays,
     /// Arguments that stand apart, of a command that has its own, or does not exist.
     #[error("command_args: arguments of no command")]
     Arguments,

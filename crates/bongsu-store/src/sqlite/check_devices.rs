@@ -1,11 +1,11 @@
-//! The examination of what is kept about devices: that every record can be read, and that they fit together.
+//! The examination of what is kept about devices and presets: that every record can be read, and that they fit together.
 //!
 //! Invariant: it only reads.
 
 use rusqlite::{Connection, Row};
 
 use super::check::Finding;
-use super::{commands, devices, leases, shadows};
+use super::{commands, devices, leases, presets, shadows};
 use crate::StoreFault;
 
 pub(super) fn findings(conn: &Connection) -> rusqlite::Result<Vec<Finding>> {
@@ -20,6 +20,13 @@ pub(super) fn findings(conn: &Connection) -> rusqlite::Result<Vec<Finding>> {
         shadows::ALL_REPORTED,
         &mut findings,
         shadows::reported_of_row,
+    )?;
+    unreadable(conn, presets::ALL, &mut findings, presets::of_row)?;
+    unreadable(
+        conn,
+        presets::ALL_DISPLAYS,
+        &mut findings,
+        presets::display_of_row,
     )?;
     strays(conn, &mut findings)?;
     Ok(findings)
@@ -80,6 +87,8 @@ fn strays(conn: &Connection, findings: &mut Vec<Finding>) -> rusqlite::Result<()
     // A counter that is missing is one that begins again.
     const CLIENTS: &str = "SELECT (SELECT coalesce(max(client), 0) FROM devices) >= \
                            coalesce((SELECT next FROM counters WHERE name = 'device'), 0)";
+    const DISPLAYS: &str =
+        "SELECT EXISTS (SELECT 1 FROM preset_displays WHERE preset NOT IN (SELECT id FROM presets))";
     const WISHES: &str = "SELECT EXISTS (SELECT 1 FROM desired WHERE command IS NOT NULL \
                           AND command NOT IN (SELECT id FROM commands WHERE ends_by IS NOT NULL))";
     const ARGS: &str = "SELECT EXISTS (SELECT 1 FROM command_args \
@@ -91,6 +100,9 @@ fn strays(conn: &Connection, findings: &mut Vec<Finding>) -> rusqlite::Result<()
     }
     if conn.query_row(CLIENTS, [], |row| row.get(0))? {
         findings.push(Finding::Numbers { table: "devices" });
+    }
+    if conn.query_row(DISPLAYS, [], |row| row.get(0))? {
+        findings.push(Finding::Displays);
     }
     if conn.query_row(ARGS, [], |row| row.get(0))? {
         findings.push(Finding::Arguments);

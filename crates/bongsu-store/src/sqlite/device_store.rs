@@ -11,12 +11,30 @@ use bongsu_model::{Timestamp, TokenHash};
 
 use super::writer::Shape;
 use super::{Sqlite, commands, devices, leases, reads, shadows};
-use crate::{CreateRefused, DeviceStore, Existing, StoreFault};
+use crate::{CreateRefused, DeviceStore, Existing, RenameRefused, StoreFault};
 
 #[async_trait]
 impl DeviceStore for Sqlite {
     async fn create_device(&self, device: NewDevice, at: Timestamp) -> Result<Device, CreateRefused> {
         self.write(Shape::Several, move |tables| tables.create_device(&device, at))
+            .await
+    }
+
+    async fn create_devices(
+        &self,
+        devices: Vec<NewDevice>,
+        at: Timestamp,
+    ) -> Result<Vec<Result<Device, CreateRefused>>, StoreFault> {
+        self.write(Shape::Several, move |tables| tables.create_devices(&devices, at))
+            .await
+    }
+
+    async fn rename_devices(
+        &self,
+        renames: Vec<(DeviceId, DeviceId)>,
+        at: Timestamp,
+    ) -> Result<(), RenameRefused> {
+        self.write(Shape::Several, move |tables| tables.rename_devices(&renames, at))
             .await
     }
 
@@ -26,6 +44,16 @@ impl DeviceStore for Sqlite {
 
     async fn devices(&self, after: Option<DeviceId>, limit: u32) -> Result<Vec<Device>, StoreFault> {
         self.read(move |conn| devices::devices(conn, after.as_ref(), limit))
+            .await
+    }
+
+    async fn devices_of(
+        &self,
+        kind: Arc<str>,
+        after: Option<DeviceId>,
+        limit: u32,
+    ) -> Result<Vec<Device>, StoreFault> {
+        self.read(move |conn| devices::devices_of(conn, &kind, after.as_ref(), limit))
             .await
     }
 

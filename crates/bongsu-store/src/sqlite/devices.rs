@@ -94,6 +94,17 @@ pub(super) fn devices(
     all(conn, SQL, params![after, limit], of_row)
 }
 
+pub(super) fn devices_of(
+    conn: &Connection,
+    kind: &str,
+    after: Option<&DeviceId>,
+    limit: u32,
+) -> Result<Vec<Device>, StoreFault> {
+    const SQL: &str = select_devices!("WHERE kind = ?1 AND devices.id > ?2 ORDER BY devices.id LIMIT ?3");
+    let after = after.map_or("", DeviceId::as_str);
+    all(conn, SQL, params![kind, after, limit], of_row)
+}
+
 pub(super) fn exists(conn: &Connection, device: &DeviceId) -> Result<bool, StoreFault> {
     const SQL: &str = "SELECT 1 FROM devices WHERE id = ?1";
     Ok(one(conn, SQL, [device.as_str()], |_| Ok(()))?.is_some())
@@ -127,6 +138,18 @@ impl Tables<'_> {
         self.insert_device(&new.id, &new.kind, at)?;
         let (table, what) = ("devices", "a device is missing");
         device(self.conn, &new.id)?.ok_or_else(|| StoreFault::Damaged { table, what }.into())
+    }
+
+    pub(super) fn create_devices(
+        &self,
+        new: &[NewDevice],
+        at: Timestamp,
+    ) -> Result<Vec<Result<Device, CreateRefused>>, StoreFault> {
+        let made = new.iter().map(|new| match self.create_device(new, at) {
+            Err(CreateRefused::Fault(fault)) => Err(fault),
+            made => Ok(made),
+        });
+        made.collect()
     }
 
     fn insert_device(&self, id: &DeviceId, kind: &str, at: Timestamp) -> Result<(), StoreFault> {

@@ -62,11 +62,6 @@ pub(super) fn lease(
 
 impl Tables<'_> {
     pub(super) fn take_lease(&self, ask: LeaseAsk) -> Result<Leased, StoreFault> {
-        const SQL: &str = concat!(
-            "INSERT OR REPLACE INTO leases (",
-            lease_columns!(),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)"
-        );
         if !devices::exists(self.conn, &ask.device)? {
             return Ok(Leased::NoDevice);
         }
@@ -90,18 +85,29 @@ impl Tables<'_> {
             expires_at: ask.expires_at,
             at_lapse: ask.at_lapse,
         };
+        self.put_lease(&lease, true)?;
+        Ok(Leased::Granted(lease))
+    }
+
+    /// Keeps the last lease of a device.
+    pub(super) fn put_lease(&self, lease: &Lease, open: bool) -> Result<(), StoreFault> {
+        const SQL: &str = concat!(
+            "INSERT OR REPLACE INTO leases (",
+            lease_columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+        );
         let at_lapse = lease.at_lapse.as_ref();
         let values = params![
             lease.device.as_str(),
             &*lease.holder,
-            number(fence.0)?,
-            since.0,
+            number(lease.fence.0)?,
+            lease.since.0,
             lease.expires_at.0,
             at_lapse.map(|it| &*it.name),
             at_lapse.map(|it| bongsu_model::device::print(&it.args)),
+            i64::from(open),
         ];
-        execute(self.conn, SQL, values)?;
-        Ok(Leased::Granted(lease))
+        execute(self.conn, SQL, values).map(drop)
     }
 
     pub(super) fn release_lease(

@@ -30,6 +30,7 @@ impl Tables<'_> {
                 Err(
                     CreateRefused::IdTaken
                     | CreateRefused::NameTaken
+                    | CreateRefused::TooMany
                     | CreateRefused::NoUser(_)
                     | CreateRefused::Members,
                 ) => return Ok(None),
