@@ -66,7 +66,7 @@ impl Seat {
     /// Another session begins before the writer of this one has said its last word.
     fn doubt(&mut self) {
         for open in &mut self.open {
-            if open.stage == Stage::Writing {
+            if open.is_with_writer() {
                 open.doubt = Some(self.epoch);
             }
         }

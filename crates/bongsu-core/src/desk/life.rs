@@ -58,7 +58,7 @@ impl Seat {
         let here = epoch == self.epoch;
         let told = here && matches!(open.stage, Stage::Written(_) | Stage::Had);
         // What another session said meanwhile of an attempt of its own does not make this one's unsaid.
-        let asked = here && matches!(open.stage, Stage::Writing | Stage::Withdrawn(_));
+        let asked = here && (open.is_with_writer() || matches!(open.stage, Stage::Withdrawn(_)));
         if told || (!asked && attempt.is_some_and(|attempt| attempt < open.attempts)) {
             return; // The device's word about it was faster.
         }
@@ -75,7 +75,7 @@ impl Seat {
     /// Whether the next may be written now that this one is.
     fn has_paced(&self, place: usize) -> bool {
         let kernel = |live: &super::seat::Live| live.pacing == Pacing::Kernel;
-        self.live.as_ref().is_some_and(kernel) && self.open[place].stage != Stage::Writing
+        self.live.as_ref().is_some_and(kernel) && !self.open[place].is_with_writer()
     }
 
     /// It was written on the session of that epoch.
@@ -84,7 +84,7 @@ impl Seat {
         (open.sent, open.doubt) = (true, None);
         open.attempts = open.attempts.saturating_add(1);
         open.moves(CommandState::Written, cx.now);
-        if epoch == self.epoch && matches!(open.stage, Stage::Writing | Stage::Withdrawn(_)) {
+        if epoch == self.epoch && (open.is_with_writer() || matches!(open.stage, Stage::Withdrawn(_))) {
             let wait = cx.shared.rules.retry_ms.saturating_mul(1 << open.times.min(16));
             open.times = open.times.saturating_add(1);
             open.stage = Stage::Written(cx.now.plus_ms(wait));
@@ -118,13 +118,16 @@ impl Seat {
             }
             return;
         }
-        if !matches!(open.stage, Stage::Writing | Stage::Withdrawn(_)) {
-            return;
+        let recalled = open.stage == Stage::Recalled && cx.now < open.command.deadline;
+        match open.stage {
+            // Whoever was to take its place may have ended meanwhile: then it is its turn again.
+            Stage::Recalled if recalled => open.stage = Stage::Waits,
+            Stage::Recalled | Stage::Writing | Stage::Withdrawn(_) => open.stage = Stage::Had,
+            Stage::Waits | Stage::Written(_) | Stage::Had => return,
         }
-        open.stage = Stage::Had;
         let acknowledged = open.command.state.is_acknowledged();
         self.free(command);
-        if acknowledged {
+        if acknowledged || recalled {
             self.arm(place, cx);
         } else {
             self.overdue(place, cx);
@@ -144,13 +147,14 @@ impl Seat {
 
     /// The device has said a word about one of its open commands.
     pub(super) fn word(&mut self, place: usize, word: Word, cx: &mut Cx<'_>) {
-        let id = self.open[place].command.id;
-        let with_writer = matches!(self.open[place].stage, Stage::Writing | Stage::Withdrawn(_));
-        if with_writer && !self.open[place].sent {
-            // Whoever speaks of it has it, whatever the writer is about to say.
+        let open = &self.open[place];
+        let id = open.command.id;
+        let with_writer = open.is_with_writer() || matches!(open.stage, Stage::Withdrawn(_));
+        // Whoever speaks of it has it, whatever the writer is about to say: that of the former session, if that may have it.
+        if let Some(former) = open.doubt {
+            self.mark_written(place, former, cx);
+        } else if with_writer && !open.sent {
             self.mark_written(place, self.epoch, cx);
-        } else if let Some(epoch) = self.open[place].doubt {
-            self.mark_written(place, epoch, cx);
         }
         let open = &mut self.open[place];
         if !open.sent {
@@ -202,10 +206,13 @@ impl Seat {
         let open = &mut self.open[place];
         let id = open.command.id;
         let over = at >= open.command.ends_by();
-        if over && open.stage == Stage::Writing && !open.sent {
+        if over && open.is_with_writer() && !open.sent {
             let until = cx.now.plus_ms(cx.shared.rules.withdraw_ms);
-            open.stage = Stage::Withdrawn(until);
-            self.withdraw(id, cx);
+            let before = std::mem::replace(&mut open.stage, Stage::Withdrawn(until));
+            if before == Stage::Writing {
+                self.take_back(id, cx);
+            }
+            self.free(id);
             self.arm(place, cx);
         } else if matches!(open.stage, Stage::Withdrawn(_)) {
             // Nobody knows what became of it.

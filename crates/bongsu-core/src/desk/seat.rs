@@ -21,6 +21,9 @@ pub(super) enum Stage {
     Waits,
     /// The writer has it.
     Writing,
+    /// It was taken back from the writer, since a newer one is to take its place. What the writer says decides whether that
+    /// is so; until then the writer has it.
+    Recalled,
     /// It was taken back from the writer when its time was over. What the writer says decides how it ends; if it says
     /// nothing until then, it may have been written.
     Withdrawn(Timestamp),
@@ -85,6 +88,11 @@ impl Open {
         self.stage != Stage::Waits || self.command.state.is_acknowledged()
     }
 
+    /// Whether it is the writer's turn to say what becomes of it, and nothing else is written before.
+    pub(super) fn is_with_writer(&self) -> bool {
+        matches!(self.stage, Stage::Writing | Stage::Recalled)
+    }
+
     /// Whether the store has noted it under this epoch: whoever had it before cannot end it any more as if nothing had been
     /// sent, and it had not ended by then.
     pub(super) fn is_fenced(&self, epoch: ConnectionEpoch) -> bool {
@@ -97,7 +105,7 @@ impl Open {
         let again = match self.stage {
             Stage::Waits => true,
             Stage::Written(retry) => repeats && retry <= now,
-            Stage::Writing | Stage::Withdrawn(_) | Stage::Had => false,
+            Stage::Writing | Stage::Recalled | Stage::Withdrawn(_) | Stage::Had => false,
         };
         again && self.is_fenced(epoch) && now < self.command.deadline
     }
@@ -236,8 +244,18 @@ impl Seat {
     /// Ends what newer ones have overtaken; then hands the next one to the writer, if it is free.
     pub(super) fn go_on(&mut self, cx: &mut Cx<'_>) {
         while let Some((older, newer)) = turn::overtaken(&self.open, self.epoch) {
-            let by = format!("superseded_by={}", self.open[newer].command.id);
-            self.end(older, End::of(CommandState::Superseded).because(by), cx);
+            let by = self.open[newer].command.id;
+            let open = &mut self.open[older];
+            if open.stage == Stage::Writing {
+                open.stage = Stage::Recalled;
+                let command = open.command.id;
+                self.take_back(command, cx);
+                continue;
+            }
+            // What left on a session that is over and was never acknowledged may have been carried out for all that.
+            let maybe = if open.may_be_known() { " written=maybe" } else { "" };
+            let because = format!("superseded_by={by}{maybe}");
+            self.end(older, End::of(CommandState::Superseded).because(because), cx);
         }
         let Some(live) = self.live.as_mut().filter(|live| live.slot.is_none()) else {
             return;
@@ -283,13 +301,17 @@ impl Seat {
     }
 
     pub(super) fn withdraw(&mut self, command: CommandId, cx: &mut Cx<'_>) {
+        self.take_back(command, cx);
+        self.free(command);
+    }
+
+    pub(super) fn take_back(&self, command: CommandId, cx: &mut Cx<'_>) {
         let (device, epoch) = (self.device.clone(), self.epoch);
         cx.out.push(DeskEffect::Withdraw {
             device,
             epoch,
             command,
         });
-        self.free(command);
     }
 
     /// The session may write another, if it was this one that it waited for.
@@ -308,7 +330,7 @@ impl Seat {
         let at = match open.stage {
             Stage::Withdrawn(until) => until,
             Stage::Written(retry) if retry > cx.now => retry.min(ends_by),
-            Stage::Written(_) | Stage::Waits | Stage::Writing | Stage::Had => ends_by,
+            Stage::Written(_) | Stage::Waits | Stage::Writing | Stage::Recalled | Stage::Had => ends_by,
         };
         cx.shared.deadlines.cancel(open.due, open.command.id);
         cx.shared.deadlines.set(at, open.command.id);
@@ -326,7 +348,7 @@ impl Seat {
         let writing: Vec<_> = self
             .open
             .iter()
-            .filter(|open| open.stage == Stage::Writing)
+            .filter(|open| open.is_with_writer())
             .map(|open| Some(open.command.id))
             .collect();
         let slot = self.live.as_ref().and_then(|live| live.slot);

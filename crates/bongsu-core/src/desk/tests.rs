@@ -9,6 +9,7 @@ use expect_test::{Expect, expect};
 mod deaths;
 mod ends;
 mod forgetful;
+mod overtaken;
 mod paces;
 mod sessions;
 

@@ -21,14 +21,14 @@ pub(super) fn next(
         .min_by_key(|place| (open[*place].times, *place))
 }
 
-/// A command whose place a newer one has taken, and that one: of several the first, and its newest.
+/// A command whose place a newer one is to take, and that one: of several the first, and its newest.
 pub(super) fn overtaken(open: &[Open], epoch: ConnectionEpoch) -> Option<(usize, usize)> {
     (0..open.len()).find_map(|older| {
-        // One that is only with the writer was not written yet.
+        // One that is only with the writer is taken back, if it can be.
         let waits = match open[older].stage {
             Stage::Waits => !open[older].command.state.is_acknowledged(),
             Stage::Writing => open[older].times == 0 && !open[older].command.state.is_acknowledged(),
-            Stage::Withdrawn(_) | Stage::Written(_) | Stage::Had => false,
+            Stage::Recalled | Stage::Withdrawn(_) | Stage::Written(_) | Stage::Had => false,
         };
         let newer = |newer: &usize| open[*newer].is_fenced(epoch) && overtakes(&open[*newer], &open[older]);
         waits

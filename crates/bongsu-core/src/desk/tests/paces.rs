@@ -14,8 +14,10 @@ fn the_newest_for_a_target_takes_the_place_of_what_was_not_written() {
          know 4 target=roof pace=latest
          offer 1
          offer 2
+         late 1
          offer 4
          offer 3
+         late 2
          wrote 4
          wrote 3
          show",
@@ -31,6 +33,7 @@ fn the_newest_for_a_target_takes_the_place_of_what_was_not_written() {
             offer 2
               0: keep 2 routed @7 (session=7 epoch=7)
               0: withdraw 1 @7
+            late 1
               0: end 1 superseded @7 (superseded_by=0000000000000000000000002)
               0: write 2 @7 attempt=0
             offer 4
@@ -38,6 +41,7 @@ fn the_newest_for_a_target_takes_the_place_of_what_was_not_written() {
             offer 3
               0: keep 3 routed @7 (session=7 epoch=7)
               0: withdraw 2 @7
+            late 2
               0: end 2 superseded @7 (superseded_by=0000000000000000000000003)
               0: write 4 @7 attempt=0
             wrote 4
@@ -156,7 +160,7 @@ fn five_taps_in_a_tunnel_are_one_command_when_the_car_comes_out() {
               0: keep 1 routed @8 (session=8 epoch=8)
               0: keep 2 routed @8 (session=8 epoch=8)
               0: keep 3 routed @8 (session=8 epoch=8)
-              0: end 1 superseded @8 (superseded_by=0000000000000000000000002)
+              0: end 1 superseded @8 (superseded_by=0000000000000000000000002 written=maybe)
               0: end 2 superseded @8 (superseded_by=0000000000000000000000003)
               0: write 3 @8 attempt=0
         "#]],

@@ -29,6 +29,8 @@ struct World {
     repeats: bool,
     /// What is with the writer.
     writing: Option<(CommandId, u32)>,
+    /// What was asked back of the writer, which has begun it or has not, and has not said so yet.
+    recalled: Option<(CommandId, u32, bool)>,
     /// What was with the writer of a session that was replaced before it had its say: its session, what was to be written,
     /// and whether it was.
     replaced: Option<(ConnectionEpoch, CommandId, u32, bool)>,
@@ -37,7 +39,7 @@ struct World {
     /// What left at all.
     left: BTreeSet<CommandId>,
     /// What the desk ended, and what it called late.
-    ended: BTreeSet<CommandId>,
+    ended: BTreeMap<CommandId, CommandState>,
     late: BTreeSet<CommandId>,
     /// The word that is being handled.
     saying: Option<CommandId>,
@@ -65,10 +67,11 @@ impl World {
             memory,
             repeats: true,
             writing: None,
+            recalled: None,
             replaced: None,
             outstanding: BTreeSet::new(),
             left: BTreeSet::new(),
-            ended: BTreeSet::new(),
+            ended: BTreeMap::new(),
             late: BTreeSet::new(),
             saying: None,
             log: Vec::new(),
@@ -96,7 +99,10 @@ impl World {
                     let it = &frame.command;
                     assert_eq!(Some(epoch), self.live, "on the session that lasts");
                     assert!(self.writing.is_none(), "one at a time is with the writer");
-                    assert!(!self.ended.contains(&it.id), "nothing is written after its end");
+                    assert!(
+                        !self.ended.contains_key(&it.id),
+                        "nothing is written after its end"
+                    );
                     assert!(self.now < it.ends_by(), "nothing is written after its time");
                     assert_eq!(self.stored[&it.id].epoch, epoch, "the store knows of it");
                     if !self.repeats {
@@ -110,29 +116,56 @@ impl World {
                 }
                 DeskEffect::Withdraw { epoch, command, .. } => {
                     assert_eq!(Some(epoch), self.live);
-                    assert_eq!(self.writing.map(|it| it.0), Some(command));
-                    self.writing = None;
-                    withdrawn.push((command, epoch));
+                    let writing = self.writing.take().expect("the writer has it");
+                    assert_eq!(writing.0, command);
+                    withdrawn.push(writing);
                 }
             }
         }
-        for (command, epoch) in withdrawn {
-            if !self.ended.contains(&command) {
-                // Half of the time the writer had begun already.
+        for (command, attempt) in withdrawn {
+            self.withdrawn_is_told();
+            if !self.ended.contains_key(&command) {
+                // Half of the time the writer had begun already, and sometimes it takes its time to say so.
                 let begun = self.log.len().is_multiple_of(2);
-                self.was_withdrawn(command, epoch, begun);
+                self.recalled = Some((command, attempt, begun));
+                if begun {
+                    self.leaves(command);
+                }
+                if !self.log.len().is_multiple_of(3) {
+                    self.withdrawn_is_told();
+                }
             }
         }
     }
 
-    fn was_withdrawn(&mut self, command: CommandId, epoch: ConnectionEpoch, begun: bool) {
+    /// It leaves: whoever was told that it never did was told a lie.
+    fn leaves(&mut self, command: CommandId) {
+        let never = [CommandState::Expired, CommandState::Superseded];
+        let told = self
+            .ended
+            .get(&command)
+            .is_some_and(|state| never.contains(state));
+        assert!(
+            !self.left.insert(command) || !told,
+            "it was told not to have left"
+        );
+    }
+
+    fn withdrawn_is_told(&mut self) {
+        let (Some(epoch), Some((command, attempt, begun))) = (self.live, self.recalled.take()) else {
+            return;
+        };
         let device = car();
         if begun {
-            self.left.insert(command);
-            self.handle(DeskInput::Unwritten {
+            let open = self.stored[&command].state.is_open();
+            if open && !self.ended.contains_key(&command) {
+                self.outstanding.insert(command);
+            }
+            self.handle(DeskInput::Wrote {
                 device,
                 epoch,
                 command,
+                attempt,
             });
         } else {
             self.handle(DeskInput::Late {
@@ -146,10 +179,18 @@ impl World {
     fn judge(&mut self, step: &Step) {
         let id = step.command;
         match &step.kind {
-            StepKind::Moves => assert!(!self.ended.contains(&id), "nothing moves after its end"),
+            StepKind::Moves => assert!(!self.ended.contains_key(&id), "nothing moves after its end"),
             StepKind::Ends(_) => {
-                assert!(self.ended.insert(id), "it ends once");
-                self.outstanding.remove(&id);
+                let state = step.note.state;
+                assert!(self.ended.insert(id, state).is_none(), "it ends once");
+                let here = self.outstanding.remove(&id);
+                if state == CommandState::Superseded {
+                    let writing = self.writing.is_some_and(|it| it.0 == id);
+                    assert!(!here && !writing, "it may be carried out");
+                    let detail = step.note.detail.as_ref();
+                    let maybe = detail.is_some_and(|it| it.ends_with("written=maybe"));
+                    assert!(maybe || !self.left.contains(&id), "it left on another session");
+                }
                 if step.note.state == CommandState::Expired && self.saying != Some(id) {
                     assert!(!self.left.contains(&id), "what left may have been carried out");
                 }
@@ -188,12 +229,15 @@ impl World {
     }
 
     fn detach(&mut self, half: bool) {
+        // A writer that has begun nothing need not say so.
+        self.recalled.take_if(|it| half && !it.2);
+        self.withdrawn_is_told();
         let Some(epoch) = self.live else {
             return;
         };
         let device = car();
         if let Some((command, _)) = self.writing.filter(|_| half) {
-            self.left.insert(command);
+            self.leaves(command);
             let device = device.clone();
             self.handle(DeskInput::Unwritten {
                 device,
@@ -232,11 +276,12 @@ impl World {
 
     fn attach(&mut self, which: u8) {
         self.replaced_says();
+        self.withdrawn_is_told();
         if let (Some(epoch), Some((command, attempt))) = (self.live, self.writing.take()) {
             let left = which.is_multiple_of(3);
             self.replaced = Some((epoch, command, attempt, left));
             if left {
-                self.left.insert(command);
+                self.leaves(command);
             }
         }
         self.repeats = match self.memory {
@@ -259,7 +304,7 @@ impl World {
             commands
                 .iter()
                 .map(|it| it.id)
-                .filter(|id| running.contains(id) && !self.ended.contains(id)),
+                .filter(|id| running.contains(id) && !self.ended.contains_key(id)),
         );
         self.handle(DeskInput::Attached {
             device: car(),
@@ -299,7 +344,7 @@ impl World {
         let (Some(epoch), Some((command, attempt))) = (self.live, self.writing.take()) else {
             return;
         };
-        self.left.insert(command);
+        self.leaves(command);
         self.outstanding.insert(command);
         self.handle(DeskInput::Wrote {
             device: car(),
@@ -382,7 +427,7 @@ impl World {
                 _ => {
                     let by = ConnectionEpoch(self.last.0 + u64::from(which > 200));
                     if by > self.last {
-                        (self.live, self.writing) = (None, None);
+                        (self.live, self.writing, self.recalled) = (None, None, None);
                         self.outstanding.clear();
                     }
                     self.handle(DeskInput::Released { device: car(), by });
@@ -394,7 +439,10 @@ impl World {
                 self.handle(DeskInput::Cancel { command, by });
             }
             _ if self.live.is_none() => self.attach(which),
-            _ => self.replaced_says(),
+            _ => {
+                self.replaced_says();
+                self.withdrawn_is_told();
+            }
         }
     }
 }
