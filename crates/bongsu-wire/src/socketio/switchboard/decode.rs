@@ -3,9 +3,10 @@
 //! Invariant: unknown fields are passed over, `null` counts as absent, and what is wrong is refused under the name of its
 //! field. Moments by a display's own clock are not read: nothing goes by them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bongsu_model::device::DeviceId;
+use bongsu_model::device::{DeviceId, Value};
 use bongsu_model::display::{Beat, Doing, Execution, FromDisplay, Process, Processes, Registration};
 use bongsu_model::{CommandId, Limits, Refusal, Want};
 
@@ -124,9 +125,27 @@ fn word(given: Given<'_>, limits: &Limits) -> Result<Arc<str>, Refusal> {
     lenient::text(given, 0, limits.name_bytes_max)
 }
 
-fn command(given: Given<'_>) -> Result<CommandId, Refusal> {
+pub(super) fn command(given: Given<'_>) -> Result<CommandId, Refusal> {
     CommandId::parse(&given.text()?).ok_or(given.wants(Want::Hex(32)))
 }
+
+/// The variables of a program's environment.
+pub(super) fn environment(given: Given<'_>) -> Result<BTreeMap<Arc<str>, Arc<str>>, Refusal> {
+    let object =
+        value::read_object(given.raw, ENVIRONMENT_DEPTH).map_err(|fault| given.wants(fault.want()))?;
+    object
+        .into_iter()
+        .map(|(name, it)| match it {
+            Value::Text(it) => Ok((name, it)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Object(_) => {
+                Err(given.wants(Want::Other))
+            }
+        })
+        .collect()
+}
+
+/// Variables are texts.
+const ENVIRONMENT_DEPTH: usize = 1;
 
 /// The entries of an array that may be absent.
 fn each<T>(

@@ -12,7 +12,7 @@ use super::super::chat::encode::parts::joined;
 use super::super::chat::encode::{Asked, Back, asked, closed};
 use super::super::chat::{Manner, code_name};
 use super::super::packet::encode::Frame;
-use super::{Kind, texts};
+use super::{Kind, millis, texts};
 use crate::json::write::{Json, key};
 
 /// What an event takes beside its texts.
@@ -220,8 +220,7 @@ fn preset(json: &mut Json, preset: Option<PresetId>) {
 /// A moment in seconds since 1970, to the millisecond.
 fn seconds(json: &mut Json, key: &str, at: Timestamp) {
     // Nobody runs this before 1970.
-    let ms = at.0.max(0);
-    json.values(key, &format!("{}.{:03}", ms / 1_000, ms % 1_000));
+    json.values(key, &millis(at.0.max(0).unsigned_abs()));
 }
 
 /// An event with one object, to where the tag says.

@@ -3,6 +3,7 @@
 //! Owns the words of both sides. Invariant: what a display says is bounded before it is kept, and is taken as its clients
 //! may write it; what it is told has the guide's own names, and whatever else is there a client may pass over.
 
+pub mod client;
 mod decode;
 mod encode;
 mod enter;
@@ -53,4 +54,9 @@ impl Kind {
     pub(crate) fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.name() == name)
     }
+}
+
+/// Milliseconds as seconds with three places.
+fn millis(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }
