@@ -11,6 +11,7 @@ pub mod flooder;
 pub mod machine;
 pub mod moderation;
 pub mod policy;
+pub mod range;
 pub mod rate;
 pub mod roster;
 pub mod shadow;

@@ -231,9 +231,7 @@ impl<C: Codec> Conn<C> {
     }
 
     fn is_cut(&self) -> bool {
-        self.conversation
-            .session()
-            .is_some_and(|session| session.is_cut())
+        self.conversation.is_cut()
     }
 
     fn reads_on(&mut self, completed: bool) {
@@ -244,7 +242,7 @@ impl<C: Codec> Conn<C> {
         self.codec.settled(signed_in, declined);
         self.socket.pulse.speaks(self.codec.slot());
         let now = self.conversation.node().ports.clock.now();
-        self.socket.pulse.signed_in(signed_in, now);
+        self.socket.pulse.signed_in(self.conversation.knows_who(), now);
         self.socket.pulse.reads_on(now, self.codec.in_frame(), completed);
     }
 }

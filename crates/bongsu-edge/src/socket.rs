@@ -149,6 +149,18 @@ impl Line for Socket {
         })
     }
 
+    fn takes(&self) -> bool {
+        self.takes_bytes().is_ok()
+    }
+
+    fn holds_few(&self, unsent_bytes: usize) {
+        let unsent = u32::try_from(unsent_bytes).unwrap_or(u32::MAX);
+        // Where the system cannot, what is written may grow old in the kernel; nothing else is lost.
+        if let Err(fault) = SockRef::from(self.tcp()).set_tcp_notsent_lowat(unsent) {
+            tracing::debug!(%fault, "the kernel does not bound what is unsent");
+        }
+    }
+
     fn finish(&self) {
         // The other side still sends until it hears of it; closing at once would cost it what it was sent last.
         match &self.way {

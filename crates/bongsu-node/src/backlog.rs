@@ -64,10 +64,10 @@ impl Backlog {
         self.control_bytes
     }
 
-    /// Wakes the one who waits for the mailbox to be emptier.
+    /// Wakes those who wait for the mailbox to be emptier.
     pub(crate) fn relieve(&self) {
         if let Some(relief) = &self.relief {
-            relief.notify_one();
+            relief.notify_waiters();
         }
     }
 

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bongsu_model::display::{FromDisplay, Registration, ToDisplay};
 use bongsu_model::event::Lane;
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{
@@ -13,6 +14,7 @@ use bongsu_model::{
 };
 
 use crate::dialect::{Dialect, Setting};
+use crate::displays::{Arriving, Display};
 use crate::mailbox::{Mailbox, Pushed};
 use crate::node::Node;
 use crate::session::{Arrival, Session};
@@ -47,6 +49,8 @@ pub struct Conversation {
     node: Arc<Node>,
     mailbox: Arc<Mailbox>,
     session: Option<Arc<Session>>,
+    /// The display that is spoken with; never together with a session.
+    display: Option<Arc<Display>>,
     /// What it caused and may not have been given yet.
     unheard: Option<Unheard>,
     locale: Locale,
@@ -64,6 +68,7 @@ impl Conversation {
             node,
             mailbox,
             session: None,
+            display: None,
             unheard: None,
             locale,
             tries: 0,
@@ -93,6 +98,19 @@ impl Conversation {
     #[must_use]
     pub fn session(&self) -> Option<&Arc<Session>> {
         self.session.as_ref()
+    }
+
+    /// Whether somebody is spoken with: a session, or a display.
+    #[must_use]
+    pub const fn knows_who(&self) -> bool {
+        self.session.is_some() || self.display.is_some()
+    }
+
+    /// Whether whoever is spoken with has been ended from this side.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_cut())
+            || self.display.as_ref().is_some_and(|display| display.is_cut())
     }
 
     /// Signs in with what came with the connection itself, as if it were its first request; `tag` names that request.
@@ -142,16 +160,10 @@ impl Conversation {
                     self.post(&mut posts, speaking).await;
                     self.settle().await;
                     self.relief().await;
-                    self.tries += u32::from(self.session.is_none());
-                    let refusal = self.tolerate().err().unwrap_or(refusal);
-                    self.refuse(&tag, &refusal, speaking);
-                }
-                Incoming::Display { tag, .. } => {
-                    self.post(&mut posts, speaking).await;
-                    self.settle().await;
-                    self.relief().await;
-                    self.tries += u32::from(self.session.is_none());
-                    let refusal = Refusal::new(Code::InvalidAction);
+                    self.tries += u32::from(!self.knows_who());
+                    if let Some(display) = &self.display {
+                        self.node.slow_down(display).await;
+                    }
                     let refusal = self.tolerate().err().unwrap_or(refusal);
                     self.refuse(&tag, &refusal, speaking);
                 }
@@ -161,6 +173,12 @@ impl Conversation {
                         Ok(()) => self.push(Lane::Control, &bytes),
                         Err(refusal) => self.refuse(&Tag::default(), &refusal, speaking),
                     }
+                }
+                Incoming::Display { tag, said } => {
+                    self.post(&mut posts, speaking).await;
+                    self.settle().await;
+                    self.relief().await;
+                    self.display(tag, said, speaking).await;
                 }
                 Incoming::SignOut => {
                     self.post(&mut posts, speaking).await;
@@ -194,6 +212,9 @@ impl Conversation {
         if let Some(session) = self.session.take() {
             self.node.sign_out(&session).await;
         }
+        if let Some(display) = self.display.take() {
+            display.gone(&self.node).await;
+        }
         self.mailbox.abort();
     }
 
@@ -203,6 +224,70 @@ impl Conversation {
             self.node.sign_out(&session).await;
             self.node.barrier(&session, None).await;
         }
+        if let Some(display) = self.display.take() {
+            display.gone(&self.node).await;
+        }
+    }
+
+    /// Hears a display, and answers it.
+    async fn display(&mut self, tag: Tag, said: FromDisplay, speaking: Speaking<'_>) {
+        let node = Arc::clone(&self.node);
+        let answer = match (&self.display, said) {
+            (Some(display), said) => node.display_says(display, &tag, said).await,
+            (None, FromDisplay::Register(registration)) => {
+                match self.registers(&tag, &registration, speaking).await {
+                    // That it is let in it is told by its session.
+                    Ok(()) => return,
+                    Err(refusal) => {
+                        node.counters.refused(refusal.code);
+                        speaking.witness.refused(&refusal);
+                        ToDisplay::NotRegistered(refusal)
+                    }
+                }
+            }
+            (None, FromDisplay::Heartbeat(_)) => ToDisplay::NotBeat(Refusal::new(Code::NotAuthenticated)),
+            (
+                None,
+                FromDisplay::Alive { .. }
+                | FromDisplay::Execution(_)
+                | FromDisplay::Processes(_)
+                | FromDisplay::Back { .. },
+            ) => ToDisplay::Refused(Refusal::new(Code::NotAuthenticated)),
+        };
+        if let Some(bytes) = speaking.dialect.display(&tag, &answer, self.setting()) {
+            self.push(Lane::Control, &bytes);
+        }
+    }
+
+    async fn registers(
+        &mut self,
+        tag: &Tag,
+        registration: &Registration,
+        speaking: Speaking<'_>,
+    ) -> Result<(), Refusal> {
+        if self.session.is_some() {
+            return Err(Refusal::because(Code::PermissionDenied, "role"));
+        }
+        self.tries += 1;
+        if self.tries > self.node.ports.limits.sign_in_tries_max {
+            return Err(Refusal::retry(
+                Code::RateLimited,
+                self.node.ports.limits.sign_in_ms,
+            ));
+        }
+        let arriving = Arriving {
+            mailbox: Arc::clone(&self.mailbox),
+            address: speaking.address,
+            certificate: None,
+            locale: self.locale,
+            tag: Tag {
+                reference: None,
+                verb: tag.verb.clone(),
+            },
+        };
+        let display = Box::pin(self.node.register_display(arriving, registration)).await?;
+        self.display = Some(display);
+        Ok(())
     }
 
     /// Posts what has gathered.
@@ -288,6 +373,11 @@ impl Conversation {
         } = asked;
         self.tries += 1;
         let verb = request.verb();
+        if self.display.is_some() {
+            speaking.witness.served(verb, false);
+            self.refuse(&tag, &Refusal::because(Code::PermissionDenied, "role"), speaking);
+            return;
+        }
         let Request::Connect(connect) = request else {
             speaking.witness.served(verb, false);
             self.refuse(&tag, &Refusal::new(Code::NotAuthenticated), speaking);
@@ -351,6 +441,10 @@ impl Conversation {
         self.node.counters.refused(refusal.code);
         speaking.witness.refused(refusal);
         let (dialect, with) = (speaking.dialect, self.numbered());
+        if self.display.is_some() {
+            self.push(Lane::Control, &dialect.refusal(tag, refusal, with));
+            return;
+        }
         let Some(session) = &self.session else {
             if dialect.forgives(tag, refusal) && self.tries < self.node.ports.limits.sign_in_tries_max {
                 self.push(Lane::Control, &dialect.refusal(tag, refusal, with));

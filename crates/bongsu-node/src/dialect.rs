@@ -1,5 +1,6 @@
 //! How a protocol says things to one client or to all: what the node needs of a protocol, and nothing more.
 
+use bongsu_model::display::ToDisplay;
 use bongsu_model::{Encode, Fatal, Limits, Locale, Notice, Refusal, Reply, Tag, Timestamp};
 use bytes::Bytes;
 
@@ -42,6 +43,12 @@ pub trait Dialect: Send + Sync {
 
     /// What one session is told without being asked.
     fn notice(&self, notice: &Notice, with: Setting<'_>) -> Bytes;
+
+    /// What a display is told, as the answer to what came under a tag or unasked under that of its registration; `None` where
+    /// the protocol has no word for it, or knows no displays.
+    fn display(&self, _tag: &Tag, _said: &ToDisplay, _with: Setting<'_>) -> Option<Bytes> {
+        None
+    }
 
     /// The last words to one whose bytes cannot be read any further.
     fn broken_off(&self, fatal: &Fatal, signed_in: bool, with: Setting<'_>) -> Bytes;

@@ -7,6 +7,7 @@ pub mod conversation;
 pub mod counters;
 pub mod devices;
 pub mod dialect;
+pub mod displays;
 mod failure;
 pub mod happenings;
 mod host;

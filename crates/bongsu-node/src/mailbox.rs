@@ -24,8 +24,16 @@ const WRITE_BYTES_MAX: usize = 64 * 1024;
 pub trait Line: Send + Sync {
     /// Writes what it takes now of `bytes`, without waiting.
     fn try_write(&self, bytes: &[u8]) -> Wrote;
-    /// Completes when the line may take bytes again, or is broken.
+    /// Completes when the line may take bytes again, or is broken. Several may wait.
     fn writable(&self) -> BoxFuture<'_, ()>;
+    /// Whether the line would take bytes now, as far as it can be seen; one that is broken says so, too, since only a write
+    /// finds out.
+    fn takes(&self) -> bool {
+        true
+    }
+    /// From now on the line takes bytes only when so few at most of those before them are still on their way, where it
+    /// can: what waits for room can be taken back.
+    fn holds_few(&self, _unsent_bytes: usize) {}
     /// Nothing more will be written: what was taken is sent, then the peer is told that it is the end.
     fn finish(&self);
     /// Ends the connection at once, whatever is under way.
@@ -53,6 +61,21 @@ pub enum Pushed {
     /// It did not fit and was not taken.
     Full,
     /// The connection is closed or closing; nothing is taken any more.
+    Closed,
+}
+
+/// What became of bytes that were to be made at the last moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pulled<T> {
+    /// They were written.
+    Written(T),
+    /// They were begun, and the rest waits for the line.
+    Begun(T),
+    /// There was nothing to be written.
+    Nothing,
+    /// Other bytes wait, or the line takes nothing now: nothing was made.
+    NoRoom,
+    /// The connection is closed or closing.
     Closed,
 }
 
@@ -209,6 +232,49 @@ impl Mailbox {
         Pushed::Queued
     }
 
+    /// Has bytes made and written at once, if nothing waits and the line takes bytes: for what must be looked at again at
+    /// the last moment.
+    pub(crate) fn pull<T>(
+        self: &Arc<Self>,
+        make: impl FnOnce(&'static dyn Dialect) -> Option<(Bytes, T)>,
+    ) -> Pulled<T> {
+        let mut state = self.state.lock();
+        if state.ending != Ending::Open {
+            return Pulled::Closed;
+        }
+        if state.backlog.is_some() || !self.line.takes() {
+            return Pulled::NoRoom;
+        }
+        let Some((bytes, ticket)) = make(state.dialect) else {
+            return Pulled::Nothing;
+        };
+        let written = match self.line.try_write(&bytes) {
+            Wrote::Bytes(written) if written >= bytes.len() => return Pulled::Written(ticket),
+            Wrote::Bytes(written) => written,
+            Wrote::Full => 0,
+            Wrote::Gone => {
+                state.end(Ending::Closed);
+                return Pulled::Closed;
+            }
+        };
+        let rest = bytes.slice(written..);
+        self.wait(state, rest);
+        Pulled::Begun(ticket)
+    }
+
+    /// Completes when nothing waits and the line takes bytes, or when the connection is closed or broken.
+    pub(crate) async fn room(&self) {
+        self.relief(0).await;
+        if !self.is_closed() && !self.line.takes() {
+            self.line.writable().await;
+        }
+    }
+
+    /// As [`Line::holds_few`].
+    pub(crate) fn holds_few(&self, unsent_bytes: usize) {
+        self.line.holds_few(unsent_bytes);
+    }
+
     /// Lets bytes wait for the line where nothing did before.
     fn wait(self: &Arc<Self>, mut state: MutexGuard<'_, State>, rest: Bytes) {
         self.counters.mailbox_bytes.add(rest.len());
@@ -270,10 +336,10 @@ impl Mailbox {
                     return;
                 }
                 backlog.held = true;
-                Arc::clone(backlog.relief.get_or_insert_default())
+                // From here on no notice is missed.
+                Arc::clone(backlog.relief.get_or_insert_default()).notified_owned()
             };
-            // A notice between the look and this wait is kept for us: there is one waiter at most.
-            relief.notified().await;
+            relief.await;
         }
     }
 

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::counters::Counters;
 use crate::devices::Devices;
+use crate::displays::Displays;
 use crate::happenings::Happenings;
 use crate::host::{self, ShardHandle};
 use crate::kept::Recoverable;
@@ -48,6 +49,7 @@ pub struct Node {
     pub(crate) recoverable: Recoverable,
     pub(crate) devices: Devices,
     pub(crate) happenings: Happenings,
+    pub(crate) displays: Displays,
     pub(crate) roster: Mutex<Roster>,
     pub(crate) calls: Mutex<Calls>,
     /// Held from a decision about a call until the others have been told of it.
@@ -100,6 +102,7 @@ impl Node {
             recoverable: Recoverable::default(),
             devices,
             happenings: Happenings::new(limits.watchers_max, limits.happenings_max),
+            displays: Displays::new(&limits),
             revoked: Revoked::default(),
             active: Mutex::default(),
             memberships_heard: AtomicU64::new(0),

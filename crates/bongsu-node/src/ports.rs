@@ -13,6 +13,7 @@ use bongsu_model::{Jti, Limits, Refusal, RoomId, RoomRef, Timestamp, TokenHash, 
 use bongsu_store::Store;
 use parking_lot::RwLock;
 
+pub use bongsu_core::range::AddressRange;
 pub use bongsu_model::Role;
 
 /// The time of day.
@@ -112,6 +113,8 @@ pub struct Policy {
     pub create_users: bool,
     /// Devices are made from what let them in when they connect for the first time.
     pub create_devices: bool,
+    /// From these addresses displays are let in without a token or a certificate.
+    pub display_ranges: Arc<[AddressRange]>,
     /// Joining a room by a number that does not exist makes it.
     pub create_rooms_by_id: bool,
     /// Joining a room by a name that does not exist makes it: open, and each membership ends with its member's last
@@ -130,6 +133,7 @@ impl Default for Policy {
         Self {
             create_users: true,
             create_devices: true,
+            display_ranges: Arc::default(),
             create_rooms_by_id: false,
             create_rooms_by_name: true,
             application_domains: ["game", "app"].map(Arc::from).into(),

@@ -1,5 +1,6 @@
 //! The chat on Socket.IO: one dialect for each manner in which its clients are told what happens.
 
+use bongsu_model::display::ToDisplay;
 use bongsu_model::{Encode, Fatal, Notice, Refusal, Reply, Tag};
 use bongsu_node::{Dialect, Setting};
 use bongsu_wire::socketio::chat::{ChatEvents, ChatVoice, Manner, Namespace, Style};
@@ -76,6 +77,10 @@ impl Dialect for Chat {
 
     fn notice(&self, notice: &Notice, with: Setting<'_>) -> Bytes {
         self.voice.notice(notice, with.locale)
+    }
+
+    fn display(&self, tag: &Tag, said: &ToDisplay, with: Setting<'_>) -> Option<Bytes> {
+        self.voice.display(tag, said, with.locale, with.now)
     }
 
     fn broken_off(&self, fatal: &Fatal, _: bool, with: Setting<'_>) -> Bytes {

@@ -112,7 +112,7 @@ impl EngineLine {
             Stage::Open => {
                 let waiting = Arc::new(Waiting::default());
                 polled.waits = Some(Arc::clone(&waiting));
-                polled.writable.notify_one();
+                polled.writable.notify_waiters();
                 Poll::Waits(waiting)
             }
         }
@@ -177,7 +177,7 @@ impl EngineLine {
             return false;
         }
         // Whoever waits to write looks again, and finds the socket.
-        polled.writable.notify_one();
+        polled.writable.notify_waiters();
         *place = None;
         true
     }
@@ -224,7 +224,7 @@ impl EngineLine {
         if polled.stage != Stage::Over {
             polled.stage = Stage::Over;
             polled.release();
-            polled.writable.notify_one();
+            polled.writable.notify_waiters();
             drop(polled.ended.take());
         }
         true
@@ -298,15 +298,32 @@ impl Line for EngineLine {
                     return socket.writable().await;
                 }
                 let changed = match &*self.polled.lock() {
+                    // From here on no notice is missed.
                     Some(polled) if polled.stage == Stage::Over => return,
                     Some(polled) if polled.takes() => return,
-                    Some(polled) => Arc::clone(&polled.writable),
+                    Some(polled) => Arc::clone(&polled.writable).notified_owned(),
                     None => continue,
                 };
-                // There is one who waits at most, and a notice before this wait is kept for it.
-                changed.notified().await;
+                changed.await;
             }
         })
+    }
+
+    fn takes(&self) -> bool {
+        if let Some(socket) = self.socket.get() {
+            return socket.takes();
+        }
+        match &*self.polled.lock() {
+            Some(polled) => polled.stage == Stage::Over || polled.takes(),
+            None => self.socket.get().is_none_or(|socket| socket.takes()),
+        }
+    }
+
+    /// An answer to a poll is one write, and the next poll comes when it was read: only a socket holds more.
+    fn holds_few(&self, unsent_bytes: usize) {
+        if let Some(socket) = self.socket.get() {
+            socket.holds_few(unsent_bytes);
+        }
     }
 
     fn finish(&self) {

@@ -111,15 +111,15 @@ impl Session {
         self.pulse.busy();
         let speaking = conn::speaking(ear.partner.slot(), self.pulse.address, conversation, meters);
         conversation.carry_out(incoming, fatal, speaking).await;
-        let session = conversation.session();
         if !goodbye && self.mailbox.is_closed() {
-            let cut = session.is_some_and(|session| session.is_cut());
+            let cut = conversation.is_cut();
             self.pulse
                 .ended_by(if cut { EndedBy::Node } else { EndedBy::Refusal });
         }
         let now = conversation.node().now();
-        ear.partner.settled(session.is_some(), conversation.declined());
-        self.pulse.signed_in(session.is_some(), now);
+        ear.partner
+            .settled(conversation.session().is_some(), conversation.declined());
+        self.pulse.signed_in(conversation.knows_who(), now);
         self.pulse.speaks(ear.partner.slot());
         self.pulse.reads_on(now, ear.partner.in_frame(), completed);
         if ends && !(goodbye && self.line.is_polled()) {
@@ -154,11 +154,7 @@ pub(super) async fn attend(engine: Arc<Engine>, sid: Sid, session: Arc<Session>,
     }
     let carried = session.carried.lock().await.take();
     if let Some(mut carried) = carried {
-        if carried
-            .conversation
-            .session()
-            .is_some_and(|session| session.is_cut())
-        {
+        if carried.conversation.is_cut() {
             session.pulse.ended_by(EndedBy::Node);
         }
         carried.conversation.end().await;

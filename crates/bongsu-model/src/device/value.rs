@@ -82,6 +82,21 @@ impl Value {
         }
     }
 
+    /// The whole number, if it is one that is not negative.
+    #[must_use]
+    pub const fn as_whole(&self) -> Option<u64> {
+        match self {
+            Self::Number(Number::Int(value)) if *value >= 0 => Some(value.cast_unsigned()),
+            Self::Number(Number::Uint(value)) => Some(*value),
+            Self::Number(Number::Int(_) | Number::Float(_))
+            | Self::Null
+            | Self::Bool(_)
+            | Self::Text(_)
+            | Self::List(_)
+            | Self::Object(_) => None,
+        }
+    }
+
     /// How many bytes it prints as.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -85,6 +85,17 @@ crate::device::words! {
     }
 }
 
+impl Doing {
+    /// Whether nothing comes after it.
+    #[must_use]
+    pub const fn is_end(self) -> bool {
+        match self {
+            Self::Starting | Self::Running => false,
+            Self::Prepared | Self::Completed | Self::Stopped | Self::Failed | Self::Rejected => true,
+        }
+    }
+}
+
 /// How a program is doing, by its display.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Execution {

@@ -57,6 +57,8 @@ pub enum WaitFor {
     Accepted,
     /// The device has it.
     Received,
+    /// The device carries it out.
+    Running,
     /// It has ended.
     Done,
 }
@@ -260,7 +262,7 @@ impl Node {
     }
 
     /// As [`Self::run_command`], for what the node itself has to send: nobody's rights are asked.
-    pub(super) async fn keep_and_wait(
+    pub(crate) async fn keep_and_wait(
         self: &Arc<Self>,
         by: &Operator,
         run: RunCommand,
@@ -322,22 +324,30 @@ impl Node {
 
     /// Takes the command out of its caller's and its device's rates.
     fn check_rates(&self, by: &Operator, run: &RunCommand, entry: &Entry) -> Result<(), Refusal> {
-        let now = self.now();
+        let rate = entry.rate.unwrap_or_else(|| self.usual_rate());
+        self.check_caller_rate(by, &entry.name, rate)?;
+        self.check_device_rate(&run.device, &entry.name, rate)
+    }
+
+    /// How often what the catalogue says nothing of may be asked for.
+    pub(crate) fn usual_rate(&self) -> Rate {
         let limits = &self.ports.limits;
-        let usual = || Rate::new(limits.commands_per_s, limits.commands_burst);
-        let rate = entry.rate.unwrap_or_else(usual);
-        let name = &entry.name;
-        let keys = (
-            (Arc::clone(name), by.caller()),
-            (Arc::clone(name), Arc::clone(run.device.shared())),
-        );
+        Rate::new(limits.commands_per_s, limits.commands_burst)
+    }
+
+    /// Takes something out of its caller's rate.
+    pub(crate) fn check_caller_rate(&self, by: &Operator, name: &str, rate: Rate) -> Result<(), Refusal> {
         let mut rates = self.devices.rates.lock();
-        let rates = &mut *rates;
-        rates
-            .callers
-            .check(keys.0, rate, now)
-            .and_then(|()| rates.devices.check(keys.1, rate, now))
-            .map_err(|retry_after_ms| Refusal::retry(Code::RateLimited, retry_after_ms))
+        let checked = rates.callers.check((name.into(), by.caller()), rate, self.now());
+        checked.map_err(|retry_after_ms| Refusal::retry(Code::RateLimited, retry_after_ms))
+    }
+
+    /// Takes something out of its device's rate.
+    pub(crate) fn check_device_rate(&self, device: &DeviceId, name: &str, rate: Rate) -> Result<(), Refusal> {
+        let mut rates = self.devices.rates.lock();
+        let key = (name.into(), Arc::clone(device.shared()));
+        let checked = rates.devices.check(key, rate, self.now());
+        checked.map_err(|retry_after_ms| Refusal::retry(Code::RateLimited, retry_after_ms))
     }
 
     /// Where a device is that is not here.
@@ -530,7 +540,7 @@ impl Node {
     }
 
     /// Follows a command until it is far enough; `None` if it is not in time.
-    async fn followed(
+    pub(crate) async fn followed(
         self: &Arc<Self>,
         watch: &mut Watch<CommandId, Arc<Command>>,
         id: CommandId,
@@ -630,6 +640,7 @@ fn reached(command: &Command, until: WaitFor) -> bool {
     match until {
         WaitFor::Accepted => true,
         WaitFor::Received => command.state >= CommandState::Received,
+        WaitFor::Running => command.state >= CommandState::InProgress,
         WaitFor::Done => command.state.is_terminal(),
     }
 }

@@ -33,6 +33,31 @@ pub struct DeviceClaim {
     pub address: Option<IpAddr>,
 }
 
+/// A device that may be let in.
+pub(crate) struct LetIn {
+    pub(crate) hello: Hello,
+    pub(crate) standing: Standing,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) pacing: Pacing,
+    /// Whose place it may take.
+    pub(crate) expects: Expects,
+    /// Whether it knows a command again that it has had.
+    pub(crate) repeats: bool,
+}
+
+/// Why a device is not let in.
+pub(crate) enum NotLetIn {
+    Refused(Refusal),
+    /// Another session has its place than was expected.
+    Taken,
+}
+
+impl From<Refusal> for NotLetIn {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 /// A session on its way in. Whoever waits for it may stop waiting at any moment: then the session is over, and does not stay
 /// as one that is current and writes nothing.
 struct Entering(Option<Arc<DeviceSession>>);
@@ -72,8 +97,36 @@ impl Node {
             return Err(Refusal::too_large("reported", limits.state_bytes_max as u64));
         }
         let standing = self.device_standing(&claim, &hello, now).await?;
-        let id = SessionId(self.ports.uuid(now));
-        let opened = self.open_device(&hello, id, now).await?;
+        let let_in = LetIn {
+            hello,
+            standing,
+            address: claim.address,
+            pacing,
+            expects: Expects::Any,
+            repeats: true,
+        };
+        self.let_device_in(let_in).await.map_err(|why| match why {
+            NotLetIn::Refused(refusal) => refusal,
+            // Whoever expects nothing is disappointed by nobody.
+            NotLetIn::Taken => Refusal::new(Code::NameTaken),
+        })
+    }
+
+    /// Lets in whoever may be, as [`Self::device_hello`] does.
+    pub(crate) async fn let_device_in(
+        self: &Arc<Self>,
+        let_in: LetIn,
+    ) -> Result<Arc<DeviceSession>, NotLetIn> {
+        let LetIn {
+            hello,
+            standing,
+            address,
+            pacing,
+            expects,
+            repeats,
+        } = let_in;
+        let (now, id) = (self.now(), SessionId(self.ports.uuid(self.now())));
+        let opened = self.open_device(&hello, id, expects, now).await?;
         let session = DeviceSession::new(
             self,
             Begins {
@@ -81,9 +134,9 @@ impl Node {
                 device: hello.device.clone(),
                 epoch: opened.epoch,
                 since: now,
-                address: claim.address,
+                address,
                 pacing,
-                repeats: true,
+                repeats,
                 standing,
             },
         );
@@ -93,7 +146,7 @@ impl Node {
         let welcome = Box::new(Welcome {
             session: id,
             epoch: opened.epoch,
-            heartbeat_ms: limits.device_heartbeat_ms,
+            heartbeat_ms: self.ports.limits.device_heartbeat_ms,
             server_time: self.now(),
             clock: hello.clock,
             delta: (!first.state.is_empty()).then_some((version, first.state)),
@@ -130,8 +183,9 @@ impl Node {
         self: &Arc<Self>,
         hello: &Hello,
         id: SessionId,
+        expects: Expects,
         now: Timestamp,
-    ) -> Result<Opened, Refusal> {
+    ) -> Result<Opened, NotLetIn> {
         let open = OpenSession {
             device: hello.device.clone(),
             session: Kept {
@@ -141,7 +195,7 @@ impl Node {
                 since: now,
             },
             create: self.ports.policy.create_devices,
-            expects: Expects::Any,
+            expects,
             kind: hello.kind.clone(),
             version: hello.version.clone(),
             capabilities: hello.capabilities.clone().into(),
@@ -149,8 +203,8 @@ impl Node {
         let opened = self.ports.store.open_device_session(open, now).await;
         match opened.map_err(|fault| self.fault(&fault))? {
             SessionOpened::Opened(opened) => Ok(opened),
-            SessionOpened::Taken(_) => Err(Refusal::new(Code::NameTaken)),
-            SessionOpened::NoDevice => Err(Refusal::new(Code::DeviceNotFound)),
+            SessionOpened::Taken(_) => Err(NotLetIn::Taken),
+            SessionOpened::NoDevice => Err(Refusal::new(Code::DeviceNotFound).into()),
         }
     }
 
@@ -232,7 +286,7 @@ impl Node {
     }
 
     /// By what the device may come in.
-    async fn device_standing(
+    pub(crate) async fn device_standing(
         self: &Arc<Self>,
         claim: &DeviceClaim,
         hello: &Hello,

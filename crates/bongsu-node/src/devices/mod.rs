@@ -35,19 +35,21 @@ use tokio::task::JoinHandle;
 
 use crate::node::Node;
 use crate::usecases::operate::Operator;
-use watched::Watched;
 
 pub use bongsu_core::catalogue;
 pub use bongsu_core::desk::Pacing;
 pub use commands::{Ran, RunCommand, Wait, WaitFor};
 pub use hear::ends_device_session;
 pub use hello::DeviceClaim;
+pub(crate) use hello::{LetIn, NotLetIn};
 pub use operate::{DeviceView, EnrolmentToken};
+pub(crate) use session::Standing;
 pub use session::{DeviceSession, Outgoing, Ticket};
 pub use state::{DesiredChange, StateRefused, StateView};
 pub use telemetry::Latest;
 pub use verdict::Verdict;
 pub use watched::Watch;
+pub(crate) use watched::Watched;
 
 pub(crate) use sweep::Rounds;
 

@@ -211,7 +211,7 @@ impl Node {
         }
     }
 
-    pub(super) async fn known_device(&self, device: &DeviceId) -> Result<Device, Refusal> {
+    pub(crate) async fn known_device(&self, device: &DeviceId) -> Result<Device, Refusal> {
         let known = self.ports.store.device(device.clone()).await;
         known
             .map_err(|fault| self.fault(&fault))?

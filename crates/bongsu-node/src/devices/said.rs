@@ -28,6 +28,10 @@ impl Node {
             DeviceSaid::Moved { command, .. } => self.look_and_tell(*command).await,
             DeviceSaid::Desired { device, version } => self.desired_somewhere(device, *version).await,
             DeviceSaid::Telemetry { device, values, at } => self.measured(device, values, *at),
+            DeviceSaid::Probe { device, epoch } => self.probed(device, *epoch).await,
+            DeviceSaid::Alive { device, epoch } => {
+                self.displays.alive.tell(&(device.clone(), *epoch), || ());
+            }
             DeviceSaid::Disconnect { device } => {
                 if let Some(session) = self.devices.session(device) {
                     session.end(CloseCause::Disconnected);

@@ -271,7 +271,7 @@ impl DeviceSession {
         Some(self.offset_ms.load(Ordering::Relaxed)).filter(|offset| *offset != UNMEASURED)
     }
 
-    pub(super) fn heard(&self, now: Timestamp) {
+    pub(crate) fn heard(&self, now: Timestamp) {
         self.heard_ms.store(now.0, Ordering::Relaxed);
     }
 

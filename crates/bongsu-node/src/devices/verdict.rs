@@ -38,15 +38,17 @@ impl Verdict {
                 | CommandState::Cancelled,
                 _,
             ) => Self::Done,
-            (CommandState::Received | CommandState::InProgress, WaitFor::Received) => Self::Done,
-            (_, WaitFor::Accepted) | (CommandState::Received | CommandState::InProgress, WaitFor::Done) => {
-                Self::UnderWay
-            }
+            (CommandState::Received | CommandState::InProgress, WaitFor::Received)
+            | (CommandState::InProgress, WaitFor::Running) => Self::Done,
+            (_, WaitFor::Accepted)
+            | (CommandState::Received, WaitFor::Running | WaitFor::Done)
+            | (CommandState::InProgress, WaitFor::Done)
             // It waits for its device.
-            (CommandState::Accepted, WaitFor::Received | WaitFor::Done) => Self::UnderWay,
-            (CommandState::Routed | CommandState::Written, WaitFor::Received | WaitFor::Done) => {
-                refused(Code::CommandTimeout)
-            }
+            | (CommandState::Accepted, WaitFor::Received | WaitFor::Running | WaitFor::Done) => Self::UnderWay,
+            (
+                CommandState::Routed | CommandState::Written,
+                WaitFor::Received | WaitFor::Running | WaitFor::Done,
+            ) => refused(Code::CommandTimeout),
         }
     }
 }

@@ -34,6 +34,7 @@ impl Node {
                 &Notice::Shutdown { reconnect_after_ms },
             );
         }
+        self.tell_displays_to_come_back();
         self.wait_until(grace_ms, |node| node.is_idle()).await;
         for session in self.registry.all(|_| true) {
             session.end(&self.ports, CloseCause::ShuttingDown);

@@ -14,6 +14,7 @@ use bongsu_edge::http::review::Webhook;
 use bongsu_edge::http::{self, Door, HttpParts, HttpService};
 use bongsu_edge::meters::Meters;
 use bongsu_edge::tcp::{self, TcpService};
+use bongsu_node::ports::AddressRange;
 use bongsu_node::ports::Moderated;
 use bongsu_node::{Clock as _, Counters, Node, Policy, Ports, Reviewer, Tokens};
 use bongsu_store::{OpenError, Sqlite, SqliteOptions, Store};
@@ -102,9 +103,23 @@ fn ports(settings: &Settings, store: &Arc<Sqlite>, tokens: &Arc<Verifier>) -> an
         limits: Arc::new(settings.limits.clone()),
         policy: Policy {
             create_rooms_by_id: settings.policy.create_rooms_by_id || settings.server.dev,
+            display_ranges: display_ranges(settings),
             ..settings.policy.clone()
         },
     })
+}
+
+/// From where displays need nothing: a demo's from this machine, too.
+fn display_ranges(settings: &Settings) -> Arc<[AddressRange]> {
+    let home = ["127.0.0.0/8", "::1"].into_iter().filter_map(AddressRange::parse);
+    let home = home.filter(|_| settings.server.dev);
+    settings
+        .policy
+        .display_ranges
+        .iter()
+        .copied()
+        .chain(home)
+        .collect()
 }
 
 /// Lets clients in.

@@ -64,6 +64,7 @@ fn needs_restart(old: &Settings, fresh: &Settings) -> Vec<&'static str> {
         [
             ("limits", format!("{:?}", settings.limits)),
             ("tokens", format!("{:?}", settings.tokens)),
+            // With the ranges of displays.
             ("policy", format!("{:?}", settings.policy)),
             ("review", format!("{:?}", settings.review)),
             ("ice", format!("{:?}", settings.ice)),

@@ -13,6 +13,7 @@ use bongsu_edge::auth::{
 use bongsu_model::Limits;
 use bongsu_model::records::{Membership, Visibility};
 use bongsu_node::Policy;
+use bongsu_node::ports::AddressRange;
 
 use super::reader::Section;
 use super::word;
@@ -208,11 +209,23 @@ fn api_key(section: &Section<'_, '_>) -> Option<(&'static str, ApiKeySetting)> {
     ))
 }
 
-pub(super) fn policy(section: Section<'_, '_>) -> Policy {
+/// From where displays need nothing to be let in; `None` if nothing is said.
+pub(super) fn displays(section: Section<'_, '_>) -> Option<Arc<[AddressRange]>> {
+    let range = |text: &str| {
+        AddressRange::parse(text)
+            .ok_or_else(|| "an address or a range such as 10.0.0.0/8 is needed".to_owned())
+    };
+    let ranges = section.texts("open_ranges", range).map(Arc::from);
+    section.close();
+    ranges
+}
+
+pub(super) fn policy(section: Section<'_, '_>, display_ranges: Option<Arc<[AddressRange]>>) -> Policy {
     let usual = Policy::default();
     let policy = Policy {
         create_users: section.flag("create_users").unwrap_or(usual.create_users),
         create_devices: section.flag("create_devices").unwrap_or(usual.create_devices),
+        display_ranges: display_ranges.unwrap_or(usual.display_ranges),
         create_rooms_by_id: section
             .flag("create_rooms_by_id")
             .unwrap_or(usual.create_rooms_by_id),

@@ -77,7 +77,7 @@ impl Settings {
             server: server::read(root.open("server")),
             tokens: access::tokens(root.open("tokens"), &limits),
             api_keys: access::api_keys(root.each("api_keys")),
-            policy: access::policy(root.open("policy")),
+            policy: access::policy(root.open("policy"), access::displays(root.open("displays"))),
             content: content::moderation(root.open("moderation"), &limits),
             review: content::review(root.open("review")),
             ice: access::ice(root.open("ice")),

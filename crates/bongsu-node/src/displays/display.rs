@@ -1,0 +1,155 @@
+//! One display as the node sees it: its device's session, its way out, and what it has said of itself.
+//!
+//! Invariant: what is remembered of a display has a bound, whatever it says.
+
+use std::sync::Arc;
+
+use bongsu_core::rate::Bucket;
+use bongsu_model::display::{BARRIER, COMMAND_IDS, Process, Registration, ToDisplay};
+use bongsu_model::event::Lane;
+use bongsu_model::{DeviceId, Locale, Tag, Timestamp};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::ran::Ran;
+use crate::devices::DeviceSession;
+use crate::dialect::{Dialect, Setting};
+use crate::mailbox::{Mailbox, Pushed};
+use crate::node::Node;
+use crate::ports::Ports;
+
+/// A display.
+pub struct Display {
+    /// Its session as a device.
+    pub device: Arc<DeviceSession>,
+    /// Its number.
+    pub client: i64,
+    /// What it is written in, by its own word.
+    pub client_type: Option<Arc<str>>,
+    /// Where it says it is.
+    pub address: Option<Arc<str>>,
+    /// It answers commands by their ids, and knows one again.
+    pub(super) knows_ids: bool,
+    /// It prepares programs, and starts them at a given time.
+    pub(super) knows_barrier: bool,
+    /// What it is spoken to as, unasked.
+    pub(super) tag: Tag,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) locale: Locale,
+    pub(super) state: Mutex<State>,
+    /// Told when it has answered whether it is there.
+    pub(super) answered: Notify,
+}
+
+/// What a display has said of itself, and what it was asked.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) beat_at: Timestamp,
+    /// It was asked then whether it is there …
+    pub(super) asked_at: Timestamp,
+    /// … and so often since it last answered.
+    pub(super) unanswered: u32,
+    /// Another node wants to know whether it is there.
+    pub(super) wanted: bool,
+    /// Its end was seen then.
+    pub(super) cut_at: Option<Timestamp>,
+    pub(super) status: Option<Arc<str>>,
+    pub(super) uptime_ms: Option<u64>,
+    pub(super) process_count: u64,
+    pub(super) processes: Vec<Process>,
+    pub(super) ran: Ran,
+    /// What it has used up of its rate.
+    pub(super) rate: Bucket,
+}
+
+/// Of what a display is made once it is let in.
+pub(super) struct Made {
+    pub(super) device: Arc<DeviceSession>,
+    pub(super) client: i64,
+    pub(super) tag: Tag,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) locale: Locale,
+    pub(super) ran: Ran,
+}
+
+impl Display {
+    pub(super) fn new(made: Made, registration: &Registration, now: Timestamp) -> Arc<Self> {
+        Arc::new(Self {
+            device: made.device,
+            client: made.client,
+            client_type: registration.client.clone(),
+            address: registration.address.clone(),
+            knows_ids: can(registration, COMMAND_IDS),
+            knows_barrier: can(registration, BARRIER),
+            tag: made.tag,
+            mailbox: made.mailbox,
+            locale: made.locale,
+            state: Mutex::new(State {
+                beat_at: now,
+                asked_at: now,
+                unanswered: 0,
+                wanted: false,
+                cut_at: None,
+                status: None,
+                uptime_ms: None,
+                process_count: 0,
+                processes: Vec::new(),
+                ran: made.ran,
+                rate: Bucket::default(),
+            }),
+            answered: Notify::new(),
+        })
+    }
+
+    /// Its name, which is that of its device.
+    #[must_use]
+    pub fn name(&self) -> &DeviceId {
+        &self.device.device
+    }
+
+    /// Whether its session has been ended from this side.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.device.ending().is_some()
+    }
+
+    /// Says something to it; false if its connection takes nothing any more. What there are no words for is as good as said.
+    pub(super) fn say(&self, ports: &Ports, said: &ToDisplay) -> bool {
+        let Some(bytes) = self.words(self.mailbox.dialect(), ports, &self.tag, said) else {
+            return true;
+        };
+        matches!(
+            self.mailbox.push(Lane::Control, &bytes),
+            Pushed::Written | Pushed::Queued
+        )
+    }
+
+    /// The frames for something that is said, as the answer to what came under a tag.
+    pub(super) fn words(
+        &self,
+        dialect: &dyn Dialect,
+        ports: &Ports,
+        tag: &Tag,
+        said: &ToDisplay,
+    ) -> Option<Bytes> {
+        let with = Setting {
+            locale: self.locale,
+            now: ports.clock.now(),
+            id: 0,
+            limits: &ports.limits,
+        };
+        dialect.display(tag, said, with)
+    }
+
+    /// The connection is gone, or another is to be let in on it.
+    pub(crate) async fn gone(self: &Arc<Self>, node: &Arc<Node>) {
+        node.displays.leave(self);
+        self.device.gone().await;
+    }
+}
+
+/// Whether a display says that it can do something.
+pub(super) fn can(registration: &Registration, what: &str) -> bool {
+    registration.capabilities.iter().any(|one| **one == *what)
+}

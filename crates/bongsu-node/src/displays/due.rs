@@ -1,0 +1,138 @@
+//! What becomes of displays because time passes: they are asked whether they are there, and closed if they are not.
+//!
+//! Invariant: a display that does not show in its time that it is alive is closed by force, whatever it still says.
+
+use std::sync::Arc;
+
+use bongsu_model::display::ToDisplay;
+use bongsu_model::refusal::CloseCause;
+use bongsu_model::{HappeningKind, Limits, Timestamp};
+
+use super::display::{Display, State};
+use crate::node::Node;
+
+/// Questions without an answer that close a display.
+const UNANSWERED_MAX: u32 = 2;
+
+/// What is due of a display.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    Nothing,
+    /// To be asked whether it is there.
+    Check,
+    /// To be closed.
+    Silent,
+}
+
+impl Node {
+    /// Looks at all displays.
+    pub(crate) fn displays_due(&self, now: Timestamp) {
+        for display in self.displays.all() {
+            self.display_due(&display, now);
+        }
+    }
+
+    fn display_due(&self, display: &Arc<Display>, now: Timestamp) {
+        let limits = &self.ports.limits;
+        if display.is_cut() {
+            let mut state = display.state.lock();
+            let since = *state.cut_at.get_or_insert(now);
+            if now.ms_since(since) >= limits.device_takeover_ms {
+                drop(state);
+                // It has had its time to take its leave.
+                display.mailbox.abort();
+            }
+            return;
+        }
+        let due = display.state.lock().due(limits, now);
+        match due {
+            Due::Nothing => {}
+            Due::Check => {
+                display.say(&self.ports, &ToDisplay::Check);
+            }
+            Due::Silent => {
+                display.device.end(CloseCause::Idle);
+                self.happened(HappeningKind::DisplaySilent, |it| it.of_device(display.name()));
+            }
+        }
+    }
+
+    /// Tells all displays that the server stops, and each of them another time to come back.
+    pub(crate) fn tell_displays_to_come_back(&self) {
+        /// A second for the next server to be there, and then one display after the other.
+        const FIRST_MS: u64 = 1_000;
+        const APART_MS: u64 = 20;
+        let displays = self.displays.all();
+        for (place, display) in displays.iter().enumerate() {
+            let turn = FIRST_MS + place as u64 * APART_MS;
+            let reconnect_after_ms = turn + self.ports.number() % APART_MS;
+            display.say(&self.ports, &ToDisplay::Shutdown { reconnect_after_ms });
+        }
+    }
+}
+
+impl State {
+    /// What is due; a question that is due counts as asked.
+    fn due(&mut self, limits: &Limits, now: Timestamp) -> Due {
+        if now.ms_since(self.beat_at) >= limits.display_silent_ms {
+            return Due::Silent;
+        }
+        if now.ms_since(self.asked_at) < limits.display_check_ms {
+            return Due::Nothing;
+        }
+        if self.unanswered >= UNANSWERED_MAX {
+            return Due::Silent;
+        }
+        self.asked_at = now;
+        self.unanswered += 1;
+        Due::Check
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bongsu_core::rate::Bucket;
+
+    use super::super::ran::Ran;
+    use super::*;
+
+    fn state() -> State {
+        State {
+            beat_at: Timestamp(0),
+            asked_at: Timestamp(0),
+            unanswered: 0,
+            wanted: false,
+            cut_at: None,
+            status: None,
+            uptime_ms: None,
+            process_count: 0,
+            processes: Vec::new(),
+            ran: Ran::default(),
+            rate: Bucket::default(),
+        }
+    }
+
+    #[test]
+    fn two_questions_without_an_answer_close_a_display() {
+        let (limits, mut state) = (Limits::DEFAULT, state());
+        let mut at = |ms| {
+            state.beat_at = Timestamp(ms);
+            state.due(&limits, Timestamp(ms))
+        };
+        assert_eq!(at(59_999), Due::Nothing);
+        assert_eq!(at(60_000), Due::Check);
+        assert_eq!(at(119_999), Due::Nothing);
+        assert_eq!(at(120_000), Due::Check);
+        assert_eq!(at(179_999), Due::Nothing, "the second has its time, too");
+        assert_eq!(at(180_000), Due::Silent);
+    }
+
+    #[test]
+    fn no_heartbeat_closes_a_display_that_answers() {
+        let (limits, mut state) = (Limits::DEFAULT, state());
+        assert_eq!(state.due(&limits, Timestamp(60_000)), Due::Check);
+        state.unanswered = 0;
+        assert_eq!(state.due(&limits, Timestamp(89_999)), Due::Nothing);
+        assert_eq!(state.due(&limits, Timestamp(90_000)), Due::Silent);
+    }
+}

@@ -1,0 +1,120 @@
+//! Whether the holder of a name is alive, when another claims it.
+//!
+//! Invariant: who answers in time keeps its name, on whatever node it is; who does not is not asked twice by the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bongsu_bus::Heard;
+use bongsu_model::device::DeviceSaid;
+use bongsu_model::display::ToDisplay;
+use bongsu_model::{ConnectionEpoch, DeviceId, Refusal};
+
+use super::display::Display;
+use crate::node::Node;
+
+/// Who holds a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Holder {
+    Nobody,
+    /// A session of this epoch, and whether it is on this node.
+    Session(ConnectionEpoch, bool),
+}
+
+impl Node {
+    /// Who holds a name, as far as this node and the store know.
+    pub(super) async fn holder(&self, name: &DeviceId) -> Result<Holder, Refusal> {
+        if let Some(session) = self.devices.session(name) {
+            return Ok(Holder::Session(session.epoch, true));
+        }
+        let known = self.ports.store.device(name.clone()).await;
+        let known = known.map_err(|fault| self.fault(&fault))?;
+        Ok(
+            match known.and_then(|it| it.session.map(|held| (it.epoch, held))) {
+                Some((epoch, held)) => Holder::Session(epoch, held.node == self.id),
+                None => Holder::Nobody,
+            },
+        )
+    }
+
+    /// Whether the holder of a name is alive: asks it, and waits for its answer.
+    pub(super) async fn is_alive(&self, name: &DeviceId, epoch: ConnectionEpoch, here: bool) -> bool {
+        let wait = Duration::from_millis(self.ports.limits.display_probe_ms);
+        if here {
+            return self.answers(name, epoch, wait).await;
+        }
+        let Ok(mut alive) = self.displays.alive.watch((name.clone(), epoch)) else {
+            // Nobody loses its name because this node has too much to do.
+            return true;
+        };
+        let said = DeviceSaid::Probe {
+            device: name.clone(),
+            epoch,
+        };
+        self.publish(Heard::Device(Arc::new(said))).await;
+        tokio::time::timeout(wait, alive.next()).await.is_ok()
+    }
+
+    /// Whether a session that is here is that of somebody who answers in time.
+    async fn answers(&self, name: &DeviceId, epoch: ConnectionEpoch, wait: Duration) -> bool {
+        let Some(session) = self.devices.session(name).filter(|it| it.epoch == epoch) else {
+            return false;
+        };
+        if session.ending().is_some() {
+            return false;
+        }
+        match self.displays.get(name).filter(|it| it.device.epoch == epoch) {
+            Some(display) => display.answers(self, wait).await,
+            // It speaks another protocol, where whoever does not show that it is alive is closed soon enough.
+            None => true,
+        }
+    }
+
+    /// Another node asks whether somebody who may be here is alive.
+    pub(crate) async fn probed(&self, name: &DeviceId, epoch: ConnectionEpoch) {
+        let held = self.devices.session(name).filter(|it| it.epoch == epoch);
+        if held.is_none_or(|session| session.ending().is_some()) {
+            return;
+        }
+        match self.displays.get(name).filter(|it| it.device.epoch == epoch) {
+            Some(display) => {
+                display.state.lock().wanted = true;
+                display.say(&self.ports, &ToDisplay::Check);
+            }
+            None => self.tell_alive(name, epoch).await,
+        }
+    }
+
+    /// A display has answered that it is there.
+    pub(super) async fn is_there(&self, display: &Display) {
+        let wanted = {
+            let mut state = display.state.lock();
+            state.unanswered = 0;
+            std::mem::take(&mut state.wanted)
+        };
+        display.answered.notify_waiters();
+        if wanted {
+            self.tell_alive(display.name(), display.device.epoch).await;
+        }
+    }
+
+    async fn tell_alive(&self, name: &DeviceId, epoch: ConnectionEpoch) {
+        let said = DeviceSaid::Alive {
+            device: name.clone(),
+            epoch,
+        };
+        self.publish(Heard::Device(Arc::new(said))).await;
+    }
+}
+
+impl Display {
+    /// Asks the display whether it is there, and waits for its answer.
+    async fn answers(&self, node: &Node, wait: Duration) -> bool {
+        // From here on no answer is missed.
+        let answered = self.answered.notified();
+        if !self.say(&node.ports, &ToDisplay::Check) {
+            return false;
+        }
+        tokio::time::timeout(wait, answered).await.is_ok()
+    }
+}

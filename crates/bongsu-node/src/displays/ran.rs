@@ -1,0 +1,239 @@
+//! What a display was told to run and to stop, for those that do not say of which command they speak.
+//!
+//! Invariant: pure, and bounded: the oldest is forgotten first. A word is about the newest program of its preset.
+
+use std::collections::VecDeque;
+
+use bongsu_model::CommandId;
+use bongsu_model::device::Command;
+use bongsu_model::display::{PresetId, Process, RUN, STOP, preset_of};
+
+/// As many of a display's commands are remembered: more than it may have open.
+const REMEMBERED: usize = 256;
+/// A program that so many reports in a row do not list has ended: the first may have been made before it began.
+const UNSEEN_MAX: u8 = 2;
+
+/// What a display was told to do.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ran(VecDeque<One>);
+
+#[derive(Clone, Debug)]
+struct One {
+    command: CommandId,
+    preset: Option<PresetId>,
+    stops: bool,
+    /// The display has said that it runs.
+    running: bool,
+    /// Reports in a row that did not list it.
+    unseen: u8,
+}
+
+/// What a report of a display's processes shows of commands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Shown {
+    /// A program has ended, and nobody knows how.
+    Ended(CommandId),
+    /// A program has ended after it was to be stopped.
+    Stopped(CommandId),
+    /// What was to be stopped is.
+    Done(CommandId),
+}
+
+impl Ran {
+    /// What is still open of a device's commands, oldest first.
+    pub(super) fn of(commands: &[Command]) -> Self {
+        let mut ran = Self::default();
+        for command in commands {
+            ran.told(command);
+            if command.state.is_acknowledged() {
+                ran.runs(command.id);
+            }
+        }
+        ran
+    }
+
+    /// The display is told to do this.
+    pub(super) fn told(&mut self, command: &Command) {
+        let stops = *command.name == *STOP;
+        let known = self.0.iter().any(|one| one.command == command.id);
+        if known || !(stops || *command.name == *RUN) {
+            return;
+        }
+        if self.0.len() >= REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(One {
+            command: command.id,
+            // Whose arguments are none is refused before it is told.
+            preset: preset_of(&command.args).unwrap_or(None),
+            stops,
+            running: false,
+            unseen: 0,
+        });
+    }
+
+    /// The program of a preset that is spoken of.
+    pub(super) fn program(&self, preset: Option<PresetId>) -> Option<CommandId> {
+        let newest = self.0.iter().rev();
+        newest
+            .filter(|one| !one.stops && one.preset == preset)
+            .map(|one| one.command)
+            .next()
+    }
+
+    /// What was to be stopped of a preset, and is: the display has said so.
+    pub(super) fn stops(&self, preset: Option<PresetId>) -> Vec<CommandId> {
+        let stops = self.0.iter().filter(|one| one.stops && one.preset == preset);
+        stops.map(|one| one.command).collect()
+    }
+
+    /// A program runs.
+    pub(super) fn runs(&mut self, command: CommandId) {
+        for one in self.0.iter_mut().filter(|one| one.command == command) {
+            (one.running, one.unseen) = (true, 0);
+        }
+    }
+
+    /// A command has ended.
+    pub(super) fn ended(&mut self, command: CommandId) {
+        self.0.retain(|one| one.command != command);
+    }
+
+    /// What a report of all processes shows. What it shows as ended is forgotten.
+    pub(super) fn report(&mut self, running: &[Process]) -> Vec<Shown> {
+        let listed = |preset: Option<PresetId>| running.iter().any(|process| process.preset == preset);
+        let stopped: Vec<_> = self
+            .0
+            .iter()
+            .filter(|one| one.stops)
+            .map(|one| one.preset)
+            .collect();
+        let mut shown = Vec::new();
+        self.0.retain_mut(|one| {
+            if listed(one.preset) {
+                one.unseen = 0;
+                return true;
+            }
+            if one.stops {
+                shown.push(Shown::Done(one.command));
+                return false;
+            }
+            if !one.running {
+                return true;
+            }
+            one.unseen = one.unseen.saturating_add(1);
+            if stopped.contains(&one.preset) {
+                shown.push(Shown::Stopped(one.command));
+                return false;
+            }
+            if one.unseen >= UNSEEN_MAX {
+                shown.push(Shown::Ended(one.command));
+                return false;
+            }
+            true
+        });
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bongsu_model::device::{CommandState, IfOffline, Object, Pace};
+    use bongsu_model::display::{Execute, Program, Stop};
+    use bongsu_model::{ConnectionEpoch, DeviceId, Timestamp};
+
+    use super::*;
+
+    fn command(id: u128, name: &str, args: Object) -> Command {
+        Command {
+            id: CommandId(id),
+            device: DeviceId::parse("Display_01").unwrap(),
+            name: name.into(),
+            args,
+            target: None,
+            pace: Pace::Parallel(8),
+            if_offline: IfOffline::Fail,
+            by: "op".into(),
+            from: None,
+            at: Timestamp(0),
+            deadline: Timestamp(1),
+            execution_ms: 1,
+            state: CommandState::Routed,
+            since: Timestamp(0),
+            epoch: ConnectionEpoch(1),
+            result: None,
+            error: None,
+            late: None,
+            history: Vec::new(),
+        }
+    }
+
+    fn run(id: u128, preset: i64) -> Command {
+        let args = Execute::args(&Program::new("x"), Some(PresetId(preset)), None);
+        command(id, RUN, args)
+    }
+
+    fn stop(id: u128, preset: i64) -> Command {
+        command(id, STOP, Stop::args(Some(PresetId(preset)), None, None))
+    }
+
+    fn listed(preset: i64) -> Vec<Process> {
+        vec![Process {
+            preset: Some(PresetId(preset)),
+            command: None,
+            pid: Some(7),
+            uptime_ms: None,
+        }]
+    }
+
+    #[test]
+    fn a_word_is_about_the_newest_program_of_its_preset() {
+        let mut ran = Ran::default();
+        for told in [run(1, 5), run(2, 6), run(3, 5), stop(4, 5)] {
+            ran.told(&told);
+        }
+        assert_eq!(ran.program(Some(PresetId(5))), Some(CommandId(3)));
+        ran.ended(CommandId(3));
+        assert_eq!(ran.program(Some(PresetId(5))), Some(CommandId(1)));
+        assert_eq!(ran.program(None), None);
+        assert_eq!(ran.stops(Some(PresetId(5))), [CommandId(4)]);
+    }
+
+    #[test]
+    fn two_reports_without_it_end_a_program_that_ran() {
+        let mut ran = Ran::default();
+        ran.told(&run(1, 5));
+        assert_eq!(ran.report(&[]), [], "it has not begun");
+        assert_eq!(ran.report(&[]), []);
+        ran.runs(CommandId(1));
+        assert_eq!(ran.report(&[]), [], "the report may be older than the program");
+        assert_eq!(ran.report(&listed(5)), []);
+        assert_eq!(ran.report(&listed(6)), []);
+        assert_eq!(ran.report(&[]), [Shown::Ended(CommandId(1))]);
+        assert_eq!(ran.report(&[]), []);
+    }
+
+    #[test]
+    fn what_was_stopped_is_seen_to_be_gone() {
+        let mut ran = Ran::default();
+        ran.told(&run(1, 5));
+        ran.runs(CommandId(1));
+        ran.told(&stop(2, 5));
+        assert_eq!(ran.report(&listed(5)), [], "it is still there");
+        assert_eq!(
+            ran.report(&[]),
+            [Shown::Stopped(CommandId(1)), Shown::Done(CommandId(2))]
+        );
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_first_and_nothing_is_kept_twice() {
+        let mut ran = Ran::default();
+        for id in 0..REMEMBERED as u128 + 1 {
+            ran.told(&run(id, 5));
+            ran.told(&run(id, 5));
+        }
+        assert_eq!(ran.0.len(), REMEMBERED);
+        assert_eq!(ran.0.front().map(|one| one.command), Some(CommandId(1)));
+    }
+}

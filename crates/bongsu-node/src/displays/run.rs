@@ -1,0 +1,284 @@
+//! Programs are run and stopped on one display.
+//!
+//! Invariant: a program is a command of its device, kept before anybody is told of it; what it is made of is handed on as
+//! it was given.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bongsu_core::catalogue::{AnyArgs, Entry, Safety};
+use bongsu_core::policy;
+use bongsu_model::device::{IfOffline, Object, Pace, Value};
+use bongsu_model::display::{Execute, PREPARE, PresetId, Program, RUN, STOP, Stop};
+use bongsu_model::{Code, CommandId, DeviceId, Refusal, Role, Timestamp, Want};
+
+use crate::devices::{Ran, RunCommand, Wait};
+use crate::node::Node;
+use crate::usecases::operate::Operator;
+
+/// Programs that one display is told to run at once: as many as it may have commands.
+const AT_ONCE: u32 = 64;
+
+/// A program that is to be run.
+#[derive(Clone, Debug)]
+pub struct RunProgram {
+    /// Where.
+    pub display: DeviceId,
+    /// What.
+    pub program: Program,
+    /// Of which preset it is.
+    pub preset: Option<PresetId>,
+    /// For how long it may be sent and started, in milliseconds; `None` for the limit's default.
+    pub ttl_ms: Option<u64>,
+    /// When it is to be started; `None` for at once.
+    pub start_at: Option<Timestamp>,
+    /// The caller's own key: the same again within a day is the same command.
+    pub key: Option<Arc<str>>,
+    /// Where the caller is, if known.
+    pub from: Option<IpAddr>,
+}
+
+/// Programs that are to be stopped.
+#[derive(Clone, Debug)]
+pub struct StopPrograms {
+    /// Where.
+    pub display: DeviceId,
+    /// Those of this preset …
+    pub preset: Option<PresetId>,
+    /// … or the one of this command. One of the two must be given.
+    pub run: Option<CommandId>,
+    /// How long they have before they are killed, in milliseconds; `None`: as their programs say.
+    pub grace_ms: Option<u64>,
+    /// The caller's own key.
+    pub key: Option<Arc<str>>,
+    /// Where the caller is, if known.
+    pub from: Option<IpAddr>,
+}
+
+impl Node {
+    /// Has a display run a program. With a start that is set for later the display is told at once if it knows how to wait,
+    /// else when the moment has come, for which the caller waits.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`; a field of the program that cannot be; `DEVICE_OFFLINE`, `DEVICE_UNKNOWN_STATE`,
+    /// `DEVICE_LEASED`, `RATE_LIMITED`. How a command ends that was accepted is in [`Ran`].
+    pub async fn run_program(
+        self: &Arc<Self>,
+        by: &Operator,
+        run: RunProgram,
+        wait: Wait,
+    ) -> Result<Ran, Refusal> {
+        policy::may_operate(&by.principal)?;
+        self.check_program(&run.program)?;
+        self.check_start(run.start_at)?;
+        self.check_caller_rate(by, RUN, self.usual_rate())?;
+        self.run_on(by, run, wait).await
+    }
+
+    /// Has a display stop programs.
+    ///
+    /// # Errors
+    /// As [`Self::run_program`]; the field `preset_id` if nothing is named.
+    pub async fn stop_programs(
+        self: &Arc<Self>,
+        by: &Operator,
+        stop: StopPrograms,
+        wait: Wait,
+    ) -> Result<Ran, Refusal> {
+        policy::may_operate(&by.principal)?;
+        if stop.preset.is_none() && stop.run.is_none() {
+            return Err(Refusal::field("preset_id", Want::Present));
+        }
+        self.check_caller_rate(by, STOP, self.usual_rate())?;
+        self.stop_on(by, stop, wait).await
+    }
+
+    /// As [`Self::run_program`], after who asks and what is asked for have been looked at.
+    pub(super) async fn run_on(
+        self: &Arc<Self>,
+        by: &Operator,
+        mut run: RunProgram,
+        wait: Wait,
+    ) -> Result<Ran, Refusal> {
+        self.check_device_rate(&run.display, RUN, self.usual_rate())?;
+        if let Some(start) = run.start_at.filter(|_| !self.waits_for_starts(&run.display)) {
+            // Its caller waits for it, and for the program afterwards.
+            if start.ms_since(self.now()) > self.ports.limits.command_wait_max_ms / 2 {
+                return Err(Refusal::because(Code::CommandRefused, "start_at"));
+            }
+            self.until(start).await?;
+            run.start_at = None;
+        }
+        let ttl_ms = run.ttl_ms.unwrap_or(self.ports.limits.display_run_ttl_ms);
+        // The time for a program begins when it is to be started.
+        let ahead_ms = run.start_at.map_or(0, |start| start.ms_since(self.now()));
+        let args = Execute::args(&run.program, run.preset, run.start_at);
+        self.check_line(&run)?;
+        let command = RunCommand {
+            device: run.display,
+            name: RUN.into(),
+            args,
+            ttl_ms: Some(ttl_ms.saturating_add(ahead_ms)),
+            key: run.key,
+            if_offline: Some(IfOffline::Fail),
+            fence: None,
+            from: run.from,
+        };
+        self.keep_and_wait(by, command, &self.entry(RUN), wait).await
+    }
+
+    /// Asks a display whether it could run a program.
+    pub(super) async fn prepare_on(
+        self: &Arc<Self>,
+        by: &Operator,
+        run: &RunProgram,
+        wait: Wait,
+    ) -> Result<Ran, Refusal> {
+        let ttl_ms = run.ttl_ms.unwrap_or(self.ports.limits.display_run_ttl_ms);
+        let command = RunCommand {
+            device: run.display.clone(),
+            name: PREPARE.into(),
+            args: Execute::args(&run.program, run.preset, None),
+            ttl_ms: Some(ttl_ms),
+            key: None,
+            if_offline: Some(IfOffline::Fail),
+            fence: None,
+            from: run.from,
+        };
+        self.keep_and_wait(by, command, &self.entry(PREPARE), wait).await
+    }
+
+    pub(super) async fn stop_on(
+        self: &Arc<Self>,
+        by: &Operator,
+        stop: StopPrograms,
+        wait: Wait,
+    ) -> Result<Ran, Refusal> {
+        self.check_device_rate(&stop.display, STOP, self.usual_rate())?;
+        let command = RunCommand {
+            device: stop.display,
+            name: STOP.into(),
+            args: Stop::args(stop.preset, stop.run, stop.grace_ms),
+            ttl_ms: Some(self.ports.limits.display_stop_ttl_ms),
+            key: stop.key,
+            if_offline: Some(IfOffline::Fail),
+            fence: None,
+            from: stop.from,
+        };
+        self.keep_and_wait(by, command, &self.entry(STOP), wait).await
+    }
+
+    /// Whether a display knows how to wait for a start that is set. One that is elsewhere is asked when the moment has come.
+    pub(super) fn waits_for_starts(&self, display: &DeviceId) -> bool {
+        self.displays.get(display).is_some_and(|it| it.knows_barrier)
+    }
+
+    /// Waits for a moment, unless the node stops before.
+    pub(super) async fn until(&self, at: Timestamp) -> Result<(), Refusal> {
+        const LOOK_MS: u64 = 100;
+        loop {
+            let left_ms = at.ms_since(self.now());
+            if left_ms == 0 {
+                return Ok(());
+            }
+            if self.is_stopping() {
+                return Err(Refusal::retry(Code::ShuttingDown, self.ports.limits.drain_ms));
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(left_ms.min(LOOK_MS))).await;
+        }
+    }
+
+    /// How commands of displays are handled: no catalogue says so.
+    fn entry(&self, name: &str) -> Arc<Entry> {
+        let limits = &self.ports.limits;
+        Arc::new(Entry {
+            name: name.into(),
+            target: None,
+            short: Vec::new(),
+            ttl_ms: None,
+            execution_ms: if *name == *RUN {
+                limits.display_program_ms_max
+            } else {
+                limits.command_execution_ms
+            },
+            debounce_ms: limits.command_debounce_ms,
+            pace: Pace::Parallel(AT_ONCE),
+            if_offline: IfOffline::Fail,
+            rate: None,
+            roles: vec![Role::Service, Role::Admin],
+            safety: Safety::Normal,
+            args: Arc::new(AnyArgs),
+            schema: Value::Object(Object::new()),
+        })
+    }
+
+    /// Looks at a program that is about to be run or kept.
+    ///
+    /// # Errors
+    /// The field that cannot be.
+    pub(crate) fn check_program(&self, program: &Program) -> Result<(), Refusal> {
+        let limits = &self.ports.limits;
+        let holds_nul = |text: &str| text.contains('\0');
+        let line_bytes_max = limits.display_line_bytes_max;
+        if program.line.trim().is_empty() || program.line.len() > line_bytes_max || holds_nul(&program.line) {
+            return Err(Refusal::field("command", Want::TextOf(1, line_bytes_max)));
+        }
+        if let Some(cwd) = &program.cwd
+            && (!(1..=CWD_BYTES_MAX).contains(&cwd.len()) || holds_nul(cwd))
+        {
+            return Err(Refusal::field("cwd", Want::TextOf(1, CWD_BYTES_MAX)));
+        }
+        let bytes: usize = program
+            .env
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        let bad = |(name, value): (&Arc<str>, &Arc<str>)| {
+            name.is_empty() || name.contains('=') || holds_nul(name) || holds_nul(value)
+        };
+        if program.env.len() > limits.display_env_max || program.env.iter().any(bad) {
+            return Err(Refusal::field("env", Want::Other));
+        }
+        if bytes > limits.display_env_bytes_max {
+            return Err(Refusal::too_large("env", limits.display_env_bytes_max as u64));
+        }
+        check_grace(program.grace_ms)
+    }
+
+    pub(super) fn check_start(&self, start_at: Option<Timestamp>) -> Result<(), Refusal> {
+        let ahead_ms = start_at.map_or(0, |start| start.ms_since(self.now()));
+        if ahead_ms > self.ports.limits.display_start_ahead_ms_max {
+            return Err(Refusal::field("start_at", Want::Other));
+        }
+        Ok(())
+    }
+
+    /// A display that knows only the guide repeats the line in its answer, which must fit into a frame.
+    fn check_line(&self, run: &RunProgram) -> Result<(), Refusal> {
+        let most = self.ports.limits.frame_bytes_max / 2;
+        let guide = self.displays.get(&run.display).is_some_and(|it| !it.knows_ids);
+        if guide && run.program.line.len() > most {
+            return Err(Refusal::too_large("command", most as u64));
+        }
+        Ok(())
+    }
+}
+
+/// A working directory, in bytes: no system has longer ones.
+const CWD_BYTES_MAX: usize = 4_096;
+/// Programs that have more time to end than this are not stopped.
+const GRACE_MS_MAX: u64 = 10 * 60 * 1_000;
+
+/// Looks at how long programs are given to end.
+///
+/// # Errors
+/// The field `grace_ms`.
+pub(crate) fn check_grace(grace_ms: Option<u64>) -> Result<(), Refusal> {
+    match grace_ms {
+        Some(ms) if ms > GRACE_MS_MAX => Err(Refusal::field(
+            "grace_ms",
+            Want::Between(0, GRACE_MS_MAX.cast_signed()),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}

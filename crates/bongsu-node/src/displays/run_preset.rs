@@ -1,0 +1,221 @@
+//! A preset is run and stopped: on all its displays at once, or on none before all are ready.
+//!
+//! Invariant: behind a barrier nothing starts unless every display that can say so is prepared; whoever knows no barrier is
+//! told last. Each display has its own answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bongsu_core::policy;
+use bongsu_model::device::CommandState;
+use bongsu_model::display::{Preset, Program, RUN, STOP};
+use bongsu_model::{Code, DeviceId, Refusal, Timestamp, Want};
+use futures_util::future::join_all;
+
+use super::run::{RunProgram, StopPrograms, check_grace};
+use crate::devices::{Ran, Wait, WaitFor};
+use crate::node::Node;
+use crate::usecases::operate::Operator;
+
+/// A preset that is to be run.
+#[derive(Clone, Debug)]
+pub struct RunPreset {
+    /// Which.
+    pub preset: Preset,
+    /// On which of its displays; `None` for all of them.
+    pub displays: Option<Vec<DeviceId>>,
+    /// Whether nothing is to start before all are prepared.
+    pub barrier: bool,
+    /// When they are to be started; `None` for at once.
+    pub start_at: Option<Timestamp>,
+    /// For how long each may be told, in milliseconds.
+    pub ttl_ms: Option<u64>,
+    /// The caller's own key.
+    pub key: Option<Arc<str>>,
+    /// Where the caller is, if known.
+    pub from: Option<IpAddr>,
+}
+
+/// A preset that is to be stopped.
+#[derive(Clone, Debug)]
+pub struct StopPreset {
+    /// Which.
+    pub preset: Preset,
+    /// On which of its displays; `None` for all of them.
+    pub displays: Option<Vec<DeviceId>>,
+    /// How long its programs have before they are killed, in milliseconds; `None`: as they say.
+    pub grace_ms: Option<u64>,
+    /// The caller's own key.
+    pub key: Option<Arc<str>>,
+    /// Where the caller is, if known.
+    pub from: Option<IpAddr>,
+}
+
+/// What became of it on one display.
+pub type Each = (DeviceId, Result<Ran, Refusal>);
+
+impl Node {
+    /// Runs a preset on its displays, ascending by name in the answer.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`, `RATE_LIMITED`; the field `displays` if one of them is not of the preset, or there is none.
+    pub async fn run_preset(
+        self: &Arc<Self>,
+        by: &Operator,
+        run: RunPreset,
+        wait: Wait,
+    ) -> Result<Vec<Each>, Refusal> {
+        policy::may_operate(&by.principal)?;
+        let programs = chosen(&run.preset, run.displays.as_deref())?;
+        self.check_start(run.start_at)?;
+        self.check_caller_rate(by, RUN, self.usual_rate())?;
+        let runs = programs
+            .into_iter()
+            .map(|(display, program)| RunProgram {
+                key: key_of(run.key.as_ref(), &display),
+                display,
+                program,
+                preset: Some(run.preset.id),
+                ttl_ms: run.ttl_ms,
+                start_at: run.start_at,
+                from: run.from,
+            })
+            .collect();
+        if run.barrier {
+            self.run_behind_barrier(by, runs, wait).await
+        } else {
+            Ok(self.run_each(by, runs, wait).await)
+        }
+    }
+
+    /// Stops a preset on its displays, ascending by name in the answer.
+    ///
+    /// # Errors
+    /// As [`Self::run_preset`].
+    pub async fn stop_preset(
+        self: &Arc<Self>,
+        by: &Operator,
+        stop: StopPreset,
+        wait: Wait,
+    ) -> Result<Vec<Each>, Refusal> {
+        policy::may_operate(&by.principal)?;
+        let displays = chosen(&stop.preset, stop.displays.as_deref())?;
+        check_grace(stop.grace_ms)?;
+        self.check_caller_rate(by, STOP, self.usual_rate())?;
+        let stops = displays.into_iter().map(|(display, program)| {
+            let asked = StopPrograms {
+                key: key_of(stop.key.as_ref(), &display),
+                display: display.clone(),
+                preset: Some(stop.preset.id),
+                run: None,
+                grace_ms: stop.grace_ms.or(program.grace_ms),
+                from: stop.from,
+            };
+            async move { (display, self.stop_on(by, asked, wait).await) }
+        });
+        Ok(join_all(stops).await)
+    }
+
+    async fn run_each(self: &Arc<Self>, by: &Operator, runs: Vec<RunProgram>, wait: Wait) -> Vec<Each> {
+        let each = runs.into_iter().map(|run| async move {
+            let display = run.display.clone();
+            (display, self.run_on(by, run, wait).await)
+        });
+        join_all(each).await
+    }
+
+    /// First all that can are prepared; if all are, they are told when to start, and the others are told at that moment.
+    async fn run_behind_barrier(
+        self: &Arc<Self>,
+        by: &Operator,
+        runs: Vec<RunProgram>,
+        wait: Wait,
+    ) -> Result<Vec<Each>, Refusal> {
+        let prepared = join_all(runs.iter().map(|run| async move {
+            if self.waits_for_starts(&run.display) {
+                let until = Wait {
+                    until: WaitFor::Done,
+                    timeout_ms: None,
+                };
+                return self.prepare_on(by, run, until).await.map(Some);
+            }
+            // One that is away fails here, and not only after the others were started.
+            self.is_connected(&run.display).await.map(|()| None)
+        }))
+        .await;
+        let ready = prepared.iter().all(|one| match one {
+            Ok(Some(ran)) => ran.command.state == CommandState::Succeeded,
+            Ok(None) => true,
+            Err(_) => false,
+        });
+        if !ready {
+            return Ok(not_started(runs, prepared));
+        }
+        let lead_ms = self.ports.limits.display_barrier_lead_ms;
+        let soonest = self.now().plus_ms(lead_ms);
+        let runs = runs.into_iter().map(|run| RunProgram {
+            start_at: Some(run.start_at.map_or(soonest, |at| at.max(soonest))),
+            ..run
+        });
+        Ok(self.run_each(by, runs.collect(), wait).await)
+    }
+
+    /// Makes sure that a display is connected somewhere.
+    async fn is_connected(self: &Arc<Self>, display: &DeviceId) -> Result<(), Refusal> {
+        if self.devices.session(display).is_some() {
+            return Ok(());
+        }
+        let known = self.ports.store.device(display.clone()).await;
+        let known = known.map_err(|fault| self.fault(&fault))?;
+        match known {
+            None => Err(Refusal::because(Code::DeviceOffline, "unknown_device")),
+            Some(known) if known.session.is_none() => Err(Refusal::new(Code::DeviceOffline)),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// What each display is told of a start that did not come about: why it was itself not ready, or that another was not.
+fn not_started(runs: Vec<RunProgram>, prepared: Vec<Result<Option<Ran>, Refusal>>) -> Vec<Each> {
+    runs.into_iter()
+        .zip(prepared)
+        .map(|(run, prepared)| {
+            let result = match prepared {
+                Ok(Some(ran)) if ran.command.state != CommandState::Succeeded => Ok(ran),
+                Ok(_) => Err(Refusal::because(Code::CommandRefused, "barrier")),
+                Err(refusal) => Err(refusal),
+            };
+            (run.display, result)
+        })
+        .collect()
+}
+
+/// The displays of a preset that are meant, ascending, with their programs.
+fn chosen(preset: &Preset, displays: Option<&[DeviceId]>) -> Result<Vec<(DeviceId, Program)>, Refusal> {
+    let wrong = || Refusal::field("displays", Want::Other);
+    let mut chosen: Vec<_> = match displays {
+        None => preset
+            .displays
+            .iter()
+            .map(|(name, program)| (name.clone(), program.clone()))
+            .collect(),
+        Some(names) => {
+            let one = |name: &DeviceId| {
+                let program = preset.displays.get(name).ok_or_else(wrong)?;
+                Ok((name.clone(), program.clone()))
+            };
+            names.iter().map(one).collect::<Result<_, Refusal>>()?
+        }
+    };
+    chosen.sort_by(|one, other| one.0.cmp(&other.0));
+    chosen.dedup_by(|one, other| one.0 == other.0);
+    if chosen.is_empty() {
+        return Err(wrong());
+    }
+    Ok(chosen)
+}
+
+/// The caller's key for one of several displays.
+fn key_of(key: Option<&Arc<str>>, display: &DeviceId) -> Option<Arc<str>> {
+    key.map(|key| format!("{key}/{display}").into())
+}
