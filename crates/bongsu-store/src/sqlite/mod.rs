@@ -53,7 +53,7 @@ pub use meter::{BATCH_BOUNDS, COMMIT_US_BOUNDS, MeterReading, StoreMeter};
 pub use migrate::{Migrated, SCHEMA_VERSION};
 
 /// Statements that a connection keeps prepared: more than there are.
-const STATEMENTS_KEPT: usize = 128;
+const STATEMENTS_KEPT: usize = 256;
 
 /// What an acknowledged write survives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod devices;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -26,8 +28,10 @@ fn main() {
     let args: Vec<String> = std::env::args().collect();
     match args.get(1).map(String::as_str) {
         Some("--child") => child(Path::new(&args[2]), args[3] == "power"),
+        Some("--devices") => devices::child(Path::new(&args[2]), args[3] == "power"),
         Some(_) | None => {
             nothing_acknowledged_is_lost();
+            devices::nothing_is_half_renamed();
             a_store_whose_disk_fails_stays_broken();
         }
     }
@@ -135,10 +139,11 @@ fn say(line: &str) {
         .unwrap();
 }
 
-fn start(path: &Path, power: bool) -> Child {
+/// Starts a child that does what `work` says.
+fn start(work: &str, path: &Path, power: bool) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([
-            "--child",
+            work,
             path.to_str().unwrap(),
             if power { "power" } else { "process" },
         ])
@@ -170,7 +175,7 @@ fn nothing_acknowledged_is_lost() {
         epochs
     });
     for round in 0..ROUNDS {
-        let mut child = start(&path, round % 2 == 0);
+        let mut child = start("--child", &path, round % 2 == 0);
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         // Each round dies at another point.
