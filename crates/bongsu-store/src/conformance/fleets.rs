@@ -209,6 +209,16 @@ pub async fn a_renaming_leaves_no_number_behind(store: Shared) {
     let answer = store.record_command(stale).await.unwrap();
     assert!(matches!(answer, Recorded::Leased(_)), "{answer:?}");
     assert_eq!(commands(&store, &bus).await, [1], "what the id was before stays");
+    // Nor does one that is the same tell two leases apart.
+    let (one, two) = (device(&store, "one").await, device(&store, "two").await);
+    let fences = (
+        leased(&store, &one, "x").await.fence,
+        leased(&store, &two, "x").await.fence,
+    );
+    assert_eq!(fences, (Fence(1), Fence(1)));
+    store.delete_device(two.clone(), "n".into(), NOW).await.unwrap();
+    rename(&store, &[("one", "two")]).await;
+    assert_eq!(lease(&store, &two).await.unwrap().fence, Fence(2));
 }
 
 /// Devices may swap their ids and pass them on, in whatever order it is said.
