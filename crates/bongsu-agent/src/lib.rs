@@ -7,6 +7,7 @@ pub mod limits;
 pub mod link;
 mod report;
 mod runner;
+pub mod session;
 
 pub use limits::Limits;
 pub use report::{Code, How, Job, Lost, OnExit, Outcome, Process, Report, StopTicket, Which};
