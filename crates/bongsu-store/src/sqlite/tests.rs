@@ -45,12 +45,16 @@ fn append(store: &Sqlite) -> oneshot::Receiver<Result<Appended, AppendRefused>> 
 }
 
 /// Keeps the writer busy until the sender is used, so that what is pushed meanwhile makes one batch.
-fn hold(store: &Sqlite) -> std::sync::mpsc::SyncSender<()> {
+async fn hold(store: &Sqlite) -> std::sync::mpsc::SyncSender<()> {
     let (release, held) = sync_channel::<()>(1);
     drop(push(store, move |_| {
         let _ = held.recv();
         Ok(())
     }));
+    // What comes before the writer has taken this would be of its batch.
+    while store.queue_len() > 0 {
+        tokio::task::yield_now().await;
+    }
     release
 }
 
@@ -73,10 +77,7 @@ async fn a_failed_commit_fails_its_whole_batch_and_no_other() {
     .await
     .unwrap()
     .unwrap();
-    let release = hold(&store);
-    while store.queue_len() > 0 {
-        tokio::task::yield_now().await;
-    }
+    let release = hold(&store).await;
     let before = append(&store);
     // The statement succeeds; what it breaks is found by the commit.
     let orphan = push(&store, |tables| {
@@ -105,7 +106,7 @@ async fn a_failed_commit_fails_its_whole_batch_and_no_other() {
 #[tokio::test]
 async fn a_job_that_half_fails_leaves_nothing_behind() {
     let (_folder, store) = furnished().await;
-    let release = hold(&store);
+    let release = hold(&store).await;
     let before = append(&store);
     let half = push(&store, |tables| {
         tables
@@ -131,7 +132,7 @@ async fn a_job_that_half_fails_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_writer_that_panics_answers_nobody_and_takes_nothing() {
     let (_folder, store) = furnished().await;
-    let release = hold(&store);
+    let release = hold(&store).await;
     let lost = append(&store);
     drop(push(&store, |_| -> Result<(), StoreFault> {
         panic!("as the test wants it")
