@@ -23,4 +23,6 @@ pub enum Defect {
     NoGrace,
     /// The same arguments for another target of a device join.
     DebounceAcrossTargets,
+    /// A command of a device that is just being written is told to have been superseded if a newer one waits.
+    SupersededAnyway,
 }

@@ -1,5 +1,6 @@
 //! Defects planted into the world of devices: the checks must find each of them, as what it is.
 
+use bongsu_model::device::CommandState;
 use bongsu_sim::devices::checks::{self, Violation};
 use bongsu_sim::devices::{DeviceDefect, run_with};
 
@@ -49,6 +50,20 @@ fn what_has_ended_is_sent_again() {
 fn the_same_arguments_for_another_target_join() {
     found(DeviceDefect::DebounceAcrossTargets, |it| {
         matches!(it, Violation::Another { .. })
+    });
+}
+
+#[test]
+fn what_is_being_written_is_superseded() {
+    found(DeviceDefect::SupersededAnyway, |it| {
+        matches!(
+            it,
+            Violation::Untrue {
+                state: CommandState::Superseded,
+                begun: true,
+                ..
+            }
+        )
     });
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bongsu_model::device::{
-    AtLapse, Command, CommandId, CommandState, ConnectionEpoch, DeviceId, Fence, Lease, Value,
+    AtLapse, Command, CommandId, CommandState, ConnectionEpoch, DeviceId, Fence, Lease, Note, Value,
 };
 
 use super::clock::NODE_OFF_MS;
@@ -149,11 +149,11 @@ pub enum Violation {
 /// The first thing that does not.
 pub fn always(ledger: &Ledger) -> Result<(), Violation> {
     begins(ledger)?;
+    truths(ledger)?;
     sends(ledger)?;
     ends(ledger)?;
     answers(ledger)?;
     leases(ledger)?;
-    truths(ledger)?;
     ledger.commands.iter().try_for_each(history)
 }
 
@@ -285,13 +285,13 @@ fn truths(ledger: &Ledger) -> Result<(), Violation> {
         let untrue = match it.state {
             CommandState::Expired | CommandState::Offline | CommandState::Rejected => begun,
             CommandState::Succeeded | CommandState::Failed => !begun,
+            CommandState::Superseded => begun && !may_have_left(it),
             CommandState::Accepted
             | CommandState::Routed
             | CommandState::Written
             | CommandState::Received
             | CommandState::InProgress
             | CommandState::TimedOut
-            | CommandState::Superseded
             | CommandState::Cancelled => false,
         };
         if untrue {
@@ -303,6 +303,14 @@ fn truths(ledger: &Ledger) -> Result<(), Violation> {
         }
     }
     Ok(())
+}
+
+/// Whether it is said of a superseded command that it may have left on a session that was over.
+fn may_have_left(command: &Command) -> bool {
+    let superseded = |note: &&Note| note.state == CommandState::Superseded;
+    let note = command.history.iter().find(superseded);
+    let detail = note.and_then(|note| note.detail.as_ref());
+    detail.is_some_and(|detail| detail.split(' ').any(|word| word == "written=maybe"))
 }
 
 /// A caller is answered with what it asked for, and under one key always with the same.

@@ -240,6 +240,10 @@ async fn write(
                     let (scene, down) = (scene.clone(), down.clone());
                     tokio::spawn(again(scene, frame.clone(), session.epoch, down));
                 }
+                // What is taken may still have to wait for the kernel, and nobody can take it back then.
+                if scene.random.often(200) {
+                    tokio::time::sleep(Duration::from_millis(scene.random.within(1..150))).await;
+                }
             }
             if down.send((out.frame, session.epoch)).await.is_err() {
                 return;

@@ -13,18 +13,21 @@ pub enum DeviceDefect {
     RetryAfterTerminal,
     /// The same arguments for another target join.
     DebounceAcrossTargets,
+    /// A newer command takes the place of one that is just being written.
+    SupersededAnyway,
     /// Nobody ends commands that nobody owns.
     SweeperOff,
 }
 
 impl DeviceDefect {
     /// Every one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NoDedupe,
         Self::DeadlineOnArrival,
         Self::EpochIgnored,
         Self::RetryAfterTerminal,
         Self::DebounceAcrossTargets,
+        Self::SupersededAnyway,
         Self::SweeperOff,
     ];
 }

@@ -230,8 +230,18 @@ impl World {
             return;
         }
         place.view.restart();
-        let defect = (self.scene.defect == Some(DeviceDefect::DebounceAcrossTargets))
-            .then_some(Defect::DebounceAcrossTargets);
+        let defect = match self.scene.defect {
+            Some(DeviceDefect::DebounceAcrossTargets) => Some(Defect::DebounceAcrossTargets),
+            Some(DeviceDefect::SupersededAnyway) => Some(Defect::SupersededAnyway),
+            Some(
+                DeviceDefect::NoDedupe
+                | DeviceDefect::DeadlineOnArrival
+                | DeviceDefect::EpochIgnored
+                | DeviceDefect::RetryAfterTerminal
+                | DeviceDefect::SweeperOff,
+            )
+            | None => None,
+        };
         let slow = Slow::new(Arc::clone(&place.view), self.random.fork(), self.late, defect);
         let store: Arc<dyn Store> = Arc::new(slow);
         let bus = self.backplane.bus(node);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bongsu_model::device::{
-    Command, CommandId, ConnectionEpoch, Device, DeviceId, Enrolment, Fence, Lease, LeaseAsk, Leased,
-    NewCommand, NewDevice, OpenSession, Recorded, SessionOpened, Shadow, ShadowPut, Step, Stepped,
+    Command, CommandId, CommandState, ConnectionEpoch, Device, DeviceId, Ends, Enrolment, Fence, Lease,
+    LeaseAsk, Leased, NewCommand, NewDevice, OpenSession, Pace, Recorded, SessionOpened, Shadow, ShadowPut,
+    Step, StepKind, Stepped,
 };
 use bongsu_model::{Timestamp, TokenHash};
 use bongsu_store::{CreateRefused, DeviceStore, Existing, RenameRefused, StoreFault};
@@ -20,6 +21,23 @@ impl Slow {
         let open = self.inner.open_commands(asked.device.clone()).await.ok()?;
         let recent = |it: &Command| asked.at.ms_since(it.at) < new.debounce_ms;
         open.into_iter().find(|it| recent(it) && it.args == asked.args)
+    }
+
+    /// The planted defect: a command that was written ends, if a newer one of its target is there.
+    async fn supersede(&self, step: &mut Step) {
+        let latest = |it: &Command| it.pace == Pace::LatestWins;
+        let (written, open) = (
+            step.note.state == CommandState::Written,
+            self.inner.open_commands(step.device.clone()).await,
+        );
+        let open = open.unwrap_or_default();
+        let mut from_it = open.iter().skip_while(|it| it.id != step.command);
+        if let (true, Some(it)) = (written, from_it.next().filter(|it| latest(it)))
+            && from_it.any(|newer| latest(newer) && newer.serial() == it.serial())
+        {
+            step.note.state = CommandState::Superseded;
+            step.kind = StepKind::Ends(Ends::default());
+        }
     }
 }
 
@@ -114,7 +132,12 @@ impl DeviceStore for Slow {
         self.late(self.inner.record_command(new).await).await
     }
 
-    async fn step_commands(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreFault> {
+    async fn step_commands(&self, mut steps: Vec<Step>) -> Result<Vec<Stepped>, StoreFault> {
+        if self.defect == Some(Defect::SupersededAnyway) {
+            for step in &mut steps {
+                self.supersede(step).await;
+            }
+        }
         self.late(self.inner.step_commands(steps).await).await
     }
 
