@@ -236,8 +236,8 @@ impl Conversation {
             (Some(display), said) => node.display_says(display, &tag, said).await,
             (None, FromDisplay::Register(registration)) => {
                 match self.registers(&tag, &registration, speaking).await {
-                    // That it is let in it is told by its session.
-                    Ok(()) => return,
+                    // That it is let in it is told by its session: this is for who awaits an answer beside.
+                    Ok(()) => ToDisplay::Taken,
                     Err(refusal) => {
                         node.counters.refused(refusal.code);
                         speaking.witness.refused(&refusal);
