@@ -6,9 +6,11 @@
 pub mod limits;
 pub mod link;
 mod report;
+mod run;
 mod runner;
 pub mod session;
 
 pub use limits::Limits;
 pub use report::{Code, How, Job, Lost, OnExit, Outcome, Process, Report, StopTicket, Which};
+pub use run::{AgentConfig, run};
 pub use runner::{Cgroups, OpenError, Runner, RunnerConfig, Supervisor};

@@ -46,6 +46,8 @@ const ACKNOWLEDGE_MS: u64 = 30_000;
 const RECONNECT_AFTER_MS: u64 = 5_000;
 /// No server is waited for longer than this before the next try.
 const RECONNECT_AFTER_MS_MAX: u64 = 600_000;
+/// So many programs run, or wait for their moment: a server is told of no more.
+const RUNNING_MAX: usize = 64;
 /// What is long past is looked for so often, in milliseconds.
 const FORGET_MS: u64 = 3_600_000;
 
@@ -132,6 +134,17 @@ impl Session {
             forget_due: None,
             stopping: false,
         }
+    }
+
+    /// The display's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.who.name
+    }
+
+    /// Where the display is, as seen from the server.
+    pub fn is_at(&mut self, address: Option<Arc<str>>) {
+        self.who.address = address;
     }
 
     /// A link is up.
@@ -412,7 +425,10 @@ impl Session {
             version: Some(Arc::clone(&self.who.version)),
             capabilities: vec![COMMAND_IDS.into(), BARRIER.into()],
             token: self.who.token.clone(),
-            running: running.filter(|it| !orders::is_own(*it)).collect(),
+            running: running
+                .filter(|it| !orders::is_own(*it))
+                .take(RUNNING_MAX)
+                .collect(),
         }
     }
 

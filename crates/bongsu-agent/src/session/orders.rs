@@ -9,7 +9,7 @@ use bongsu_wire::socketio::switchboard::client::{Order, StopOrder};
 
 use super::schedule::LATE_MS;
 use super::words::Word;
-use super::{Effect, Event, STOPPING, Session};
+use super::{Effect, Event, RUNNING_MAX, STOPPING, Session};
 use crate::report::{Code, Job, Outcome, Report, Which};
 
 /// So many commands that the runner was told of are remembered, and so many stops.
@@ -193,9 +193,13 @@ impl Session {
             // Whoever cannot know the time is late.
             None => Some(EXPIRED),
             Some(server) if server.ms_since(at) > LATE_MS => Some(EXPIRED),
-            Some(server) if server < at && self.schedule.is_full() => Some(Code::Busy.name()),
+            Some(server) if server < at && self.is_full() => Some(Code::Busy.name()),
             Some(_) => None,
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.schedule.commands().count() + self.processes.len() >= RUNNING_MAX
     }
 
     /// The name of a command for this display that can be answered.

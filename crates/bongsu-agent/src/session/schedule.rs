@@ -1,6 +1,6 @@
 //! Programs that are to be started at a given moment, and answers that only the session remembers.
 //!
-//! Invariant: both are bounded; a command that is here is in no journal, and one that was answered here is never started.
+//! Invariant: both are bounded, the first by whoever puts something in; a command that is here is in no journal, and one that was answered here is never started.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,8 +11,6 @@ use bongsu_wire::socketio::switchboard::client::Order;
 use super::words::Word;
 use crate::report::Which;
 
-/// So many wait for their moment.
-const SCHEDULED_MAX: usize = 64;
 /// So many answers are remembered.
 const ANSWERS_MAX: usize = 256;
 /// What should have been started longer ago is late, in milliseconds: less is the way and the clock.
@@ -31,10 +29,6 @@ struct Waiting {
 }
 
 impl Schedule {
-    pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= SCHEDULED_MAX
-    }
-
     pub(super) fn knows(&self, command: CommandId) -> bool {
         self.0.contains_key(&command)
     }
