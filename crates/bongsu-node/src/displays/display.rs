@@ -3,6 +3,7 @@
 //! Invariant: what is remembered of a display has a bound, whatever it says.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bongsu_core::rate::Bucket;
 use bongsu_model::display::{BARRIER, COMMAND_IDS, Process, Registration, ToDisplay};
@@ -40,6 +41,8 @@ pub struct Display {
     pub(super) state: Mutex<State>,
     /// Told when it has answered whether it is there.
     pub(super) answered: Notify,
+    /// Its connection is gone, or another may be let in on it.
+    pub(super) left: AtomicBool,
 }
 
 /// What a display has said of itself, and what it was asked.
@@ -99,6 +102,7 @@ impl Display {
                 rate: Bucket::default(),
             }),
             answered: Notify::new(),
+            left: AtomicBool::new(false),
         })
     }
 
@@ -145,6 +149,8 @@ impl Display {
     /// The connection is gone, or another is to be let in on it.
     pub(crate) async fn gone(self: &Arc<Self>, node: &Arc<Node>) {
         node.displays.leave(self);
+        // Whoever leaves is told nothing of it.
+        self.left.store(true, Ordering::Release);
         self.device.gone().await;
     }
 }

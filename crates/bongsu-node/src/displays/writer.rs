@@ -2,6 +2,7 @@
 //!
 //! Invariant: a command is taken from the session when its bytes can go to the line, and its deadline is looked at then.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use bongsu_model::CommandId;
@@ -28,6 +29,9 @@ pub(super) async fn run(node: Weak<Node>, display: Arc<Display>) {
     loop {
         display.device.wakes().await;
         loop {
+            if display.left.load(Ordering::Acquire) {
+                return;
+            }
             let unsent_bytes = {
                 let Some(node) = node.upgrade() else { return };
                 node.ports.limits.device_unsent_bytes

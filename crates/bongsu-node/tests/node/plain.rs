@@ -1,5 +1,6 @@
 //! A protocol of plain lines, and short ways to ask for things.
 
+use bongsu_model::display::ToDisplay;
 use bongsu_model::{
     Emit, Encode, Event, EventBody, Fatal, Message, MessageKind, Notice, Post, RawJson, Refusal, Reply,
     Request, RoomRef, Seq, Slot, Tag, UserRef, Why,
@@ -48,6 +49,10 @@ impl Dialect for Plain {
             }
             Notice::TokenExpiring { .. } | Notice::Shutdown { .. } => format!("{notice:?}"),
         })
+    }
+
+    fn display(&self, _tag: &Tag, said: &ToDisplay, _with: Setting<'_>) -> Option<Bytes> {
+        Some(line(&self::display(said)))
     }
 
     fn broken_off(&self, fatal: &Fatal, _signed_in: bool, _with: Setting<'_>) -> Bytes {
@@ -107,6 +112,26 @@ impl Dialect for Forgiving {
 
     fn ping(&self, with: Setting<'_>) -> Option<Bytes> {
         Plain.ping(with)
+    }
+}
+
+/// What a display is told.
+fn display(said: &ToDisplay) -> String {
+    match said {
+        ToDisplay::Registered {
+            client, name, epoch, ..
+        } => format!("registered {name} #{client} epoch {epoch}"),
+        ToDisplay::NotRegistered(why) => format!("not registered: {}", refusal(why)),
+        ToDisplay::Beat { next_ms } => format!("beat, next in {next_ms}"),
+        ToDisplay::NotBeat(why) => format!("no beat: {}", refusal(why)),
+        ToDisplay::Check => "check".to_owned(),
+        ToDisplay::Execute(run) => format!("execute {} {}", run.command, run.program.line),
+        ToDisplay::Prepare(run) => format!("prepare {} {}", run.command, run.program.line),
+        ToDisplay::Stop(stop) => format!("stop {} {:?}", stop.command, stop.preset),
+        ToDisplay::Shutdown { reconnect_after_ms } => format!("shutdown {reconnect_after_ms}"),
+        ToDisplay::Taken => "taken".to_owned(),
+        ToDisplay::Refused(why) => refusal(why),
+        ToDisplay::Closed(closing) => format!("closed {:?}", closing.cause),
     }
 }
 
