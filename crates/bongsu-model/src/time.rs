@@ -95,6 +95,77 @@ const fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
+impl Timestamp {
+    /// Reads RFC 3339: `2024-01-01T12:00:00Z`, also with a fraction of a second and with an offset such as `+09:00`. What is
+    /// finer than a millisecond is cut off; leap seconds are none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let is = |at: usize, any: &[u8]| bytes.get(at).is_some_and(|byte| any.contains(byte));
+        if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
+            return None;
+        }
+        let number = |from: usize, to: usize| digits(bytes.get(from..to)?);
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+        let days = day_number(year, month, day);
+        if civil(days) != (year, month, day) || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let (ms, rest) = fraction(&bytes[19..])?;
+        let secs = ((days * 24 + hour) * 60 + minute - offset(rest)?) * 60 + second;
+        Some(Self(secs * 1_000 + ms))
+    }
+}
+
+/// A number of nothing but digits, few enough to fit.
+fn digits(text: &[u8]) -> Option<i64> {
+    let number = |number: i64, digit: &u8| {
+        digit
+            .is_ascii_digit()
+            .then(|| number * 10 + i64::from(digit - b'0'))
+    };
+    text.iter().try_fold(0, number)
+}
+
+/// The milliseconds of a fraction of a second, if there is one, and what follows it.
+fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    let Some(text) = text.strip_prefix(b".") else {
+        return Some((0, text));
+    };
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (fraction, rest) = text.split_at(count);
+    let first = digits(fraction.get(..3).unwrap_or(fraction))?;
+    match count {
+        0 => None,
+        1 => Some((first * 100, rest)),
+        2 => Some((first * 10, rest)),
+        _ => Some((first, rest)),
+    }
+}
+
+/// How far a clock is ahead of UTC, in minutes: `Z`, or `+09:00`.
+fn offset(text: &[u8]) -> Option<i64> {
+    match text {
+        b"Z" | b"z" => Some(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let (hours, minutes) = (digits(&[*h1, *h2])?, digits(&[*m1, *m2])?);
+            let ahead = (hours <= 23 && minutes <= 59).then_some(hours * 60 + minutes)?;
+            Some(if *sign == b'-' { -ahead } else { ahead })
+        }
+        _ => None,
+    }
+}
+
+/// The day counted from 1970-01-01, of a year, a month and a day: [`civil`], the other way. What is no day becomes another.
+const fn day_number(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - (month <= 2) as i64;
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +184,60 @@ mod tests {
             (i64::MIN, "0000-01-01T00:00:00.000Z"),
         ] {
             assert_eq!(Timestamp(ms).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_was_printed_reads_back() {
+        for ms in [
+            0,
+            -1,
+            951_782_400_123,
+            1_704_110_400_000,
+            4_107_542_400_000,
+            Timestamp::FAR.0,
+        ] {
+            assert_eq!(Timestamp::parse(&Timestamp(ms).to_string()), Some(Timestamp(ms)));
+        }
+        let noon = Timestamp(1_704_110_400_000);
+        for text in [
+            "2024-01-01T12:00:00Z",
+            "2024-01-01t12:00:00.0z",
+            "2024-01-01 21:00:00+09:00",
+            "2024-01-01T08:30:00.000999-03:30",
+            "2024-01-02T00:00:00.00+12:00",
+        ] {
+            assert_eq!(Timestamp::parse(text), Some(noon), "{text}");
+        }
+        assert_eq!(
+            Timestamp::parse("2024-01-01T12:00:00.12Z"),
+            Some(noon.plus_ms(120))
+        );
+    }
+
+    #[test]
+    fn what_is_no_moment_is_not_read() {
+        for text in [
+            "",
+            "2024-01-01",
+            "2024-01-01T12:00:00",
+            "2024-01-01T12:00:00.Z",
+            "2024-01-01T12:00:00Z ",
+            "2024-01-01T12:00:00+0900",
+            "2024-01-01T12:00:00+24:00",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01T12:60:00Z",
+            "2024-01-01T12:00:60Z",
+            "2023-02-29T12:00:00Z",
+            "2024-00-01T12:00:00Z",
+            "2024-13-01T12:00:00Z",
+            "2024-01-00T12:00:00Z",
+            "2024-01-32T12:00:00Z",
+            "2024-1-01T12:00:00Z",
+            "+024-01-01T12:00:00Z",
+            "2024-01-01T12:00:00.éZ",
+        ] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
         }
     }
 }

@@ -104,7 +104,6 @@ pub(super) fn asked(
         "done" => Some(WaitFor::Done),
         _ => None,
     })?;
-    let most = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
     let number = |name, max| Ok::<_, Refusal>(fields.between(name, 1, max)?.map(i64::unsigned_abs));
     let timeout_ms = number("timeout_ms", most(limits.command_wait_max_ms))?;
     let run = RunCommand {
@@ -126,8 +125,13 @@ pub(super) fn asked(
     Ok((run, wait))
 }
 
+/// The most that a number of milliseconds may be.
+pub(super) fn most(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
 /// The caller's own key, from the body or from the header.
-fn key(fields: &Fields<'_>, headers: &HeaderMap) -> Result<Option<Arc<str>>, Problem> {
+pub(super) fn key(fields: &Fields<'_>, headers: &HeaderMap) -> Result<Option<Arc<str>>, Problem> {
     let in_body = fields.text_of("idempotency_key", 1, KEY_BYTES_MAX)?;
     let in_header = idempotency::key(headers)?.map(Arc::from);
     match (in_body, in_header) {

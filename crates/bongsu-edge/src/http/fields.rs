@@ -178,6 +178,38 @@ impl<'a> Fields<'a> {
         parse(&text).map(Some).ok_or_else(wrong)
     }
 
+    /// `true` or `false`.
+    pub(super) fn flag(&self, name: &'static str) -> Result<Option<bool>, Refusal> {
+        match self.raw(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => Err(Refusal::field(name, Want::Bool)),
+        }
+    }
+
+    /// Every key and its text. `name` is the name of all of them, for the texts.
+    pub(super) fn strings(&self, name: &'static str) -> Result<BTreeMap<Arc<str>, Arc<str>>, Refusal> {
+        self.entries(name, usize::MAX, |key, raw| {
+            let text: String = serde_json::from_str(raw).map_err(|_| Refusal::field(name, Want::Text))?;
+            Ok((Arc::from(key), Arc::from(text)))
+        })
+    }
+
+    /// Every key and its value, at most so many, each read by `each`. `name` is the name of all of them, for the texts.
+    pub(super) fn entries<K: Ord, V>(
+        &self,
+        name: &'static str,
+        entries_max: usize,
+        each: impl Fn(&str, &'a str) -> Result<(K, V), Refusal>,
+    ) -> Result<BTreeMap<K, V>, Refusal> {
+        if self.pairs.len() > entries_max {
+            return Err(Refusal::field(name, Want::EntriesOf(entries_max)));
+        }
+        let each = |(key, raw): &(String, &'a RawValue)| each(key, raw.get());
+        self.pairs.iter().map(each).collect()
+    }
+
     /// An object.
     pub(super) fn object(&self, name: &'static str) -> Result<Option<Fields<'a>>, Refusal> {
         let Some(raw) = self.raw(name) else {

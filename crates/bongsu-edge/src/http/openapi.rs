@@ -8,9 +8,9 @@ use utoipa::{IntoParams, Modify, OpenApi as _};
 
 use super::problem::{PROBLEM_JSON, ProblemDocument};
 use super::{
-    announcements, asyncapi, audit, blocks, catalogue, commands, device, devices, docs, events, leases,
-    members, messages, metrics, probes, rooms, sessions, state, status, telemetry, tokens, users, vehicles,
-    video_rooms, websocket, yaml,
+    announcements, asyncapi, audit, blocks, catalogue, commands, device, devices, display_bulk, displays,
+    docs, events, leases, members, messages, metrics, preset_runs, presets, probes, rooms, sessions, state,
+    status, telemetry, tokens, users, vehicles, video_rooms, websocket, yaml,
 };
 
 /// Which page of a list.
@@ -85,6 +85,8 @@ pub(super) struct RoomPath {
         devices::create, devices::list, devices::read_one, devices::remove, devices::enrol, devices::revoke_enrolments,
         devices::disconnect, state::read_one, state::replace, state::patch, state::watch, telemetry::read_one, telemetry::watch,
         leases::take, leases::read_one, leases::release, catalogue::read_one,
+        presets::create, presets::list, presets::read_one, presets::replace, presets::remove, preset_runs::execute, preset_runs::stop,
+        displays::list, displays::read_one, display_bulk::register, display_bulk::rename_all, displays::execute, displays::stop,
         commands::create, commands::list, commands::read_one, commands::cancel, commands::watch, vehicles::act, vehicles::act_too,
     ),
     components(schemas(ProblemDocument)),

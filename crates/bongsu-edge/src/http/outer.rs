@@ -27,7 +27,7 @@ const BUSY_RETRY_MS: u64 = 1_000;
 pub(super) async fn outer(State(app): State<App>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let request_id = request_id(&app, request.headers());
-    let locale = locale(request.headers()).unwrap_or(app.locale);
+    let locale = locale_of(&app, request.headers());
     let allowed = cors::allowed(&app.cors_origins, &request);
     let method = request.method().clone();
     let route = request
@@ -132,6 +132,11 @@ fn request_id(app: &App, headers: &HeaderMap) -> String {
     given
         .filter(harmless)
         .map_or_else(|| format!("{:032x}", app.node.ports.chance.bits()), str::to_owned)
+}
+
+/// The language that a caller is answered in.
+pub(super) fn locale_of(app: &App, headers: &HeaderMap) -> Locale {
+    locale(headers).unwrap_or(app.locale)
 }
 
 /// The language of ours that the caller likes best.

@@ -25,6 +25,8 @@ pub(super) struct Problem {
     pub(super) status: StatusCode,
     pub(super) refusal: Refusal,
     says: Says,
+    /// Where in the body it is wrong, as a JSON pointer.
+    at: Option<String>,
 }
 
 /// What is wrong where the code's own text speaks of something else.
@@ -46,6 +48,8 @@ pub(super) enum Says {
     Taken,
     Stale,
     NotUpgraded(NotUpgraded),
+    Connected,
+    OpenCommands,
 }
 
 /// A problem document. The `code` is the contract; the texts are for people.
@@ -87,7 +91,7 @@ pub(super) struct ProblemDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     holder: Option<String>,
-    /// Where in the arguments of a command it is wrong, as a JSON pointer.
+    /// Where in the arguments of a command, or in a list of many, it is wrong, as a JSON pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     argument: Option<String>,
@@ -104,7 +108,14 @@ impl Problem {
             status,
             refusal: Refusal::because(code, reason),
             says,
+            at: None,
         }
+    }
+
+    /// It is this place of the body that is wrong: a JSON pointer.
+    pub(super) fn at(mut self, pointer: String) -> Self {
+        self.at = Some(pointer);
+        self
     }
 
     /// The name or number that was asked for is another's.
@@ -113,6 +124,7 @@ impl Problem {
             status: StatusCode::CONFLICT,
             refusal,
             says: Says::Taken,
+            at: None,
         }
     }
 
@@ -123,6 +135,7 @@ impl Problem {
             status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             refusal,
             says: Says::Refusal,
+            at: None,
         }
     }
 
@@ -164,7 +177,7 @@ impl Problem {
             retry_after_ms: refusal.retry_after_ms,
             command_id,
             holder,
-            argument,
+            argument: self.at.clone().or(argument),
             incident,
             request_id: request_id.to_owned(),
         };
@@ -245,6 +258,8 @@ impl Problem {
                 "이미 처리된 호출이며, 토큰은 한 번만 보여 주고 보관하지 않습니다. 새 키로 토큰을 다시 만드세요.",
             ),
             Says::Stale => own(STALE.0, STALE.1),
+            Says::Connected => own(CONNECTED.0, CONNECTED.1),
+            Says::OpenCommands => own(OPEN_COMMANDS.0, OPEN_COMMANDS.1),
             Says::Timeout => own(
                 "The request took too long. It may still have been done; ask again with the same Idempotency-Key.",
                 "요청 처리가 너무 오래 걸렸습니다. 이미 처리되었을 수 있으니 같은 Idempotency-Key로 다시 시도하세요.",
@@ -272,6 +287,16 @@ fn about(why: &Why) -> (Option<String>, Option<String>, Option<String>) {
 const STALE: (&str, &str) = (
     "The state has changed since you read it. Read it again; the ETag header has its version.",
     "읽은 뒤에 상태가 바뀌었습니다. 다시 읽으세요. 버전은 ETag 헤더에 있습니다.",
+);
+
+/// Why a display is not renamed, in English and in Korean.
+const CONNECTED: (&str, &str) = (
+    "The display is connected, and would come back under its old name. Disconnect it for good first.",
+    "디스플레이가 연결되어 있어 이전 이름으로 다시 접속합니다. 먼저 연결을 완전히 끊으세요.",
+);
+const OPEN_COMMANDS: (&str, &str) = (
+    "The display has commands that have not ended. Wait for their end, or cancel them.",
+    "디스플레이에 끝나지 않은 명령이 있습니다. 끝날 때까지 기다리거나 취소하세요.",
 );
 
 /// Why a request is not upgraded to WebSocket, in English and in Korean.
@@ -351,6 +376,7 @@ impl From<Refusal> for Problem {
             status: status(&refusal),
             refusal,
             says: Says::Refusal,
+            at: None,
         }
     }
 }

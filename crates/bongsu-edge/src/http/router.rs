@@ -13,9 +13,10 @@ use bongsu_model::Code;
 use super::problem::{Problem, Says};
 use super::service::App;
 use super::{
-    announcements, asyncapi, audit, blocks, caller, catalogue, commands, device, devices, docs, events, grpc,
-    idempotency, leases, members, messages, metrics, outer, probes, rooms, sessions, state, status,
-    telemetry, tokens, users, vehicles, video_rooms, websocket,
+    announcements, asyncapi, audit, blocks, caller, catalogue, commands, device, devices, display_bulk,
+    displays, docs, events, grpc, idempotency, leases, members, messages, metrics, outer, preset_runs,
+    presets, probes, rooms, sessions, state, status, telemetry, tokens, users, vehicles, video_rooms,
+    websocket,
 };
 use crate::engine::Engine;
 
@@ -65,6 +66,7 @@ pub(super) fn router(app: &App) -> Router {
         .route("/audit", get(audit::list))
         .route("/events", get(events::watch))
         .merge(of_devices())
+        .merge(of_displays())
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::carry_out))
         .merge(commands())
         .route_layer(from_fn_with_state(Arc::clone(app), caller::authenticate));
@@ -118,6 +120,23 @@ fn of_devices() -> Router<App> {
         .route("/catalogue", get(catalogue::read_one))
 }
 
+/// Displays and presets, but for what one display is told to do.
+fn of_displays() -> Router<App> {
+    Router::new()
+        .route("/presets", post(presets::create).get(presets::list))
+        .route(
+            "/presets/{preset}",
+            get(presets::read_one)
+                .put(presets::replace)
+                .delete(presets::remove),
+        )
+        .route("/presets/{preset}/execute", post(preset_runs::execute))
+        .route("/presets/{preset}/stop", post(preset_runs::stop))
+        .route("/displays", post(display_bulk::register).get(displays::list))
+        .route("/displays/rename", post(display_bulk::rename_all))
+        .route("/displays/{display}", get(displays::read_one))
+}
+
 /// Commands: the key of a call is the command's own, and kept with it.
 fn commands() -> Router<App> {
     Router::new()
@@ -130,6 +149,8 @@ fn commands() -> Router<App> {
             get(commands::read_one).delete(commands::cancel),
         )
         .route("/commands/{command}/watch", get(commands::watch))
+        .route("/displays/{display}/execute", post(displays::execute))
+        .route("/displays/{display}/stop", post(displays::stop))
         .route("/vehicle/{device}/{part}/{action}", post(vehicles::act))
         .route("/vehicles/{device}/{part}/{action}", post(vehicles::act_too))
         .route_layer(from_fn(idempotency::see_through))

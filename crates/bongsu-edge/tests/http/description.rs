@@ -55,6 +55,8 @@ async fn every_path_is_served_with_just_its_methods() {
             .replace("{video_room_id}", "1")
             .replace("{session_id}", "session_1")
             .replace("{device}", "car-1")
+            .replace("{display}", "Display_01")
+            .replace("{preset}", "opening")
             .replace("{command}", &"0".repeat(32))
             .replace("{part}", "window")
             .replace("{action}", "open");
@@ -152,13 +154,19 @@ async fn every_described_field_of_a_body_is_read() {
                 .flatten()
             {
                 let path = path.replace("{user}", "3").replace("{room}", "1");
-                let path = path.replace("{device}", "car-1");
+                let path = path
+                    .replace("{device}", "car-1")
+                    .replace("{display}", "Display_01");
+                let path = path.replace("{preset}", "opening");
                 let mut body = shape["example"].clone();
                 if method == "patch" {
                     // What must not be changed would be refused first.
                     body = json!({});
                 }
-                body[name] = json!(true);
+                let kind = &shape["properties"][name]["type"];
+                let is_flag =
+                    kind == "boolean" || kind.as_array().is_some_and(|it| it.contains(&json!("boolean")));
+                body[name] = if is_flag { json!(1) } else { json!(true) };
                 let answer = server
                     .service(&method.to_ascii_uppercase(), &path, Some(body))
                     .await;
@@ -186,6 +194,7 @@ async fn answers_have_the_described_shape() {
         .is(201);
     let _session = crate::sessions::sign_in(&server, "1/user").await;
     let (_car, command) = crate::car::used(&server).await;
+    let _screen = crate::displays::busy(&server).await;
     let description = description();
     for (path, item) in description["paths"].as_object().unwrap() {
         let schema = &item["get"]["responses"]["200"]["content"]["application/json"]["schema"];
@@ -201,6 +210,8 @@ async fn answers_have_the_described_shape() {
             .replace("{room}", "1")
             .replace("{public_token}", public_token)
             .replace("{device}", "car-1")
+            .replace("{display}", "Display_01")
+            .replace("{preset}", "opening")
             .replace("{command}", &command);
         let answer = server.service("GET", &path, None).await.is(200);
         fits(&description, schema, &answer, &path);

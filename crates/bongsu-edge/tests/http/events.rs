@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::car::{CAR, Car};
 use crate::client::{Line, request};
+use crate::screen::Screen;
 use crate::server::Server;
 
 const EVENTS: &str = "/api/v1/events";
@@ -102,6 +103,50 @@ async fn a_device_that_comes_again_was_never_gone() {
             (json!("device.offline"), json!(2), Value::Null)
         ]
     );
+}
+
+#[tokio::test]
+async fn what_becomes_of_presets_and_displays_is_told() {
+    let server = Server::start().await;
+    let mut line = feed(&server, "?kinds=preset.,display.,device.").await;
+    let path = "/api/v1/presets/opening";
+    let body = || Some(json!({ "name": "opening", "displays": { "Display_01": "x" } }));
+    let made = server.service("POST", "/api/v1/presets", body()).await.is(201);
+    server.service("PUT", path, body()).await.is(200);
+    server
+        .service("POST", &format!("{path}/execute"), None)
+        .await
+        .is(200);
+    server
+        .service("POST", &format!("{path}/stop"), None)
+        .await
+        .is(200);
+    server.service("DELETE", path, None).await.is(204);
+    for kind in ["created", "updated", "executed", "stopped", "deleted"] {
+        let (_, told) = next(&mut line).await;
+        assert_eq!(
+            (
+                &told["kind"],
+                &told["preset_id"],
+                &told["detail"]["name"],
+                &told["detail"]["by"]
+            ),
+            (
+                &json!(format!("preset.{kind}")),
+                &made["preset_id"],
+                &json!("opening"),
+                &json!("back-end")
+            )
+        );
+    }
+    let _screen = Screen::comes(&server, "Display_01").await;
+    for kind in ["device.online", "display.registered"] {
+        let (_, told) = next(&mut line).await;
+        assert_eq!(
+            (&told["kind"], &told["device_id"]),
+            (&json!(kind), &json!("Display_01"))
+        );
+    }
 }
 
 #[tokio::test]

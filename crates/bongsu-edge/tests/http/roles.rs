@@ -25,7 +25,7 @@ enum For {
 type Route = (&'static str, String, Option<Value>, For, u16);
 
 fn routes(room: i64) -> Vec<Route> {
-    [of_users(), of_the_rest(room), of_devices()].concat()
+    [of_users(), of_the_rest(room), of_devices(), of_displays()].concat()
 }
 
 fn of_users() -> Vec<Route> {
@@ -140,15 +140,56 @@ fn of_devices() -> Vec<Route> {
     ]
 }
 
+fn of_displays() -> Vec<Route> {
+    let display = |rest: &str| format!("/api/v1/displays/Display_09{rest}");
+    let all = |method, path: &str, body, status| (method, path.to_owned(), body, For::Operators, status);
+    let preset = json!({ "name": "other", "displays": {} });
+    let renames = json!({ "renames": [{ "from": "nobody", "to": "somebody" }] });
+    vec![
+        all("GET", "/api/v1/presets", None, 200),
+        all(
+            "POST",
+            "/api/v1/presets",
+            Some(json!({ "name": "opening", "displays": {} })),
+            409,
+        ),
+        all("GET", "/api/v1/presets/opening", None, 200),
+        all("PUT", "/api/v1/presets/no-such", Some(preset), 404),
+        all("DELETE", "/api/v1/presets/no-such", None, 404),
+        all("POST", "/api/v1/presets/opening/execute", None, 200),
+        all("POST", "/api/v1/presets/opening/stop", None, 200),
+        all("GET", "/api/v1/displays", None, 200),
+        all(
+            "POST",
+            "/api/v1/displays",
+            Some(json!({ "displays": ["Display_09"] })),
+            201,
+        ),
+        all("POST", "/api/v1/displays/rename", Some(renames), 404),
+        all("GET", &display(""), None, 200),
+        all("POST", &display("/execute"), Some(json!({ "command": "x" })), 404),
+        all("POST", &display("/stop"), Some(json!({ "preset_id": 7 })), 404),
+    ]
+}
+
+/// Makes what the routes speak of; the room.
+async fn furnish(server: &Server) -> i64 {
+    server.users(1..=4).await;
+    let car = json!({ "device_id": "car-9" });
+    server.service("POST", "/api/v1/devices", Some(car)).await.is(201);
+    let preset = json!({ "name": "opening", "displays": { "Display_09": "x" } });
+    server
+        .service("POST", "/api/v1/presets", Some(preset))
+        .await
+        .is(201);
+    let members = json!({ "members": [{ "user_id": 1, "role": "owner" }] });
+    server.room(members).await
+}
+
 #[tokio::test]
 async fn each_role_may_call_what_is_its_own() {
     let server = Server::start().await;
-    server.users(1..=4).await;
-    let room = server
-        .room(json!({ "members": [{ "user_id": 1, "role": "owner" }] }))
-        .await;
-    let car = json!({ "device_id": "car-9" });
-    server.service("POST", "/api/v1/devices", Some(car)).await.is(201);
+    let room = furnish(&server).await;
     for (method, path, body, whose, status) in routes(room) {
         // Whom a call before took out must be in again, for there to be something to do.
         let put_back = method == "DELETE" && path.contains("/members/");

@@ -16,7 +16,7 @@ use bongsu_edge::http::{self, Advertised, HttpParts, HttpService, SocketioOption
 use bongsu_edge::meters::Meters;
 use bongsu_model::media::IceServer;
 use bongsu_model::{Code, Limits, Locale, Refusal, Role, Timestamp, TokenHash, UserId, UserRef};
-use bongsu_node::ports::Moderated;
+use bongsu_node::ports::{AddressRange, Moderated};
 use bongsu_node::{Chance, Claims, Clock, Counters, IceServers, Node, Policy, Ports, Reviewer, Tokens};
 use bongsu_store::Memory;
 use serde_json::Value;
@@ -106,6 +106,8 @@ pub(crate) struct Wanted {
     pub(crate) manual_store: bool,
     pub(crate) hosts: Vec<Arc<str>>,
     pub(crate) advertise: Option<Advertised>,
+    /// From where displays need no token.
+    pub(crate) displays_from: Option<&'static str>,
 }
 
 impl Default for Wanted {
@@ -116,6 +118,7 @@ impl Default for Wanted {
             manual_store: false,
             hosts: Vec::new(),
             advertise: None,
+            displays_from: Some("127.0.0.0/8"),
         }
     }
 }
@@ -150,7 +153,14 @@ impl Server {
             moderation: Moderated::plain(&limits),
             reviewer: Some(Arc::new(TestReviewer)),
             limits: Arc::clone(&limits),
-            policy: Policy::default(),
+            policy: Policy {
+                display_ranges: wanted
+                    .displays_from
+                    .and_then(AddressRange::parse)
+                    .into_iter()
+                    .collect(),
+                ..Policy::default()
+            },
         };
         let node = Node::start("test-node".into(), ports, Arc::new(Counters::default()), 2);
         node.set_catalogue(crate::car::catalogue(&limits));

@@ -75,7 +75,7 @@ impl Devices {
         latest
     }
 
-    pub(super) fn forget_telemetry(&self, device: &DeviceId) {
+    pub(crate) fn forget_telemetry(&self, device: &DeviceId) {
         self.telemetry.lock().remove(device);
     }
 }

@@ -3,9 +3,11 @@
 //! Invariants: a display is a device's session and what stands around it; its commands, epochs and ends are those of
 //! devices. A name that is held by one who is alive is nobody else's.
 
+mod bulk;
 mod display;
 mod due;
 mod hear;
+mod presets;
 mod probe;
 mod ran;
 mod register;
@@ -22,7 +24,10 @@ use parking_lot::Mutex;
 
 use crate::devices::Watched;
 
+pub use bongsu_store::NotRenamed;
+pub use bulk::{NewDisplay, NewlyRegistered, NotAllRenamed};
 pub use display::Display;
+pub use presets::PresetRef;
 pub use run::{RunProgram, StopPrograms};
 pub use run_preset::{Each, RunPreset, StopPreset};
 pub use view::{DisplayHere, DisplayView};

@@ -89,6 +89,7 @@ impl Node {
         if stop.preset.is_none() && stop.run.is_none() {
             return Err(Refusal::field("preset_id", Want::Present));
         }
+        check_grace(stop.grace_ms)?;
         self.check_caller_rate(by, STOP, self.usual_rate())?;
         self.stop_on(by, stop, wait).await
     }

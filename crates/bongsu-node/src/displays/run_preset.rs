@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bongsu_core::policy;
 use bongsu_model::device::CommandState;
 use bongsu_model::display::{Preset, Program, RUN, STOP};
-use bongsu_model::{Code, DeviceId, Refusal, Timestamp, Want};
+use bongsu_model::{Code, DeviceId, HappeningKind, Refusal, Timestamp, Want};
 use futures_util::future::join_all;
 
 use super::run::{RunProgram, StopPrograms, check_grace};
@@ -69,6 +69,7 @@ impl Node {
         let programs = chosen(&run.preset, run.displays.as_deref())?;
         self.check_start(run.start_at)?;
         self.check_caller_rate(by, RUN, self.usual_rate())?;
+        self.preset_asked(by, HappeningKind::PresetExecuted, &run.preset, programs.len());
         let runs = programs
             .into_iter()
             .map(|(display, program)| RunProgram {
@@ -102,6 +103,7 @@ impl Node {
         let displays = chosen(&stop.preset, stop.displays.as_deref())?;
         check_grace(stop.grace_ms)?;
         self.check_caller_rate(by, STOP, self.usual_rate())?;
+        self.preset_asked(by, HappeningKind::PresetStopped, &stop.preset, displays.len());
         let stops = displays.into_iter().map(|(display, program)| {
             let asked = StopPrograms {
                 key: key_of(stop.key.as_ref(), &display),
@@ -114,6 +116,16 @@ impl Node {
             async move { (display, self.stop_on(by, asked, wait).await) }
         });
         Ok(join_all(stops).await)
+    }
+
+    /// Those who watch are told that a preset is asked for, on so many displays.
+    fn preset_asked(&self, by: &Operator, kind: HappeningKind, preset: &Preset, displays: usize) {
+        self.happened(kind, |it| {
+            it.of_preset(preset.id)
+                .with("name", &*preset.name)
+                .with("by", &*by.name)
+                .with("displays", i64::try_from(displays).unwrap_or(i64::MAX))
+        });
     }
 
     async fn run_each(self: &Arc<Self>, by: &Operator, runs: Vec<RunProgram>, wait: Wait) -> Vec<Each> {
