@@ -178,7 +178,8 @@ impl Conversation {
                     self.post(&mut posts, speaking).await;
                     self.settle().await;
                     self.relief().await;
-                    self.display(tag, said, speaking).await;
+                    // Boxed: of many connections few are displays'.
+                    Box::pin(self.display(tag, said, speaking)).await;
                 }
                 Incoming::SignOut => {
                     self.post(&mut posts, speaking).await;
