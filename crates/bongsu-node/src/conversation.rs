@@ -279,7 +279,6 @@ impl Conversation {
         let arriving = Arriving {
             mailbox: Arc::clone(&self.mailbox),
             address: speaking.address,
-            certificate: None,
             locale: self.locale,
             tag: Tag {
                 reference: None,

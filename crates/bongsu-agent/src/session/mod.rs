@@ -425,6 +425,7 @@ impl Session {
             version: Some(Arc::clone(&self.who.version)),
             capabilities: vec![COMMAND_IDS.into(), BARRIER.into()],
             token: self.who.token.clone(),
+            certificate: None,
             running: running
                 .filter(|it| !orders::is_own(*it))
                 .take(RUNNING_MAX)

@@ -2,6 +2,8 @@
 //!
 //! Invariant: only messages reach the partner; what is the engine's own is answered here.
 
+use std::sync::Arc;
+
 use bongsu_model::refusal::Malformed;
 use bongsu_model::{Code, Fatal, Incoming, Limits, Refusal, Slot, Why};
 use bongsu_wire::incoming::Rules;
@@ -10,7 +12,7 @@ use bongsu_wire::websocket::{self, Decoder, MessageLimits, Opcode, Role};
 use bytes::Bytes;
 
 use super::asked::Asked;
-use super::partner::{Arrived, Partner, Says};
+use super::partner::{Arrived, Certified, Partner, Says};
 use super::service::Engine;
 use crate::codec::{self, Codec};
 
@@ -25,7 +27,9 @@ pub(super) struct Ear {
 
 impl Ear {
     /// The ear of a new connection, and its partner's way out once there is one.
-    pub(super) fn new(engine: &Engine, asked: &Asked) -> (Self, Says) {
+    ///
+    /// `certificate` is the device that the client certificate names.
+    pub(super) fn new(engine: &Engine, asked: &Asked, certificate: Option<Arc<str>>) -> (Self, Says) {
         let says = Says::default();
         let partner = (engine.meet)(Arrived {
             version: asked.version,
@@ -33,6 +37,10 @@ impl Ear {
             token: asked.token.as_deref().map(Into::into),
             says: says.clone(),
         });
+        let partner = match certificate {
+            Some(device) => Certified::new(partner, device),
+            None => partner,
+        };
         let version = asked.version;
         (Self { version, partner }, says)
     }

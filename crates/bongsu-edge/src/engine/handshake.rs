@@ -72,7 +72,7 @@ fn open(engine: &Arc<Engine>, asked: Asked, peer: &Peer, permit: Permit) -> (Sid
     let sid = Sid::new(ports.chance.bits());
     let (line, end) = EngineLine::new(ports.limits.poll_packets_max);
     let locale = locale(engine, &asked);
-    let (ear, says) = Ear::new(engine, &asked);
+    let (ear, says) = Ear::new(engine, &asked, peer.device());
     let way_out: Arc<EngineLine> = Arc::clone(&line);
     let mailbox = Mailbox::new(
         way_out,
@@ -180,7 +180,7 @@ fn serve(engine: &Arc<Engine>, asked: Asked, stream: Stream, read: Vec<u8>, peer
     let sid = Sid::new(engine.websockets.node.ports.chance.bits());
     let version = asked.version;
     let opened = opened_with(engine, version, locale(engine, &asked));
-    let (ear, says) = Ear::new(engine, &asked);
+    let (ear, says) = Ear::new(engine, &asked, peer.device());
     let codec = EngineCodec::new(ear);
     let (mut conn, watch) = opened.conn(stream, peer.address, peer.permit, codec);
     says.through(conn.mailbox());

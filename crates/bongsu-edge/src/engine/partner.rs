@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
+use bongsu_model::display::FromDisplay;
 use bongsu_model::event::Lane;
 use bongsu_model::{Fatal, Incoming, Slot};
 use bongsu_node::{Mailbox, Pushed};
@@ -69,6 +70,56 @@ impl Says {
 impl std::fmt::Debug for Says {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Says").finish_non_exhaustive()
+    }
+}
+
+/// Another partner, of a client whose certificate names a device.
+pub(super) struct Certified {
+    partner: Box<dyn Partner>,
+    device: Arc<str>,
+}
+
+impl Certified {
+    pub(super) fn new(partner: Box<dyn Partner>, device: Arc<str>) -> Box<dyn Partner> {
+        Box::new(Self { partner, device })
+    }
+
+    /// Says of a display that registers what its certificate does.
+    fn vouch(&self, out: &mut [Incoming]) {
+        for one in out {
+            if let Incoming::Display {
+                said: FromDisplay::Register(registration),
+                ..
+            } = one
+            {
+                registration.certificate = Some(Arc::clone(&self.device));
+            }
+        }
+    }
+}
+
+impl Partner for Certified {
+    fn opened(&mut self, rules: &Rules<'_>, out: &mut Vec<Incoming>) {
+        self.partner.opened(rules, out);
+    }
+
+    fn hear(&mut self, heard: Heard<'_>, rules: &Rules<'_>, out: &mut Vec<Incoming>) -> Result<(), Fatal> {
+        let before = out.len();
+        let heard = self.partner.hear(heard, rules, out);
+        self.vouch(&mut out[before..]);
+        heard
+    }
+
+    fn in_frame(&self) -> bool {
+        self.partner.in_frame()
+    }
+
+    fn settled(&mut self, signed_in: bool, declined: bool) {
+        self.partner.settled(signed_in, declined);
+    }
+
+    fn slot(&self) -> Slot {
+        self.partner.slot()
     }
 }
 

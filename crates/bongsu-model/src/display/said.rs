@@ -48,6 +48,8 @@ pub struct Registration {
     pub capabilities: Vec<Arc<str>>,
     /// What lets it in.
     pub token: Option<Arc<str>>,
+    /// The device that its client certificate names: by the transport's word, never by its own.
+    pub certificate: Option<Arc<str>>,
     /// The commands that it is carrying out.
     pub running: Vec<CommandId>,
 }

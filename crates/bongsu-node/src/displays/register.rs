@@ -25,8 +25,6 @@ const TRIES: u32 = 3;
 pub(crate) struct Arriving {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) address: IpAddr,
-    /// The device that the client certificate names.
-    pub(crate) certificate: Option<Arc<str>>,
     pub(crate) locale: Locale,
     /// What it is spoken to as, unasked.
     pub(crate) tag: Tag,
@@ -79,7 +77,8 @@ impl Node {
             clock: None,
             token: registration.token.clone(),
         };
-        let standing = self.display_standing(&arriving, &hello).await?;
+        let certificate = registration.certificate.clone();
+        let standing = self.display_standing(&arriving, certificate, &hello).await?;
         let knows_ids = can(registration, COMMAND_IDS);
         for _ in 0..TRIES {
             let expects = match self.holder(&name).await? {
@@ -114,11 +113,12 @@ impl Node {
     async fn display_standing(
         self: &Arc<Self>,
         arriving: &Arriving,
+        certificate: Option<Arc<str>>,
         hello: &Hello,
     ) -> Result<Standing, Refusal> {
         let ranges = &self.ports.policy.display_ranges;
         let open = ranges.iter().any(|range| range.contains(arriving.address));
-        if open && hello.token.is_none() && arriving.certificate.is_none() {
+        if open && hello.token.is_none() && certificate.is_none() {
             let known = self.ports.store.device(hello.device.clone()).await;
             let known = known.map_err(|fault| self.fault(&fault))?;
             // A car is not to be had for being asked from the right place.
@@ -130,7 +130,7 @@ impl Node {
         }
         let claim = DeviceClaim {
             token: None,
-            certificate: arriving.certificate.clone(),
+            certificate,
             address: Some(arriving.address),
         };
         self.device_standing(&claim, hello, self.now()).await

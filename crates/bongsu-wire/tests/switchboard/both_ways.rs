@@ -135,6 +135,7 @@ fn registration() -> impl Strategy<Value = FromDisplay> {
                     version,
                     capabilities,
                     token: token.map(Into::into),
+                    certificate: None,
                     running,
                 }))
             },

@@ -100,6 +100,7 @@ fn the_guides_own_events_are_understood() {
             version: Some("2.0".into()),
             capabilities: vec!["unreal_engine".into(), "file_transfer".into()],
             token: None,
+            certificate: None,
             running: vec![],
         }))
     );

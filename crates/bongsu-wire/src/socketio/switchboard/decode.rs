@@ -53,6 +53,7 @@ fn registration(data: Given<'_>, limits: &Limits) -> Result<Registration, Refusa
         token: token
             .optional(|it| it.text_of(1, limits.token_bytes_max))?
             .map(Arc::from),
+        certificate: None,
         running: each(running, limits.device_running_max, command)?,
     })
 }
