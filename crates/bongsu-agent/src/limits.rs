@@ -21,6 +21,8 @@ pub struct Limits {
     pub log_bytes_max: u64,
     /// So many files of each of its two streams are kept, the one that is written to included.
     pub log_files: u32,
+    /// How long an agent that ends waits for what it stops, in milliseconds; the supervisors go on after it.
+    pub close_ms: u64,
     /// The folders of so many programs that have ended are kept, the youngest.
     pub ended_kept: usize,
 }
@@ -36,6 +38,7 @@ impl Default for Limits {
             leftover_grace_ms: 1_000,
             log_bytes_max: 8 * 1024 * 1024,
             log_files: 3,
+            close_ms: 30_000,
             ended_kept: 32,
         }
     }

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use bongsu_device::journal::JournalFault;
 
 use crate::Limits;
+use crate::allow::NoManifest;
+use crate::os::cgroup::Quota;
+use crate::os::user::NoUser;
 
 /// How a runner is set up.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct RunnerConfig {
     pub supervisor: Supervisor,
     /// Where limits are kept.
     pub cgroups: Cgroups,
+    /// What each program may take, if the manifest does not say otherwise.
+    pub quota: Quota,
     /// A program whose limits cannot be had is refused; else it is run without them, and that is logged.
     pub require_limits: bool,
     /// How much of everything.
@@ -40,6 +45,7 @@ impl RunnerConfig {
             cwd: None,
             supervisor: Supervisor::own(&["supervise"]),
             cgroups: Cgroups::Delegated,
+            quota: Quota::default(),
             require_limits: false,
             limits: Limits::default(),
         }
@@ -92,4 +98,27 @@ pub enum OpenError {
     /// The journal cannot be used, is another agent's, or is damaged.
     #[error(transparent)]
     Journal(#[from] JournalFault),
+    /// The journal holds something that no version of the agent has written.
+    #[error(
+        "the journal in {0} holds a command that is not understood: the file has to be looked at by a person"
+    )]
+    Unknown(PathBuf),
+    /// The manifest cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] NoManifest),
+    /// The user that programs are to run as cannot be had.
+    #[error(transparent)]
+    User(#[from] NoUser),
+    /// The control groups that are configured or delegated cannot be used.
+    #[error("the control group {path} cannot be used")]
+    Cgroup {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// This system cannot tell of the end of a process that is nobody's child: Linux 5.3 can.
+    #[error("this system cannot watch processes")]
+    System(#[source] io::Error),
 }

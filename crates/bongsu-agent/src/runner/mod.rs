@@ -3,108 +3,310 @@
 //! Invariant: a command is in the journal, on the disk, before anything is done for it, and what is said of it is said again
 //! until the server has acknowledged it.
 
+mod begin;
 mod config;
+mod follow;
+mod kept;
+mod open;
+mod plan;
+mod sweep;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bongsu_device::journal::{Journal, Known, Ledger, Record};
+use bongsu_model::display::{PresetId, Program};
+use bongsu_model::{CommandId, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
 
 pub use config::{Cgroups, OpenError, RunnerConfig, Supervisor};
 
-use bongsu_model::display::Program;
-use bongsu_model::{CommandId, Timestamp};
-
-use crate::report::{Code, Job, OnExit, Outcome, Process, Report, StopTicket, Which};
+use crate::os::process::since_boot_ms;
+use crate::report::{Code, OnExit, Outcome, Process, Report};
+use crate::supervise::folder::Started;
+use follow::Happening;
+use plan::Plan;
 
 /// Runs programs and stops them.
 #[derive(Debug)]
 pub struct Runner {
-    config: RunnerConfig,
+    plan: Arc<Plan>,
+    boot: String,
+    journal: Arc<Mutex<Journal>>,
+    ledger: Ledger,
+    runs: BTreeMap<CommandId, Run>,
+    halts: BTreeMap<CommandId, Halt>,
+    said: VecDeque<Report>,
+    happened: mpsc::Receiver<(CommandId, Happening)>,
+    tell: mpsc::Sender<(CommandId, Happening)>,
+}
+
+/// A program that is about to run, or runs.
+#[derive(Debug)]
+struct Run {
+    preset: Option<PresetId>,
+    line: Arc<str>,
+    taken_ms: u64,
+    control: Option<File>,
+    started: Option<Started>,
+    /// The commands that it is for: its own, and those that were the same.
+    askers: Vec<Asker>,
+    /// The stops that wait for its end.
+    halts: Vec<CommandId>,
+}
+
+#[derive(Debug)]
+struct Asker {
+    command: CommandId,
+    preset: Option<PresetId>,
+    /// Whether the server has heard that it runs.
+    told: bool,
+}
+
+/// A stop that is not done.
+#[derive(Debug)]
+struct Halt {
+    preset: Option<PresetId>,
+    programs: u64,
+    left: usize,
 }
 
 impl Runner {
-    /// Opens the data folder, takes over what runs, and says what is to be said: what was re-adopted (running), what ended
-    /// meanwhile, what was lost, and ends that the server has not acknowledged. Must be called inside a runtime.
-    ///
-    /// # Errors
-    /// The data folder or its journal cannot be used, another agent uses it, or what is configured cannot be had.
-    pub fn open(config: RunnerConfig) -> Result<(Self, Vec<Report>), OpenError> {
-        Ok((Self { config }, Vec::new()))
-    }
-
-    /// Starts a program. The answer is `Starting`, and `next` says how it goes on; or a refusal; or, of a command that is
-    /// known, what there is to say of it. Waits for the disk and for nothing else.
-    ///
-    /// Of the same preset within `repeat_ms` of its start nothing is started again: the command has the answers of the one
-    /// that was, to its end. To be polled to its end.
-    #[allow(clippy::unused_async)]
-    pub async fn start(&mut self, job: Job) -> Vec<Report> {
-        let (code, error) = (Code::System, "not yet".into());
-        let outcome = Outcome::Rejected { code, error };
-        vec![Report {
-            command: job.command,
-            preset: job.preset,
-            outcome,
-        }]
-    }
-
     /// Whether a program could be started now. Reads the file system; starts nothing and writes nothing.
     ///
     /// # Errors
     /// Why it could not.
-    pub fn prepare(&self, program: &Program) -> Result<(), (Code, std::sync::Arc<str>)> {
-        let _ = (&self.config, program);
-        Err((Code::System, "not yet".into()))
-    }
-
-    /// Asks programs to stop. Their ends come through `next`, and then, when all are gone, the stop's own (`Stopped`).
-    /// `deadline` is as of a [`Job`]. To be polled to its end.
-    #[allow(clippy::unused_async)]
-    pub async fn stop(
-        &mut self,
-        command: CommandId,
-        which: Which,
-        grace_ms: Option<u64>,
-        deadline: Timestamp,
-    ) -> StopTicket {
-        let _ = (which, grace_ms, deadline);
-        StopTicket {
-            command,
-            programs: 0,
-            answer: None,
+    pub fn prepare(&self, program: &Program) -> Result<(), (Code, Arc<str>)> {
+        if self.runs.len() >= self.plan.config.limits.programs_max {
+            return Err(begin::busy());
         }
+        self.plan.spec(CommandId(0), None, program).map(drop)
     }
 
     /// The next thing there is to say: a program runs, could not be started, has ended; a stop is done. Waits for ever if
     /// nothing happens. May be dropped at any time: nothing is lost.
     pub async fn next(&mut self) -> Report {
-        std::future::pending().await
+        loop {
+            if let Some(report) = self.said.pop_front() {
+                return report;
+            }
+            match self.happened.recv().await {
+                Some((command, happening)) => self.happens(command, happening),
+                // One sender is the runner's own.
+                None => std::future::pending().await,
+            }
+        }
     }
 
-    /// What runs, oldest first.
+    /// What runs, oldest command first.
     #[must_use]
     pub fn running(&self) -> Vec<Process> {
-        Vec::new()
+        let now = since_boot_ms();
+        let runs = self.runs.iter();
+        runs.filter_map(|(command, run)| {
+            let started = run.started.as_ref()?;
+            Some(Process {
+                pid: started.program.pid,
+                preset: run.preset,
+                command: *command,
+                uptime_ms: now.saturating_sub(started.boot_ms),
+            })
+        })
+        .collect()
     }
 
     /// The latest of every command that is to be said and was not acknowledged: to be said (again) after a connect.
     #[must_use]
     pub fn unacknowledged(&self) -> Vec<Report> {
-        Vec::new()
+        let mut reports: Vec<Report> = self.ledger.untold().filter_map(|id| self.ended(id)).collect();
+        for run in self.runs.values() {
+            let untold = run.askers.iter().filter(|asker| !asker.told);
+            reports.extend(untold.map(|asker| run.report(asker)));
+        }
+        let halts = self.halts.iter();
+        reports.extend(halts.map(|(command, halt)| Report {
+            command: *command,
+            preset: halt.preset,
+            outcome: Outcome::Starting,
+        }));
+        reports.sort_by_key(|report| report.command);
+        reports
     }
 
     /// The server has this report. One that has been overtaken by a later one changes nothing.
     pub fn acknowledged(&mut self, report: &Report) {
-        let _ = report;
+        let id = report.command;
+        if report.outcome.is_end() {
+            if self.ledger.untold().any(|untold| untold == id) {
+                self.keep(&Record::Told { id });
+            }
+        } else if let Outcome::Running { .. } = report.outcome {
+            let askers = self.runs.values_mut().flat_map(|run| &mut run.askers);
+            for asker in askers.filter(|asker| asker.command == id) {
+                asker.told = true;
+            }
+        }
     }
 
     /// What the server's clock shows: what is a day past its deadline is forgotten. To be called now and then, when the
     /// server's time is known.
     pub fn forget(&mut self, now: Timestamp) {
-        let _ = now;
+        self.ledger.forget(now);
     }
 
     /// Ends. With [`OnExit::Stop`] everything is stopped first, and what there is to say of that is returned; it is in the
-    /// journal, too, and said by the next agent if nobody acknowledges it.
-    #[allow(clippy::unused_async)]
-    pub async fn close(self, on_exit: OnExit) -> Vec<Report> {
-        let _ = on_exit;
-        Vec::new()
+    /// journal, too, and said by the next agent if nobody acknowledges it. Waits `close_ms` for it at most; what then
+    /// still runs is brought to its end by its supervisor.
+    pub async fn close(mut self, on_exit: OnExit) -> Vec<Report> {
+        match on_exit {
+            OnExit::Leave => {}
+            OnExit::Stop => {
+                for (command, run) in &self.runs {
+                    run.ask_to_stop(*command, None);
+                }
+                let patience = Duration::from_millis(self.plan.config.limits.close_ms);
+                let ended = tokio::time::timeout(patience, async {
+                    while !self.runs.is_empty()
+                        && let Some((command, happening)) = self.happened.recv().await
+                    {
+                        self.happens(command, happening);
+                    }
+                });
+                if ended.await.is_err() {
+                    let left = self.runs.len();
+                    tracing::warn!(left, "programs have not ended yet; their supervisors see to it");
+                }
+            }
+        }
+        self.said.into()
+    }
+
+    fn happens(&mut self, command: CommandId, happening: Happening) {
+        match happening {
+            Happening::Started(started) => {
+                if let Some(run) = self.runs.get_mut(&command) {
+                    tracing::info!(%command, pid = started.program.pid, "a program runs");
+                    run.started = Some(started);
+                    let reports: Vec<Report> = run.askers.iter().map(|asker| run.report(asker)).collect();
+                    self.said.extend(reports);
+                }
+            }
+            Happening::Over(outcome) => self.over(command, &outcome),
+        }
+    }
+
+    /// A program is over, for everybody who asked for it or for its end.
+    fn over(&mut self, command: CommandId, outcome: &Outcome) {
+        let Some(run) = self.runs.remove(&command) else {
+            return;
+        };
+        tracing::info!(%command, ?outcome, "a program is over");
+        for asker in &run.askers {
+            self.end(asker.command, asker.preset, outcome.clone());
+        }
+        for id in run.halts {
+            let Some(halt) = self.halts.get_mut(&id) else {
+                continue;
+            };
+            halt.left -= 1;
+            if halt.left == 0 {
+                let (preset, programs) = (halt.preset, halt.programs);
+                self.halts.remove(&id);
+                self.end(id, preset, Outcome::Stopped { programs });
+            }
+        }
+        self.sweep();
+    }
+
+    /// A command has its end: kept, and said.
+    fn end(&mut self, id: CommandId, preset: Option<PresetId>, outcome: Outcome) {
+        if let Some(answer) = kept::answer(&outcome, preset) {
+            let deadline = self.ledger.deadline(id).unwrap_or(Timestamp::FAR);
+            // Not durable: until it is, the program's own folder says the same.
+            self.keep(&Record::Ended { id, deadline, answer });
+        }
+        self.said.push_back(Report {
+            command: id,
+            preset,
+            outcome,
+        });
+    }
+
+    /// Writes down what need not be on the disk at once. What cannot be written is known as long as the agent runs.
+    fn keep(&mut self, record: &Record) {
+        if let Err(fault) = self.journal.lock().keep(record, false) {
+            let fault = &fault as &dyn std::error::Error;
+            tracing::error!(command = %record.id(), fault, "the journal cannot be written");
+        }
+        self.ledger.note(record);
+    }
+
+    /// What there is to say of a command that is known.
+    fn known(&self, id: CommandId) -> Option<Report> {
+        match self.ledger.look(id) {
+            Known::No => None,
+            Known::Ended(_) => self.ended(id),
+            Known::Begun => {
+                let run = self.runs.values().find_map(|run| {
+                    let asker = run.askers.iter().find(|asker| asker.command == id)?;
+                    Some(run.report(asker))
+                });
+                let halt = || {
+                    let halt = self.halts.get(&id)?;
+                    Some(Report {
+                        command: id,
+                        preset: halt.preset,
+                        outcome: Outcome::Starting,
+                    })
+                };
+                run.or_else(halt)
+            }
+        }
+    }
+
+    fn ended(&self, command: CommandId) -> Option<Report> {
+        let Known::Ended(answer) = self.ledger.look(command) else {
+            return None;
+        };
+        let (outcome, preset) = kept::outcome(answer)?;
+        Some(Report {
+            command,
+            preset,
+            outcome,
+        })
+    }
+}
+
+impl Run {
+    fn report(&self, asker: &Asker) -> Report {
+        let outcome = match &self.started {
+            None => Outcome::Starting,
+            Some(started) => Outcome::Running {
+                pid: started.program.pid,
+                started_at: Timestamp(started.started_at),
+                line: Arc::clone(&self.line),
+            },
+        };
+        Report {
+            command: asker.command,
+            preset: asker.preset,
+            outcome,
+        }
+    }
+
+    /// Tells its supervisor. It is enough that this is in the pipe, even before the supervisor has opened it.
+    fn ask_to_stop(&self, command: CommandId, grace_ms: Option<u64>) {
+        let line = grace_ms.map_or_else(|| "stop\n".to_owned(), |grace| format!("stop {grace}\n"));
+        let told = match &self.control {
+            Some(control) => (&mut &*control).write_all(line.as_bytes()),
+            None => Err(std::io::ErrorKind::NotConnected.into()),
+        };
+        if let Err(fault) = told {
+            tracing::error!(%command, %fault, "a supervisor cannot be told to stop its program");
+        }
     }
 }

@@ -1,0 +1,186 @@
+//! How a runner begins: it takes over what runs, and finds out what became of the rest.
+//!
+//! Invariant: every command that was begun and has no answer is followed or answered before anything else is begun.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bongsu_device::journal::{Journal, Ledger, Running};
+use bongsu_device::time::OwnTime;
+use bongsu_model::CommandId;
+use bongsu_model::display::PresetId;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::config::{OpenError, RunnerConfig};
+use super::follow::{Follower, Found, find};
+use super::kept::Begun;
+use super::plan::Plan;
+use super::{Asker, Run, Runner};
+use crate::os::files;
+use crate::os::process::{Identity, boot};
+use crate::os::watch::Watch;
+use crate::report::{Outcome, Report};
+use crate::supervise::folder::{self, Folder};
+
+/// What happens to programs waits for the runner in so many places; a follower waits for one.
+const HAPPENINGS: usize = 64;
+
+impl Runner {
+    /// Opens the data folder, takes over what runs, and says what is to be said: what was re-adopted (running), what ended
+    /// meanwhile, what was lost, and ends that the server has not acknowledged. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// The data folder or its journal cannot be used, another agent uses it, or what is configured cannot be had.
+    pub fn open(config: RunnerConfig) -> Result<(Self, Vec<Report>), OpenError> {
+        let data = config.data.clone();
+        let unusable = |source| OpenError::Folder {
+            path: data.clone(),
+            source,
+        };
+        Watch::child(std::process::id()).map_err(OpenError::System)?;
+        files::make_folder(&data).map_err(unusable)?;
+        let plan = Plan::new(config)?;
+        let (journal, ledger) = Journal::open(&data.join("journal"))?;
+        let (tell, happened) = mpsc::channel(HAPPENINGS);
+        let mut runner = Self {
+            plan: Arc::new(plan),
+            boot: boot().map_err(OpenError::System)?,
+            journal: Arc::new(Mutex::new(journal)),
+            ledger,
+            runs: std::collections::BTreeMap::new(),
+            halts: std::collections::BTreeMap::new(),
+            said: VecDeque::new(),
+            happened,
+            tell,
+        };
+        let begun = begun(&runner.ledger).ok_or_else(|| OpenError::Unknown(data.clone()))?;
+        runner.resume(begun).map_err(unusable)?;
+        runner.find_strays().map_err(unusable)?;
+        runner.sweep();
+        // Everything that was found is in the ledger or among what runs, and is said from there.
+        runner.said.clear();
+        let reports = runner.unacknowledged();
+        Ok((runner, reports))
+    }
+
+    /// First the programs, then the commands that were the same, then the stops, which wait for programs.
+    fn resume(&mut self, begun: Vec<(CommandId, Begun)>) -> std::io::Result<()> {
+        let mut later = Vec::new();
+        for (id, begun) in begun {
+            match begun {
+                Begun::Run {
+                    preset,
+                    line,
+                    boot,
+                    same: None,
+                } => {
+                    let folder = Folder::of(&self.plan.config.data, id);
+                    match find(id, &folder, Some(&boot))? {
+                        Found::Lives(supervisor) => self.adopt(id, preset, line, folder, supervisor)?,
+                        Found::Over(outcome) => self.end(id, preset, outcome),
+                    }
+                }
+                Begun::Run { same: Some(_), .. } | Begun::Stop { .. } => later.push((id, begun)),
+            }
+        }
+        for (id, begun) in later {
+            match begun {
+                Begun::Run { preset, same, .. } => self.rejoin(id, preset, same),
+                Begun::Stop { preset, runs } => {
+                    let programs = runs.len() as u64;
+                    self.halt(id, preset, programs, &runs, None);
+                    if self.halts.get(&id).is_some_and(|halt| halt.left == 0) {
+                        self.halts.remove(&id);
+                        self.end(id, preset, Outcome::Stopped { programs });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rejoin(&mut self, id: CommandId, preset: Option<PresetId>, same: Option<CommandId>) {
+        let run = same.and_then(|same| self.runs.get_mut(&same));
+        if let Some(run) = run {
+            run.askers.push(Asker {
+                command: id,
+                preset,
+                told: false,
+            });
+        } else if let Some(first) = same.and_then(|same| self.ended(same)) {
+            self.end(id, preset, first.outcome);
+        } else {
+            let (code, error) = super::begin::forgotten();
+            self.end(id, preset, Outcome::NotStarted { code, error });
+        }
+    }
+
+    fn adopt(
+        &mut self,
+        id: CommandId,
+        preset: Option<PresetId>,
+        line: Arc<str>,
+        folder: Folder,
+        supervisor: Identity,
+    ) -> std::io::Result<()> {
+        let started = folder.started()?;
+        let control = folder.control();
+        if let Err(fault) = &control {
+            tracing::error!(command = %id, %fault, "a program that runs cannot be stopped");
+        }
+        let run = Run {
+            preset,
+            line,
+            taken_ms: folder.spec()?.map_or(0, |spec| spec.taken_ms),
+            control: control.ok(),
+            started: started.clone(),
+            askers: vec![Asker {
+                command: id,
+                preset,
+                told: false,
+            }],
+            halts: Vec::new(),
+        };
+        self.runs.insert(id, run);
+        let follower = Follower {
+            command: id,
+            folder,
+            tell: self.tell.clone(),
+        };
+        tokio::spawn(follower.adopt(supervisor, started.is_some()));
+        Ok(())
+    }
+
+    /// Programs that run and that no journal knows, as it was taken away: they are taken over all the same, so that they
+    /// can be stopped.
+    fn find_strays(&mut self) -> std::io::Result<()> {
+        for (id, folder) in folder::all(&self.plan.config.data)? {
+            let known = self.ledger.deadline(id).is_some();
+            if known || folder.end()?.is_some() {
+                continue;
+            }
+            let Some(spec) = folder.spec()? else {
+                continue;
+            };
+            let preset = spec.preset.map(PresetId);
+            let begun = Begun::Run {
+                preset,
+                line: spec.line.as_str().into(),
+                boot: self.boot.clone(),
+                same: None,
+            };
+            if let Found::Lives(supervisor) = find(id, &folder, None)? {
+                tracing::warn!(command = %id, "a program runs that the journal does not know");
+                self.keep(&begun.record(id, OwnTime::start().now()));
+                self.adopt(id, preset, spec.line.as_str().into(), folder, supervisor)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn begun(ledger: &Ledger) -> Option<Vec<(CommandId, Begun)>> {
+    let read = |running: Running| Some((running.id, Begun::of(&running)?));
+    ledger.running().map(read).collect()
+}
