@@ -44,6 +44,14 @@ impl Holder {
         Self(child.unwrap())
     }
 
+    /// Kills it when it is written down that its program runs: a program may run before.
+    async fn kill_when_started(&mut self, place: &Place) {
+        let runs = place.path("data/runs");
+        let run = fs::read_dir(runs).unwrap().next().unwrap().unwrap().path();
+        until("the program is said to run", || run.join("started").exists()).await;
+        self.kill();
+    }
+
     fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -68,7 +76,7 @@ async fn a_program_outlives_its_agent_and_is_taken_over() {
     );
     let mut holder = Holder::new(&place, &line);
     let pid = number(&ready).await;
-    holder.kill();
+    holder.kill_when_started(&place).await;
     let (mut runner, reports) = Runner::open(place.config()).unwrap();
     assert_eq!(reports.len(), 1);
     let (command, preset) = (reports[0].command, reports[0].preset);
@@ -103,7 +111,7 @@ async fn one_that_was_taken_over_is_stopped_as_any_other() {
         ),
     );
     let pid = number(&ready).await;
-    holder.kill();
+    holder.kill_when_started(&place).await;
     let mut runner = place.runner();
     let stop = job("").command;
     let ticket = runner
@@ -134,7 +142,7 @@ async fn an_end_that_no_agent_saw_is_told_until_it_is_acknowledged() {
     );
     let mut holder = Holder::new(&place, &line);
     number(&ready).await;
-    holder.kill();
+    holder.kill_when_started(&place).await;
     fs::write(&go, "").unwrap();
     let runs = place.path("data/runs");
     let run = fs::read_dir(runs).unwrap().next().unwrap().unwrap().path();
