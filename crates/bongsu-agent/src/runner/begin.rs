@@ -208,7 +208,8 @@ impl Runner {
             folder,
             tell: self.tell.clone(),
         };
-        tokio::spawn(follower.start(self.plan.config.supervisor.clone()));
+        let supervisor = self.plan.config.supervisor.clone();
+        self.followers.spawn(follower.start(supervisor));
         reports
     }
 

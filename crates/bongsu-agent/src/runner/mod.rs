@@ -22,6 +22,7 @@ use bongsu_model::display::{PresetId, Program};
 use bongsu_model::{CommandId, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 pub use config::{Cgroups, OpenError, RunnerConfig, Supervisor};
 
@@ -43,6 +44,8 @@ pub struct Runner {
     said: VecDeque<Report>,
     happened: mpsc::Receiver<(CommandId, Happening)>,
     tell: mpsc::Sender<(CommandId, Happening)>,
+    /// One for each program; they end with the runner, as the next one has its own.
+    followers: JoinSet<()>,
 }
 
 /// A program that is about to run, or runs.
@@ -205,6 +208,7 @@ impl Runner {
             return;
         };
         tracing::info!(%command, ?outcome, "a program is over");
+        while self.followers.try_join_next().is_some() {}
         for asker in &run.askers {
             self.end(asker.command, asker.preset, outcome.clone());
         }

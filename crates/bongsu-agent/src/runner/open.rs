@@ -3,14 +3,17 @@
 //! Invariant: every command that was begun and has no answer is followed or answered before anything else is begun.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bongsu_device::journal::{Journal, Ledger, Running};
+use bongsu_device::journal::{Journal, JournalFault, Ledger, Running};
 use bongsu_device::time::OwnTime;
 use bongsu_model::CommandId;
 use bongsu_model::display::PresetId;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::config::{OpenError, RunnerConfig};
 use super::follow::{Follower, Found, find};
@@ -41,7 +44,7 @@ impl Runner {
         Watch::child(std::process::id()).map_err(OpenError::System)?;
         files::make_folder(&data).map_err(unusable)?;
         let plan = Plan::new(config)?;
-        let (journal, ledger) = Journal::open(&data.join("journal"))?;
+        let (journal, ledger) = open_journal(&data.join("journal"))?;
         let (tell, happened) = mpsc::channel(HAPPENINGS);
         let mut runner = Self {
             plan: Arc::new(plan),
@@ -53,6 +56,7 @@ impl Runner {
             said: VecDeque::new(),
             happened,
             tell,
+            followers: JoinSet::new(),
         };
         let begun = begun(&runner.ledger).ok_or_else(|| OpenError::Unknown(data.clone()))?;
         runner.resume(begun).map_err(unusable)?;
@@ -148,7 +152,8 @@ impl Runner {
             folder,
             tell: self.tell.clone(),
         };
-        tokio::spawn(follower.adopt(supervisor, started.is_some()));
+        self.followers
+            .spawn(follower.adopt(supervisor, started.is_some()));
         Ok(())
     }
 
@@ -178,6 +183,19 @@ impl Runner {
         }
         Ok(())
     }
+}
+
+/// Opens the journal. An agent that was killed while it started a supervisor leaves its lock to that one for the moment in
+/// which it is not yet another program: for as long it is waited for.
+fn open_journal(path: &Path) -> Result<(Journal, Ledger), JournalFault> {
+    const TRIES: usize = 25;
+    for _ in 1..TRIES {
+        match Journal::open(path) {
+            Err(JournalFault::InUse(_)) => std::thread::park_timeout(Duration::from_millis(20)),
+            opened => return opened,
+        }
+    }
+    Journal::open(path)
 }
 
 fn begun(ledger: &Ledger) -> Option<Vec<(CommandId, Begun)>> {
