@@ -88,7 +88,7 @@ function vectors(document) {
   const checked = {};
   const used = new Set();
   for (const file of files) {
-    const kind = file.split("_")[0];
+    const kind = file.replace(/^switchboard_/, "").split("_")[0];
     // What is not understood need not be as any schema says.
     if (kind === "refused") continue;
     const parts = sections(readFileSync(join(folder, file), "utf8"));
@@ -124,7 +124,7 @@ function vectors(document) {
   }
   for (const channel of Object.keys(document.channels)) {
     const count = checked[channel] ?? 0;
-    if (count < 60) fault(`only ${count} values of the ${channel} protocol were found`);
+    if (count < (channel === "switchboard" ? 40 : 60)) fault(`only ${count} values of the ${channel} protocol were found`);
     console.log(`vectors: ${count} values of the ${channel} protocol validated`);
   }
 }

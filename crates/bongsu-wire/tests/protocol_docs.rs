@@ -88,6 +88,18 @@ fn the_document_of_socketio_names_everything_of_its_own() {
 }
 
 #[test]
+fn the_document_of_the_switchboard_names_everything() {
+    let codes = [
+        "NAME_TAKEN",
+        "NOT_AUTHENTICATED",
+        "INVALID_PARAM",
+        "INVALID_ACTION",
+    ];
+    let protocol = socketio::registry::switchboard::PROTOCOL;
+    assert_eq!(lacking(&protocol, codes.into_iter()), [""; 0]);
+}
+
+#[test]
 fn a_word_within_another_is_no_name() {
     assert!(names("a (`room`), b", "room") && names("room_id room", "room"));
     assert!(!names("room_id, rooms, chatroom", "room"));

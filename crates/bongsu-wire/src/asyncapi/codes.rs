@@ -12,7 +12,7 @@ use crate::close;
 type CloseCode = (u16, &'static str, &'static str);
 
 /// Every close code that the server sends.
-const CLOSE_CODES: [CloseCode; 10] = [
+const CLOSE_CODES: [CloseCode; 11] = [
     (
         1002,
         "A frame breaks RFC 6455.",
@@ -47,6 +47,11 @@ const CLOSE_CODES: [CloseCode; 10] = [
         4408,
         "Nothing was heard for too long, or the client reads too slowly.",
         "너무 오래 아무것도 오지 않았거나 클라이언트가 너무 느리게 읽습니다.",
+    ),
+    (
+        4409,
+        "A newer session of the same device or display took this one's place.",
+        "같은 장치나 디스플레이의 새 세션이 이 세션을 대신했습니다.",
     ),
     (
         4413,
@@ -101,7 +106,7 @@ fn advice(code: u16) -> BTreeSet<&'static str> {
     }
 }
 
-/// Every cause of a close but those of devices, whose protocol is described elsewhere.
+/// Every cause of a close.
 fn causes() -> Vec<CloseCause> {
     let refused = Code::ALL
         .into_iter()
@@ -116,6 +121,7 @@ fn causes() -> Vec<CloseCause> {
         CloseCause::TokenRevoked,
         CloseCause::Banned,
         CloseCause::Disconnected,
+        CloseCause::Replaced,
         CloseCause::CertificateRevoked,
         CloseCause::ShuttingDown,
     ];

@@ -84,7 +84,7 @@ fn servers() -> Value {
             "protocol": "ws",
             "title": "Socket.IO",
             "description": "Engine.IO 4 and 3, by WebSocket and by polling, with Socket.IO in it: any client of it connects as \
-                it is. The namespaces `/` and `/chat` are the same chat.",
+                it is. The namespaces `/` and `/chat` are the same chat; displays are in `/switchboard` or in `/`.",
         },
     })
 }

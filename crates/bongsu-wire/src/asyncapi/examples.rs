@@ -42,7 +42,18 @@ vectors! {
     "refusal_connect_en" "refusal_connect_overloaded_en" "refusal_connect_untagged_en" "refusal_field_range_en"
     "refusal_field_room_en" "refusal_frame_too_large_en" "refusal_incident_en" "refusal_malformed_en"
     "refusal_not_authenticated_en" "refusal_room_not_found_en" "refusal_too_large_en" "refusal_user_blocked_en"
+    "switchboard_request_register" "switchboard_request_register_full" "switchboard_reply_registered"
+    "switchboard_refusal_name_taken_en" "switchboard_refusal_register_later_en" "switchboard_request_heartbeat"
+    "switchboard_reply_beat" "switchboard_refusal_beat_en" "switchboard_notice_check" "switchboard_request_alive"
+    "switchboard_request_back" "switchboard_notice_shutdown_en" "switchboard_refusal_field_en"
+    "switchboard_notice_closed_replaced_en" "switchboard_notice_closed_expired_en" "switchboard_notice_execute"
+    "switchboard_notice_execute_full" "switchboard_notice_prepare" "switchboard_notice_stop"
+    "switchboard_notice_stop_one" "switchboard_request_starting" "switchboard_request_running"
+    "switchboard_request_completed" "switchboard_request_rejected" "switchboard_request_processes"
 }
+
+/// What the names of vectors of displays begin with.
+const DISPLAYS: &str = "switchboard_";
 
 /// One example of a message.
 pub(super) struct Example {
@@ -76,7 +87,8 @@ fn example(
         // The end of a session is said as a refusal where there is no other word for it.
         Direction::Error => &["refusal", "notice"],
     };
-    if !kinds.contains(&name.split('_').next()?) {
+    let kind = name.strip_prefix(DISPLAYS).unwrap_or(name).split('_').next()?;
+    if !kinds.contains(&kind) {
         return None;
     }
     // Where a protocol has two manners of speaking the second has a section of its own.

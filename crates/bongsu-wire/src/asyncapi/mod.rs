@@ -17,4 +17,5 @@ pub const PROTOCOLS: &[Protocol] = &[
     action::registry::PROTOCOL,
     typed::registry::PROTOCOL,
     socketio::registry::PROTOCOL,
+    socketio::registry::switchboard::PROTOCOL,
 ];

@@ -157,6 +157,7 @@ impl Spelling<'_> {
                 self.bound(&mut schema, *max, &["maximum"]);
                 schema
             }
+            Ty::Number => json!({ "type": "number" }),
             Ty::Bool => json!({ "type": "boolean" }),
             Ty::Always(value) => json!({ "type": "boolean", "const": value }),
             Ty::Object(shape) => self.shape(shape),

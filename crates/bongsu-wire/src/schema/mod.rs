@@ -49,6 +49,8 @@ pub enum Ty {
         /// At most.
         max: Bound,
     },
+    /// A number, whole or not.
+    Number,
     /// `true` or `false`.
     Bool,
     /// Always this one of the two.

@@ -270,6 +270,7 @@ fn inside(ty: &'static Ty, shapes: &mut Vec<&'static Shape>) {
         | Ty::Integer
         | Ty::Count
         | Ty::Between { .. }
+        | Ty::Number
         | Ty::Bool
         | Ty::Always(_)
         | Ty::Free { .. }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bongsu_model::display::{FromDisplay, ToDisplay};
 use bongsu_model::{EventBody, Notice, Reply};
 use bongsu_wire::action::{self, ACTIONS};
 use bongsu_wire::schema::{Direction, Protocol};
@@ -25,7 +26,7 @@ macro_rules! variants {
     }};
 }
 
-fn said() -> [(&'static str, &'static [&'static str]); 3] {
+fn said() -> [(&'static str, &'static [&'static str]); 5] {
     [
         (
             "reply",
@@ -44,6 +45,16 @@ fn said() -> [(&'static str, &'static [&'static str]); 3] {
         (
             "notice",
             variants!(Notice: TokenExpiring, Shutdown, Closed, Missed),
+        ),
+        (
+            "switchboard",
+            variants!(FromDisplay: Register, Heartbeat, Alive, Execution, Processes, Back),
+        ),
+        (
+            "switchboard",
+            variants!(ToDisplay:
+                Registered, NotRegistered, Beat, NotBeat, Check, Execute, Prepare, Stop, Shutdown, Taken, Refused, Closed,
+            ),
         ),
     ]
 }

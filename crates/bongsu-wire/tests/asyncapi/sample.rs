@@ -22,6 +22,7 @@ pub(crate) fn right(ty: &Ty) -> Value {
         Ty::OneOf(names) => names[0].into(),
         Ty::Integer | Ty::Count => json!(7),
         Ty::Between { min, .. } => (*min).into(),
+        Ty::Number => json!(1.5),
         // In an envelope `true` may mean that all else is read in another way.
         Ty::Bool => false.into(),
         Ty::Always(value) => (*value).into(),
@@ -96,7 +97,9 @@ pub(crate) fn beyond(ty: &Ty, limits: &Limits) -> Vec<Value> {
             .into_iter()
             .collect(),
         Ty::Nullable(ty) => beyond(ty, limits),
-        Ty::Moment | Ty::Bool | Ty::Always(_) | Ty::Object(_) | Ty::Anything | Ty::Either(_) => vec![],
+        Ty::Number | Ty::Moment | Ty::Bool | Ty::Always(_) | Ty::Object(_) | Ty::Anything | Ty::Either(_) => {
+            vec![]
+        }
     }
 }
 
@@ -115,6 +118,7 @@ pub(crate) fn utmost(ty: &Ty, limits: &Limits) -> Option<Value> {
         Ty::Nullable(_) => Some(Value::Null),
         Ty::Hex(_)
         | Ty::OneOf(_)
+        | Ty::Number
         | Ty::Moment
         | Ty::Matching(_)
         | Ty::Bool
@@ -135,7 +139,7 @@ pub(crate) fn mistyped(ty: &Ty) -> Vec<Value> {
 fn kind(ty: &Ty, value: &Value) -> bool {
     match ty {
         Ty::Text { .. } | Ty::Matching(_) | Ty::Hex(_) | Ty::Moment | Ty::OneOf(_) => value.is_string(),
-        Ty::Integer | Ty::Count | Ty::Between { .. } => value.is_number(),
+        Ty::Integer | Ty::Count | Ty::Between { .. } | Ty::Number => value.is_number(),
         Ty::Bool | Ty::Always(_) => value.is_boolean(),
         Ty::Object(_) | Ty::Free { .. } => value.is_object(),
         Ty::Array { .. } => value.is_array(),

@@ -144,7 +144,7 @@ fn what_cannot_be_taken_at_all_is_answered_by_what_its_client_waits_for() {
     let wrong = Refusal::field("name", Want::Present);
     let said = refused(&tag("/ register_client", None), &wrong);
     assert!(
-        said[0].starts_with(r#"42["registration_failed",{"reason":"`name` is required."#),
+        said[0].starts_with(r#"42["registration_failed",{"reason":"The name must be 1 to 128 of"#),
         "{said:?}"
     );
     let said = refused(&tag("/ heartbeat", None), &wrong);

@@ -10,6 +10,7 @@ mod device;
 mod server;
 mod socketio;
 mod spoken;
+mod switchboard;
 mod typed;
 mod values;
 
@@ -33,7 +34,12 @@ fn print(sections: &Sections) -> String {
 #[test]
 fn every_value_has_its_bytes() {
     let mut meant: BTreeMap<String, String> = BTreeMap::new();
-    let all = [spoken::vectors(), server::vectors(), device::vectors()];
+    let all = [
+        spoken::vectors(),
+        server::vectors(),
+        device::vectors(),
+        switchboard::vectors(),
+    ];
     for (name, sections) in all.into_iter().flatten() {
         assert!(
             meant.insert(format!("{name}.txt"), print(&sections)).is_none(),

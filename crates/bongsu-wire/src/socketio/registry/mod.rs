@@ -4,6 +4,7 @@
 //! Invariant: it says what `chat` takes and writes. `tests/asyncapi` holds it to both.
 
 mod chat;
+pub mod switchboard;
 
 use bongsu_model::{Code, Reconnect};
 
