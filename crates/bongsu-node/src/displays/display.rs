@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bongsu_core::rate::Bucket;
-use bongsu_model::display::{BARRIER, COMMAND_IDS, Process, Registration, ToDisplay};
+use bongsu_model::display::{COMMAND_IDS, Process, Registration, ToDisplay};
 use bongsu_model::event::Lane;
 use bongsu_model::{DeviceId, Locale, Tag, Timestamp};
 use bytes::Bytes;
@@ -32,8 +32,8 @@ pub struct Display {
     pub address: Option<Arc<str>>,
     /// It answers commands by their ids, and knows one again.
     pub(super) knows_ids: bool,
-    /// It prepares programs, and starts them at a given time.
-    pub(super) knows_barrier: bool,
+    /// All that it says it can do.
+    pub(super) can: Vec<Arc<str>>,
     /// What it is spoken to as, unasked.
     pub(super) tag: Tag,
     pub(super) mailbox: Arc<Mailbox>,
@@ -84,7 +84,7 @@ impl Display {
             client_type: registration.client.clone(),
             address: registration.address.clone(),
             knows_ids: can(registration, COMMAND_IDS),
-            knows_barrier: can(registration, BARRIER),
+            can: registration.capabilities.clone(),
             tag: made.tag,
             mailbox: made.mailbox,
             locale: made.locale,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bongsu_core::catalogue::{AnyArgs, Entry, Safety};
 use bongsu_core::policy;
 use bongsu_model::device::{IfOffline, Object, Pace, Value};
-use bongsu_model::display::{Execute, PREPARE, PresetId, Program, RUN, STOP, Stop};
+use bongsu_model::display::{BARRIER, COMMAND_IDS, Execute, PREPARE, PresetId, Program, RUN, STOP, Stop};
 use bongsu_model::{Code, CommandId, DeviceId, Refusal, Role, Timestamp, Want};
 
 use crate::devices::{Ran, RunCommand, Wait};
@@ -102,7 +102,9 @@ impl Node {
         wait: Wait,
     ) -> Result<Ran, Refusal> {
         self.check_device_rate(&run.display, RUN, self.usual_rate())?;
-        if let Some(start) = run.start_at.filter(|_| !self.waits_for_starts(&run.display)) {
+        if let Some(start) = run.start_at
+            && !self.can(&run.display, BARRIER).await?
+        {
             // Its caller waits for it, and for the program afterwards.
             if start.ms_since(self.now()) > self.ports.limits.command_wait_max_ms / 2 {
                 return Err(Refusal::because(Code::CommandRefused, "start_at"));
@@ -114,7 +116,7 @@ impl Node {
         // The time for a program begins when it is to be started.
         let ahead_ms = run.start_at.map_or(0, |start| start.ms_since(self.now()));
         let args = Execute::args(&run.program, run.preset, run.start_at);
-        self.check_line(&run)?;
+        self.check_line(&run).await?;
         let command = RunCommand {
             device: run.display,
             name: RUN.into(),
@@ -169,9 +171,14 @@ impl Node {
         self.keep_and_wait(by, command, &self.entry(STOP), wait).await
     }
 
-    /// Whether a display knows how to wait for a start that is set. One that is elsewhere is asked when the moment has come.
-    pub(super) fn waits_for_starts(&self, display: &DeviceId) -> bool {
-        self.displays.get(display).is_some_and(|it| it.knows_barrier)
+    /// Whether a display has said that it can do something, on whatever node.
+    pub(super) async fn can(&self, display: &DeviceId, what: &str) -> Result<bool, Refusal> {
+        if let Some(display) = self.displays.get(display) {
+            return Ok(display.can.iter().any(|one| **one == *what));
+        }
+        let known = self.ports.store.device(display.clone()).await;
+        let known = known.map_err(|fault| self.fault(&fault))?;
+        Ok(known.is_some_and(|known| known.capabilities.iter().any(|one| **one == *what)))
     }
 
     /// Waits for a moment, unless the node stops before.
@@ -255,10 +262,9 @@ impl Node {
     }
 
     /// A display that knows only the guide repeats the line in its answer, which must fit into a frame.
-    fn check_line(&self, run: &RunProgram) -> Result<(), Refusal> {
+    async fn check_line(&self, run: &RunProgram) -> Result<(), Refusal> {
         let most = self.ports.limits.frame_bytes_max / 2;
-        let guide = self.displays.get(&run.display).is_some_and(|it| !it.knows_ids);
-        if guide && run.program.line.len() > most {
+        if run.program.line.len() > most && !self.can(&run.display, COMMAND_IDS).await? {
             return Err(Refusal::too_large("command", most as u64));
         }
         Ok(())

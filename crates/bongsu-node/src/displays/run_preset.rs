@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bongsu_core::policy;
 use bongsu_model::device::CommandState;
-use bongsu_model::display::{Preset, Program, RUN, STOP};
+use bongsu_model::display::{BARRIER, Preset, Program, RUN, STOP};
 use bongsu_model::{Code, DeviceId, HappeningKind, Refusal, Timestamp, Want};
 use futures_util::future::join_all;
 
@@ -143,11 +143,13 @@ impl Node {
         runs: Vec<RunProgram>,
         wait: Wait,
     ) -> Result<Vec<Each>, Refusal> {
+        // Both halves together take no longer than one who waits for a command may.
+        let half_ms = self.ports.limits.command_wait_max_ms / 2;
         let prepared = join_all(runs.iter().map(|run| async move {
-            if self.waits_for_starts(&run.display) {
+            if self.can(&run.display, BARRIER).await? {
                 let until = Wait {
                     until: WaitFor::Done,
-                    timeout_ms: None,
+                    timeout_ms: Some(half_ms),
                 };
                 return self.prepare_on(by, run, until).await.map(Some);
             }
@@ -169,6 +171,10 @@ impl Node {
             start_at: Some(run.start_at.map_or(soonest, |at| at.max(soonest))),
             ..run
         });
+        let wait = Wait {
+            timeout_ms: Some(wait.timeout_ms.map_or(half_ms, |ms| ms.min(half_ms))),
+            ..wait
+        };
         Ok(self.run_each(by, runs.collect(), wait).await)
     }
 

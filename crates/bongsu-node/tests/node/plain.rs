@@ -51,8 +51,10 @@ impl Dialect for Plain {
         })
     }
 
-    fn display(&self, _tag: &Tag, said: &ToDisplay, _with: Setting<'_>) -> Option<Bytes> {
-        Some(line(&self::display(said)))
+    fn display(&self, tag: &Tag, said: &ToDisplay, _with: Setting<'_>) -> Option<Bytes> {
+        // Where nobody awaits an answer it is none.
+        let awaited = tag.reference.is_some() || *said != ToDisplay::Taken;
+        awaited.then(|| line(&self::display(said)))
     }
 
     fn broken_off(&self, fatal: &Fatal, _signed_in: bool, _with: Setting<'_>) -> Bytes {
