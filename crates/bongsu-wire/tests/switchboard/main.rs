@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod anything;
 mod both_ways;
 #[path = "../common/mod.rs"]
 mod common;
