@@ -62,12 +62,13 @@ pub(super) struct ExecuteBody {
     /// From its acceptance, or from `start_at`, it may be started for so long; 10,000 if absent.
     ttl_ms: Option<u64>,
     /// When it is to be started, up to an hour ahead: RFC 3339, or milliseconds since 1970; at once if absent. A display that
-    /// cannot wait itself is told when the moment has come, and the call lasts as long.
+    /// cannot wait itself is told when the moment has come: that may be 12 seconds ahead, and the call lasts as long.
     #[schema(value_type = Option<StartAt>)]
     start_at: Option<StartAt>,
     /// The caller's own key, as the header `Idempotency-Key`: the same with the same key within a day is the same command.
     idempotency_key: Option<String>,
-    /// What to wait for: `accepted`, `received`, `running` (default) or `done`.
+    /// What to wait for: `accepted`, `received`, `running` (default) or `done`; `received` is the default where the start is
+    /// more than 12 seconds ahead.
     wait: Option<String>,
     /// How long to wait at most, up to 25,000; a little longer than `ttl_ms` if absent.
     timeout_ms: Option<u64>,
@@ -245,6 +246,16 @@ pub(super) fn grace_ms(fields: &Fields<'_>) -> Result<Option<u64>, Refusal> {
     Ok(grace_ms.map(i64::unsigned_abs))
 }
 
+/// What a caller waits for who does not say: the program itself, if its start is not too far ahead to be waited for.
+pub(super) fn usual(app: &App, start_at: Option<Timestamp>) -> WaitFor {
+    let ahead_ms = start_at.map_or(0, |start| start.ms_since(app.node.now()));
+    if ahead_ms > app.limits().command_wait_max_ms / 2 {
+        WaitFor::Received
+    } else {
+        WaitFor::Running
+    }
+}
+
 /// When it is to be started.
 pub(super) fn start_at(fields: &Fields<'_>) -> Result<Option<Timestamp>, Refusal> {
     if let Ok(ms) = fields.integer("start_at") {
@@ -320,7 +331,7 @@ pub(super) async fn execute(
         from: caller.from,
         display: asked_of(&display)?,
     };
-    let wait = wait(&app, &fields, WaitFor::Running)?;
+    let wait = wait(&app, &fields, usual(&app, run.start_at))?;
     commands::answer(app.node.run_program(&caller.by, run, wait).await)
 }
 

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::asked::At;
 use super::body::JsonBody;
 use super::caller::Caller;
-use super::displays::{StartAt, grace_ms, start_at, ttl_ms, wait};
+use super::displays::{StartAt, grace_ms, start_at, ttl_ms, usual, wait};
 use super::fields::Fields;
 use super::outer;
 use super::presets::PresetPath;
@@ -32,11 +32,12 @@ pub(super) struct ExecutePresetBody {
     /// Whether nothing is to start before all displays are prepared. Those that know no barrier are told last.
     barrier: Option<bool>,
     /// When the programs are to be started, up to an hour ahead: RFC 3339, or milliseconds since 1970; at once if absent. For
-    /// displays that cannot wait themselves the call lasts as long.
+    /// displays that cannot wait themselves it may be 12 seconds ahead, and the call lasts as long.
     start_at: Option<StartAt>,
     /// From its acceptance, or from `start_at`, each may be started for so long; 10,000 if absent.
     ttl_ms: Option<u64>,
-    /// What to wait for, on each display: `accepted`, `received`, `running` (default) or `done`.
+    /// What to wait for, on each display: `accepted`, `received`, `running` (default) or `done`; `received` is the default
+    /// where the start is more than 12 seconds ahead.
     wait: Option<String>,
     /// How long to wait at most, up to 25,000; a little longer than `ttl_ms` if absent.
     timeout_ms: Option<u64>,
@@ -213,7 +214,7 @@ pub(super) async fn execute(
     let displays = displays(&app, &fields)?;
     let barrier = fields.flag("barrier")?.unwrap_or(false);
     let (start_at, ttl_ms) = (start_at(&fields)?, ttl_ms(&app, &fields)?);
-    let wait = wait(&app, &fields, WaitFor::Running)?;
+    let wait = wait(&app, &fields, usual(&app, start_at))?;
     let preset = app.node.preset(&caller.by, &PresetRef::parse(&preset)).await?;
     let id = preset.id.0;
     let run = RunPreset {

@@ -72,7 +72,7 @@ impl Node {
         self.check_program(&run.program)?;
         self.check_start(run.start_at)?;
         self.check_caller_rate(by, RUN, self.usual_rate())?;
-        self.run_on(by, run, wait).await
+        self.run_on(by, run, wait, self.now()).await
     }
 
     /// Has a display stop programs.
@@ -94,40 +94,46 @@ impl Node {
         self.stop_on(by, stop, wait).await
     }
 
-    /// As [`Self::run_program`], after who asks and what is asked for have been looked at.
+    /// As [`Self::run_program`], after who asks and what is asked for have been looked at: for a caller who has waited since
+    /// a moment.
     pub(super) async fn run_on(
         self: &Arc<Self>,
         by: &Operator,
         mut run: RunProgram,
         wait: Wait,
+        since: Timestamp,
     ) -> Result<Ran, Refusal> {
         self.check_device_rate(&run.display, RUN, self.usual_rate())?;
         if let Some(start) = run.start_at
             && !self.can(&run.display, BARRIER).await?
         {
-            // Its caller waits for it, and for the program afterwards.
-            if start.ms_since(self.now()) > self.ports.limits.command_wait_max_ms / 2 {
-                return Err(Refusal::because(Code::CommandRefused, "start_at"));
-            }
+            self.check_wait(start)?;
             self.until(start).await?;
             run.start_at = None;
         }
-        let ttl_ms = run.ttl_ms.unwrap_or(self.ports.limits.display_run_ttl_ms);
-        // The time for a program begins when it is to be started.
-        let ahead_ms = run.start_at.map_or(0, |start| start.ms_since(self.now()));
+        let limits = &self.ports.limits;
+        let mut ttl_ms = run.ttl_ms.unwrap_or(limits.display_run_ttl_ms);
+        let mut entry = self.entry(RUN);
+        if let Some(start) = run.start_at {
+            // The time for a program begins when it is to be started. How far ahead that is changes with each repeat of a
+            // call, so that it is nothing that the caller has asked for.
+            ttl_ms = ttl_ms.saturating_add(start.ms_since(self.now()));
+            entry.ttl_ms = Some(ttl_ms);
+        }
+        let wait = self.left(wait, since, ttl_ms.saturating_add(limits.command_wait_ms));
         let args = Execute::args(&run.program, run.preset, run.start_at);
         self.check_line(&run).await?;
         let command = RunCommand {
             device: run.display,
             name: RUN.into(),
             args,
-            ttl_ms: Some(ttl_ms.saturating_add(ahead_ms)),
+            ttl_ms: entry.ttl_ms.is_none().then_some(ttl_ms),
             key: run.key,
             if_offline: Some(IfOffline::Fail),
             fence: None,
             from: run.from,
         };
-        self.keep_and_wait(by, command, &self.entry(RUN), wait).await
+        self.keep_and_wait(by, command, &Arc::new(entry), wait).await
     }
 
     /// Asks a display whether it could run a program.
@@ -148,7 +154,8 @@ impl Node {
             fence: None,
             from: run.from,
         };
-        self.keep_and_wait(by, command, &self.entry(PREPARE), wait).await
+        self.keep_and_wait(by, command, &Arc::new(self.entry(PREPARE)), wait)
+            .await
     }
 
     pub(super) async fn stop_on(
@@ -158,6 +165,8 @@ impl Node {
         wait: Wait,
     ) -> Result<Ran, Refusal> {
         self.check_device_rate(&stop.display, STOP, self.usual_rate())?;
+        let mut entry = self.entry(STOP);
+        entry.execution_ms = entry.execution_ms.saturating_add(stop.grace_ms.unwrap_or(0));
         let command = RunCommand {
             device: stop.display,
             name: STOP.into(),
@@ -168,7 +177,7 @@ impl Node {
             fence: None,
             from: stop.from,
         };
-        self.keep_and_wait(by, command, &self.entry(STOP), wait).await
+        self.keep_and_wait(by, command, &Arc::new(entry), wait).await
     }
 
     /// Whether a display has said that it can do something, on whatever node.
@@ -179,6 +188,27 @@ impl Node {
         let known = self.ports.store.device(display.clone()).await;
         let known = known.map_err(|fault| self.fault(&fault))?;
         Ok(known.is_some_and(|known| known.capabilities.iter().any(|one| **one == *what)))
+    }
+
+    /// Looks whether a caller can wait for a start, and for the program afterwards.
+    ///
+    /// # Errors
+    /// `COMMAND_REFUSED` with reason `start_at`.
+    pub(super) fn check_wait(&self, start: Timestamp) -> Result<(), Refusal> {
+        if start.ms_since(self.now()) > self.ports.limits.command_wait_max_ms / 2 {
+            return Err(Refusal::because(Code::CommandRefused, "start_at"));
+        }
+        Ok(())
+    }
+
+    /// What a caller still waits who has waited since a moment: no longer than callers wait altogether.
+    fn left(&self, wait: Wait, since: Timestamp, usual_ms: u64) -> Wait {
+        let spent_ms = self.now().ms_since(since);
+        let most_ms = self.ports.limits.command_wait_max_ms.saturating_sub(spent_ms);
+        Wait {
+            timeout_ms: Some(wait.timeout_ms.unwrap_or(usual_ms).min(most_ms.max(1))),
+            ..wait
+        }
     }
 
     /// Waits for a moment, unless the node stops before.
@@ -197,9 +227,9 @@ impl Node {
     }
 
     /// How commands of displays are handled: no catalogue says so.
-    fn entry(&self, name: &str) -> Arc<Entry> {
+    fn entry(&self, name: &str) -> Entry {
         let limits = &self.ports.limits;
-        Arc::new(Entry {
+        Entry {
             name: name.into(),
             target: None,
             short: Vec::new(),
@@ -217,7 +247,7 @@ impl Node {
             safety: Safety::Normal,
             args: Arc::new(AnyArgs),
             schema: Value::Object(Object::new()),
-        })
+        }
     }
 
     /// Looks at a program that is about to be run or kept.

@@ -85,7 +85,7 @@ impl Node {
         if run.barrier {
             self.run_behind_barrier(by, runs, wait).await
         } else {
-            Ok(self.run_each(by, runs, wait).await)
+            Ok(self.run_each(by, runs, wait, self.now()).await)
         }
     }
 
@@ -128,10 +128,16 @@ impl Node {
         });
     }
 
-    async fn run_each(self: &Arc<Self>, by: &Operator, runs: Vec<RunProgram>, wait: Wait) -> Vec<Each> {
+    async fn run_each(
+        self: &Arc<Self>,
+        by: &Operator,
+        runs: Vec<RunProgram>,
+        wait: Wait,
+        since: Timestamp,
+    ) -> Vec<Each> {
         let each = runs.into_iter().map(|run| async move {
             let display = run.display.clone();
-            (display, self.run_on(by, run, wait).await)
+            (display, self.run_on(by, run, wait, since).await)
         });
         join_all(each).await
     }
@@ -143,6 +149,7 @@ impl Node {
         runs: Vec<RunProgram>,
         wait: Wait,
     ) -> Result<Vec<Each>, Refusal> {
+        let since = self.now();
         // Both halves together take no longer than one who waits for a command may.
         let half_ms = self.ports.limits.command_wait_max_ms / 2;
         let prepared = join_all(runs.iter().map(|run| async move {
@@ -154,6 +161,7 @@ impl Node {
                 return self.prepare_on(by, run, until).await.map(Some);
             }
             // One that is away fails here, and not only after the others were started.
+            run.start_at.map_or(Ok(()), |start| self.check_wait(start))?;
             self.is_connected(&run.display).await.map(|()| None)
         }))
         .await;
@@ -171,11 +179,7 @@ impl Node {
             start_at: Some(run.start_at.map_or(soonest, |at| at.max(soonest))),
             ..run
         });
-        let wait = Wait {
-            timeout_ms: Some(wait.timeout_ms.map_or(half_ms, |ms| ms.min(half_ms))),
-            ..wait
-        };
-        Ok(self.run_each(by, runs.collect(), wait).await)
+        Ok(self.run_each(by, runs.collect(), wait, since).await)
     }
 
     /// Makes sure that a display is connected somewhere.

@@ -76,7 +76,9 @@ impl Screen {
             token: token.map(Into::into),
             ..Registration::default()
         };
-        self.says(FromDisplay::Register(Box::new(registration))).await
+        let mut heard = self.says(FromDisplay::Register(Box::new(registration))).await;
+        heard.retain(|line| line != "taken");
+        heard
     }
 
     async fn says(&mut self, said: FromDisplay) -> Vec<String> {
@@ -568,17 +570,29 @@ fn preset(displays: &[&str]) -> Preset {
 
 async fn runs_preset(world: &World, displays: &[&str], barrier: bool) -> Vec<Each> {
     let run = RunPreset {
+        barrier,
+        ..behind_barrier(displays)
+    };
+    waits(world, run, None).await
+}
+
+fn behind_barrier(displays: &[&str]) -> RunPreset {
+    RunPreset {
         preset: preset(displays),
         displays: None,
-        barrier,
+        barrier: true,
         start_at: None,
         ttl_ms: None,
         key: None,
         from: None,
-    };
+    }
+}
+
+/// Waits until all run.
+async fn waits(world: &World, run: RunPreset, timeout_ms: Option<u64>) -> Vec<Each> {
     let wait = Wait {
         until: WaitFor::Running,
-        timeout_ms: None,
+        timeout_ms,
     };
     world.node.run_preset(&operator(), run, wait).await.unwrap()
 }
@@ -669,6 +683,71 @@ async fn behind_a_barrier_nobody_starts_if_one_is_not_ready() {
     let (each, ()) = tokio::join!(runs_preset(&world, &["Display_01", "Display_09"], true), prepares);
     assert_eq!(each[1].1.as_ref().unwrap_err().code, Code::DeviceOffline);
     assert!(one.talk.heard().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_set_is_the_same_command_whenever_it_is_asked_for() {
+    let world = open_world();
+    let mut screen = Screen::agent(&world, NAME).await;
+    let asked = RunProgram {
+        start_at: Some(world.node.now().plus_ms(10_000)),
+        key: Some("k".into()),
+        ..run(NAME, None)
+    };
+    let first = asks(&world, asked.clone(), WaitFor::Accepted).await.unwrap();
+    assert_eq!(screen.told_to("execute").await, first.command.id);
+    world.pass(700).await;
+    let again = asks(&world, asked, WaitFor::Accepted).await.unwrap();
+    assert_eq!((again.command.id, again.repeat), (first.command.id, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_cannot_be_waited_for_is_refused_before_anybody_starts() {
+    let world = open_world();
+    let mut one = Screen::agent(&world, "Display_01").await;
+    let guide = Screen::guide(&world, "Display_02").await;
+    let start_at = Some(world.node.now().plus_ms(13_000));
+    let refused = Refusal::because(Code::CommandRefused, "start_at");
+    let asked = RunProgram {
+        start_at,
+        ..run("Display_02", None)
+    };
+    assert_eq!(asks(&world, asked, WaitFor::Running).await, Err(refused.clone()));
+    let prepares = async {
+        let id = one.told_to("prepare").await;
+        one.does(Doing::Prepared, Some(9), Some(id)).await;
+    };
+    let run = RunPreset {
+        start_at,
+        ..behind_barrier(&["Display_01", "Display_02"])
+    };
+    let (each, ()) = tokio::join!(waits(&world, run, None), prepares);
+    assert_eq!(each[0].1, Err(Refusal::because(Code::CommandRefused, "barrier")));
+    assert_eq!(each[1].1, Err(refused));
+    world.pass(20_000).await;
+    for screen in [&one, &guide] {
+        let heard = screen.talk.heard().await;
+        assert!(!heard.iter().any(|line| line.starts_with("execute")), "{heard:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_barrier_a_caller_waits_no_longer_than_elsewhere() {
+    let world = open_world();
+    let mut one = Screen::agent(&world, NAME).await;
+    let prepares = async {
+        let id = one.told_to("prepare").await;
+        world.pass(9_000).await;
+        one.does(Doing::Prepared, Some(9), Some(id)).await;
+    };
+    let most_ms = Limits::DEFAULT.command_wait_max_ms;
+    let begins = tokio::time::Instant::now();
+    let asked = waits(&world, behind_barrier(&[NAME]), Some(most_ms));
+    let (each, ()) = tokio::join!(asked, prepares);
+    let waited_ms = begins.elapsed().as_millis();
+    assert!(each[0].1.is_ok(), "{each:?}");
+    assert!(waited_ms > 10_000, "it was waited for: {waited_ms}");
+    assert!(waited_ms <= u128::from(most_ms) + 100, "{waited_ms}");
 }
 
 #[tokio::test(start_paused = true)]
