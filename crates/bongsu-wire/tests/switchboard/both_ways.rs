@@ -466,6 +466,11 @@ fn a_server_that_knows_only_the_guide_is_understood() {
             retry_after_ms: None
         }
     );
+}
+
+#[test]
+fn how_it_stands_with_a_namespace_is_read() {
+    let hear = |packet| hear(packet, "/").unwrap();
     for packet in ["40", r#"40{"sid":"x"}"#] {
         assert_eq!(hear(packet), Said::Connected);
     }

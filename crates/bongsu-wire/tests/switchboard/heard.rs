@@ -205,12 +205,17 @@ fn values_are_taken_as_clients_write_them() {
     );
 }
 
-#[test]
-fn what_is_wrong_is_refused_by_the_name_of_its_field() {
-    let many = |entry: &str, n| format!("[{}]", vec![entry; n].join(","));
+/// An event, what is wrong with it, and how it is refused.
+type Wrong = (&'static str, String, &'static str, Want);
+
+fn many(entry: &str, n: usize) -> String {
+    format!("[{}]", vec![entry; n].join(","))
+}
+
+fn wrong_registrations() -> Vec<Wrong> {
     let name_max = Limits::DEFAULT.name_bytes_max;
     let long = |n| "x".repeat(n);
-    for (event, data, name, want) in [
+    vec![
         ("register_client", "null".to_owned(), "data", Want::Present),
         ("register_client", "[]".to_owned(), "data", Want::Object),
         ("register_client", "{}".to_owned(), "name", Want::Present),
@@ -263,6 +268,11 @@ fn what_is_wrong_is_refused_by_the_name_of_its_field() {
             "token",
             Want::TextOf(1, 16 * 1024),
         ),
+    ]
+}
+
+fn wrong_words() -> Vec<Wrong> {
+    vec![
         ("heartbeat", "{}".to_owned(), "clientName", Want::Present),
         (
             "heartbeat",
@@ -324,7 +334,12 @@ fn what_is_wrong_is_refused_by_the_name_of_its_field() {
             "running_processes.pid",
             Want::Between(0, i64::MAX),
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn what_is_wrong_is_refused_by_the_name_of_its_field() {
+    for (event, data, name, want) in [wrong_registrations(), wrong_words()].concat() {
         assert_eq!(
             refusal(&data, event),
             Refusal::field(name, want),
@@ -335,7 +350,6 @@ fn what_is_wrong_is_refused_by_the_name_of_its_field() {
 
 #[test]
 fn the_most_of_everything_is_taken() {
-    let many = |entry: &str, n| format!("[{}]", vec![entry; n].join(","));
     let id = format!("\"{:032x}\"", 1);
     let registration = guest().registers(&format!(
         r#"2["register_client",{{"name":"{}","capabilities":{},"running":{}}}]"#,
