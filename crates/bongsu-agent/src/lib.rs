@@ -4,6 +4,7 @@
 //! a process of its own, so nothing that happens to the agent happens to the program.
 
 mod allow;
+mod args;
 pub mod cli;
 pub mod limits;
 pub mod link;
@@ -15,6 +16,7 @@ pub mod session;
 mod supervise;
 
 pub use allow::{NoManifest, NoWords};
+pub use args::{AgentArgs, NotMeant, RunArgs, main};
 pub use limits::Limits;
 pub use os::cgroup::Quota;
 pub use os::user::NoUser;

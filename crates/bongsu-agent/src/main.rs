@@ -2,24 +2,17 @@
 
 use std::process::ExitCode;
 
-use bongsu_agent::cli::{Local, answer};
+use bongsu_agent::AgentArgs;
 use clap::Parser;
 
 /// Runs programs on a display, as a server asks
 #[derive(Parser)]
 #[command(name = "bongsu-agent", version)]
 struct Line {
-    #[command(subcommand)]
-    asked: Local,
+    #[command(flatten)]
+    agent: AgentArgs,
 }
 
 fn main() -> ExitCode {
-    let line = Line::parse();
-    match answer(&line.asked, &mut std::io::stdout().lock()) {
-        Ok(code) => code,
-        Err(fault) => {
-            eprintln!("bongsu-agent: {fault}");
-            ExitCode::FAILURE
-        }
-    }
+    bongsu_agent::main(&Line::parse().agent, &["supervise"])
 }

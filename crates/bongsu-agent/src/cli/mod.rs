@@ -36,7 +36,12 @@ pub enum Local {
 pub struct DataArgs {
     /// Where the journal and what programs write are kept [default: /var/lib/bongsu-agent, or of users
     /// ~/.local/state/bongsu-agent]
-    #[arg(long, env = "BONGSU_AGENT_DATA", value_name = "FOLDER")]
+    #[arg(
+        long,
+        visible_alias = "data-dir",
+        env = "BONGSU_AGENT_DATA",
+        value_name = "FOLDER"
+    )]
     data: Option<PathBuf>,
 }
 

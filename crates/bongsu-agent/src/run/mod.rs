@@ -45,6 +45,9 @@ pub struct AgentConfig {
 /// # Errors
 /// The data folder cannot be used. Whatever else goes wrong is logged, and tried again.
 pub async fn run(config: AgentConfig, stop: impl Future<Output = ()>) -> Result<(), OpenError> {
+    if config.runner.allow.is_none() {
+        tracing::warn!("any program may be run on this machine: there is no allow-list");
+    }
     let (runner, reports) = Runner::open(config.runner)?;
     let own = OwnTime::start();
     let mut agent = Agent {
