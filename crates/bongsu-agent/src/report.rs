@@ -165,8 +165,6 @@ codes! {
     Journal = "journal",
     /// It could not be started for a reason of the system's.
     System = "system",
-    /// The command was known as one that does something else.
-    Conflict = "conflict",
 }
 
 /// Which programs are meant.

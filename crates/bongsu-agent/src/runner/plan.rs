@@ -30,6 +30,11 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(config: RunnerConfig) -> Result<Self, OpenError> {
         let allow = Allow::new(config.allow.as_deref(), config.limits.line_bytes_max)?;
+        if config.allow.is_none() {
+            tracing::warn!(
+                "there is no manifest: whoever may command this agent may run anything as its user"
+            );
+        }
         let account = config.user.as_deref().map(Account::find).transpose()?;
         let fault = |path: &Path, source| OpenError::Cgroup {
             path: path.to_owned(),

@@ -84,7 +84,7 @@ impl Word {
                 match how {
                     How::Exited(code) => ended.with("exit_code", i64::from(*code)),
                     How::Killed(signal) => ended.with("signal", i64::from(*signal)),
-                    How::Lost(lost) => ended.with("lost", lost.name()),
+                    How::Lost(why) => ended.with("error", "lost").with("reason", why.name()),
                 }
             }
             Outcome::NotStarted { code, error } => word(Doing::Failed)

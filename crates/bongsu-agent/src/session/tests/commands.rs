@@ -69,7 +69,7 @@ fn every_end_has_its_word() {
             report $C ended 15
                 say 3["execution_result",{"clientName":"Wall_1","status":"stopped","presetId":7,"commandId":"$C","details":{"lasted_ms":1500,"signal":15}
             report $D lost
-                say 4["execution_result",{"clientName":"Wall_1","status":"failed","presetId":7,"commandId":"$D","details":{"lasted_ms":1500,"lost":"reboot"}
+                say 4["execution_result",{"clientName":"Wall_1","status":"failed","presetId":7,"commandId":"$D","details":{"error":"lost","lasted_ms":1500,"reason":"reboot"}
             report $A unstarted
                 say 5["execution_result",{"clientName":"Wall_1","status":"failed","presetId":7,"commandId":"$A","details":{"code":"not_found","error":"there is no such program"}
         "#]],
