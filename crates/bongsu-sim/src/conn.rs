@@ -128,7 +128,7 @@ pub(crate) async fn serve(
                 panic!("simulated clients ask what can be understood: {refusal:?}")
             }
         }
-        conversation.carry_out(incoming, fatal, speaking).await;
+        Box::pin(conversation.carry_out(incoming, fatal, speaking)).await;
         if visit.is_none() && conversation.session().is_some() {
             visit = Some(guest.truth.lock().came(guest.node, guest.user, guest.clock.ms()));
         }

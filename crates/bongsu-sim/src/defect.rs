@@ -25,4 +25,6 @@ pub enum Defect {
     DebounceAcrossTargets,
     /// A command of a device that is just being written is told to have been superseded if a newer one waits.
     SupersededAnyway,
+    /// Ends of commands are told that are not kept.
+    EndsForgotten,
 }

@@ -10,6 +10,7 @@ mod conn;
 mod defect;
 pub mod devices;
 mod dialect;
+pub mod displays;
 pub mod history;
 mod line;
 mod op;

@@ -41,6 +41,25 @@ impl Slow {
     }
 }
 
+impl Slow {
+    /// The planted defect: what ends a command is said to be kept.
+    async fn forget(&self, steps: Vec<Step>) -> Result<Vec<Stepped>, StoreFault> {
+        let mut stepped = Vec::new();
+        for step in steps {
+            let kept = self.inner.command(step.command).await?;
+            let succeeds = step.note.state == CommandState::Succeeded;
+            match kept.filter(|kept| succeeds && kept.state.is_open()) {
+                Some(mut kept) => {
+                    kept.state = step.note.state;
+                    stepped.push(Stepped::Kept(Box::new(kept)));
+                }
+                None => stepped.extend(self.inner.step_commands(vec![step]).await?),
+            }
+        }
+        Ok(stepped)
+    }
+}
+
 #[async_trait]
 impl DeviceStore for Slow {
     async fn create_device(&self, device: NewDevice, at: Timestamp) -> Result<Device, CreateRefused> {
@@ -137,6 +156,9 @@ impl DeviceStore for Slow {
             for step in &mut steps {
                 self.supersede(step).await;
             }
+        }
+        if self.defect == Some(Defect::EndsForgotten) {
+            return self.forget(steps).await;
         }
         self.late(self.inner.step_commands(steps).await).await
     }
