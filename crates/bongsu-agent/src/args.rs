@@ -4,7 +4,7 @@
 //! log.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -285,6 +285,7 @@ impl LogFormat {
             .from_env_lossy();
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            .with_ansi(io::stderr().is_terminal())
             .with_writer(io::stderr);
         // Whoever embeds the agent may have a log already.
         let _ = match self {

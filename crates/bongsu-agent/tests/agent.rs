@@ -182,8 +182,9 @@ fn agent(url: &str, data: &Path, more: &[&str]) -> Child {
             "--cgroup",
             "off",
         ])
-        .arg("--data")
-        .arg(data)
+        // It need not be absolute.
+        .args(["--data-dir", "agent"])
+        .current_dir(data)
         .args(more)
         .stdin(Stdio::null())
         .stderr(Stdio::piped())

@@ -35,7 +35,11 @@ impl Runner {
     ///
     /// # Errors
     /// The data folder or its journal cannot be used, another agent uses it, or what is configured cannot be had.
-    pub fn open(config: RunnerConfig) -> Result<(Self, Vec<Report>), OpenError> {
+    pub fn open(mut config: RunnerConfig) -> Result<(Self, Vec<Report>), OpenError> {
+        // Supervisors run elsewhere, and are told of folders in it.
+        if let Ok(data) = std::path::absolute(&config.data) {
+            config.data = data;
+        }
         let data = config.data.clone();
         let unusable = |source| OpenError::Folder {
             path: data.clone(),
