@@ -3,6 +3,7 @@
 //! Invariant: each connection has at most one call under way; an answer that is not the one that was hoped for fails the
 //! run.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -17,8 +18,10 @@ use crate::crowd::wait;
 use crate::error::{BenchError, Tried};
 use crate::histogram::Histogram;
 
-/// An answer is shorter.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// An answer is shorter: that of a preset names each display.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// What is read at once.
+const READ_BYTES: usize = 64 * 1024;
 
 struct Caller {
     socket: OwnedFd,
@@ -32,8 +35,10 @@ struct Caller {
 pub(crate) struct Callers {
     epoll: OwnedFd,
     callers: Vec<Caller>,
-    /// Who has nothing under way.
-    pub(crate) idle: Vec<usize>,
+    /// Who has nothing under way; whoever has waited longest calls next.
+    idle: VecDeque<usize>,
+    /// What a good answer holds one of; any is good if there are none.
+    good: &'static [&'static [u8]],
     events: Vec<epoll::Event>,
     read: Vec<u8>,
     /// Calls that were answered.
@@ -43,11 +48,16 @@ pub(crate) struct Callers {
 }
 
 impl Callers {
-    /// Connects to `host`, one caller for each of these requests, which it makes again and again.
+    /// Connects to `host`, one caller for each of these requests, which it makes again and again. Answers hold one of `good`,
+    /// if that names any.
     ///
     /// # Errors
     /// `Io` if nobody listens there.
-    pub(crate) fn connect(host: SocketAddr, requests: Vec<Vec<u8>>) -> Result<Self, BenchError> {
+    pub(crate) fn connect(
+        host: SocketAddr,
+        requests: Vec<Vec<u8>>,
+        good: &'static [&'static [u8]],
+    ) -> Result<Self, BenchError> {
         let epoll = epoll::create(CreateFlags::CLOEXEC).tried("making an epoll")?;
         let mut callers = Vec::new();
         for (at, request) in requests.into_iter().enumerate() {
@@ -71,10 +81,11 @@ impl Callers {
         }
         Ok(Self {
             epoll,
-            idle: (0..callers.len()).rev().collect(),
+            idle: (0..callers.len()).collect(),
+            good,
             callers,
             events: Vec::with_capacity(256),
-            read: vec![0; ANSWER_BYTES_MAX],
+            read: vec![0; READ_BYTES],
             answered: 0,
             latency: Histogram::new(),
         })
@@ -90,7 +101,7 @@ impl Callers {
     /// # Errors
     /// `Io` if the connection fails.
     pub(crate) fn call(&mut self, due: u64) -> Result<bool, BenchError> {
-        let Some(at) = self.idle.pop() else {
+        let Some(at) = self.idle.pop_front() else {
             return Ok(false);
         };
         let caller = &mut self.callers[at];
@@ -107,7 +118,7 @@ impl Callers {
     /// Waits at most `wait_ns` for answers and takes in those that came.
     ///
     /// # Errors
-    /// `Http` for an answer that is not 200.
+    /// `Http` for an answer that is not 200, or not a good one.
     pub(crate) fn poll(&mut self, wait_ns: u64) -> Result<(), BenchError> {
         let mut events = std::mem::take(&mut self.events);
         wait(&self.epoll, &mut events, wait_ns)?;
@@ -127,7 +138,7 @@ impl Callers {
         caller.held.extend_from_slice(&self.read[..got]);
         let fault = |status, held: &[u8]| BenchError::Http {
             method: "POST",
-            path: "a command".to_owned(),
+            path: "a command or a program".to_owned(),
             status,
             body: String::from_utf8_lossy(&held[..held.len().min(600)]).into_owned(),
         };
@@ -137,7 +148,12 @@ impl Callers {
         let Some(length) = whole(&caller.held) else {
             return Ok(());
         };
-        if !caller.held.starts_with(b"HTTP/1.1 200 ") || caller.held.len() > length {
+        let is_good = |held: &[u8]| {
+            let holds = |part: &&[u8]| memchr::memmem::find(held, part).is_some();
+            self.good.is_empty() || self.good.iter().any(holds)
+        };
+        let whole = caller.held.starts_with(b"HTTP/1.1 200 ") && caller.held.len() == length;
+        if !whole || !is_good(&caller.held) {
             let status = caller
                 .held
                 .get(9..12)
@@ -148,7 +164,7 @@ impl Callers {
         if let Some(due) = caller.due.take() {
             self.latency.add(clock::now_ns().saturating_sub(due));
             self.answered += 1;
-            self.idle.push(at);
+            self.idle.push_back(at);
         }
         Ok(())
     }

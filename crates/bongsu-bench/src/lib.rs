@@ -100,7 +100,8 @@ fn one_round(
         | Scenario::Echo
         | Scenario::Idle
         | Scenario::Posts
-        | Scenario::Commands => None,
+        | Scenario::Commands
+        | Scenario::Displays => None,
     };
     drop(server);
     progress.turn(format!("{what}, floor"));
@@ -201,7 +202,8 @@ fn sizes(options: &Options, ours: &Trial) -> [String; 2] {
         | Scenario::Idle
         | Scenario::Connect
         | Scenario::Posts
-        | Scenario::Commands => "--frame-bytes",
+        | Scenario::Commands
+        | Scenario::Displays => "--frame-bytes",
     };
     [bytes.to_owned(), ours.frame_bytes.to_string()]
 }

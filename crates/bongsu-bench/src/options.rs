@@ -27,11 +27,13 @@ pub enum Scenario {
     Posts,
     /// Callers that each wait until a device has carried their command out.
     Commands,
+    /// Displays that run programs: one each, and those of one preset over all of them.
+    Displays,
 }
 
 impl Scenario {
     /// All scenarios, in the order of the help text.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Fanout,
         Self::Rooms,
         Self::Echo,
@@ -39,6 +41,7 @@ impl Scenario {
         Self::Connect,
         Self::Posts,
         Self::Commands,
+        Self::Displays,
     ];
 
     /// The name on the command line.
@@ -52,6 +55,7 @@ impl Scenario {
             Self::Connect => "connect",
             Self::Posts => "posts",
             Self::Commands => "commands",
+            Self::Displays => "displays",
         }
     }
 }
@@ -60,7 +64,7 @@ impl FromStr for Scenario {
     type Err = BenchError;
 
     fn from_str(name: &str) -> Result<Self, BenchError> {
-        let advice = "one of fanout, rooms, echo, idle, connect, posts, commands is needed";
+        let advice = "one of fanout, rooms, echo, idle, connect, posts, commands, displays is needed";
         let unknown = || BenchError::Option {
             option: "the scenario",
             value: name.to_owned(),
@@ -94,11 +98,15 @@ pub enum Protocol {
     DeviceProto,
     /// Devices, Protobuf over gRPC.
     DeviceGrpc,
+    /// Displays that answer by the commands' ids, Engine.IO 4 over WebSocket.
+    Switchboard,
+    /// Displays that know only the guide.
+    SwitchboardGuide,
 }
 
 impl Protocol {
     /// All protocols, in the order of the help text.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Action,
         Self::Type,
         Self::WebSocketAction,
@@ -108,6 +116,8 @@ impl Protocol {
         Self::DeviceJson,
         Self::DeviceProto,
         Self::DeviceGrpc,
+        Self::Switchboard,
+        Self::SwitchboardGuide,
     ];
 
     /// The name on the command line.
@@ -123,18 +133,21 @@ impl Protocol {
             Self::DeviceJson => "device-json",
             Self::DeviceProto => "device-proto",
             Self::DeviceGrpc => "device-grpc",
+            Self::Switchboard => "switchboard",
+            Self::SwitchboardGuide => "switchboard-guide",
         }
     }
 
-    /// What the floor beside it speaks: itself, or, for every way to speak Socket.IO, its events over WebSocket, and for
-    /// devices JSON. A floor
-    /// writes frames, and what is in them and who asked for them costs it nothing.
+    /// What the floor beside it speaks: itself, or, for every way to speak Socket.IO, its events over WebSocket, for
+    /// devices JSON, and for displays those that answer by ids. A floor writes frames, and what is in them and who asked for
+    /// them costs it nothing.
     #[must_use]
     pub fn floor(self) -> Self {
         match self {
             Self::Action | Self::Type | Self::WebSocketAction => self,
             Self::Socketio | Self::SocketioChat | Self::SocketioPolling => Self::Socketio,
             Self::DeviceJson | Self::DeviceProto | Self::DeviceGrpc => Self::DeviceJson,
+            Self::Switchboard | Self::SwitchboardGuide => Self::Switchboard,
         }
     }
 }
@@ -146,7 +159,7 @@ impl FromStr for Protocol {
         let unknown = || BenchError::Option {
             option: "--protocol",
             value: name.to_owned(),
-            advice: "one of action, type, websocket-action, socketio, socketio-chat, socketio-polling, device-json, device-proto, device-grpc is needed",
+            advice: "one of action, type, websocket-action, socketio, socketio-chat, socketio-polling, device-json, device-proto, device-grpc, switchboard, switchboard-guide is needed",
         };
         Self::ALL
             .into_iter()
@@ -154,6 +167,9 @@ impl FromStr for Protocol {
             .ok_or_else(unknown)
     }
 }
+
+/// Displays of a run, if nothing else is said.
+const DISPLAYS: usize = 200;
 
 /// All that a run needs to know.
 #[derive(Clone, Debug)]
@@ -174,10 +190,12 @@ pub struct Options {
     pub rooms: usize,
     /// Sessions (idle, connect).
     pub sessions: usize,
+    /// Displays (displays).
+    pub displays: usize,
     /// Bytes of a message's content (fanout, rooms, posts).
     pub payload_bytes: usize,
     /// One measurement for each: messages in flight (fanout, rooms), connections with one request each (echo), posters
-    /// (posts); for connect, only the first counts: handshakes at a time.
+    /// (posts), calls under way (commands, displays); for connect, only the first counts: handshakes at a time.
     pub in_flight: Vec<usize>,
     /// Messages a second instead of as many as go (fanout, rooms): for latency under a load below saturation.
     pub rate: Option<f64>,
@@ -213,11 +231,13 @@ impl Options {
             Scenario::Idle => (10, vec![64]),
             Scenario::Posts => (1, vec![1, 64]),
             Scenario::Commands => (1, vec![1, 64]),
+            Scenario::Displays => (1, vec![1, DISPLAYS]),
         };
         Self {
             scenario,
             protocol: match scenario {
                 Scenario::Commands => Protocol::DeviceJson,
+                Scenario::Displays => Protocol::Switchboard,
                 Scenario::Fanout
                 | Scenario::Rooms
                 | Scenario::Echo
@@ -231,6 +251,7 @@ impl Options {
             members,
             rooms: 1_000,
             sessions: 5_000,
+            displays: DISPLAYS,
             payload_bytes: 300,
             in_flight,
             rate: None,
@@ -256,6 +277,7 @@ impl Options {
                 self.in_flight.iter().copied().max().unwrap_or(0)
             }
             Scenario::Idle | Scenario::Connect => self.sessions,
+            Scenario::Displays => self.displays,
         }
     }
 
@@ -283,6 +305,7 @@ impl Options {
         positive("--members", self.members)?;
         positive("--rooms", self.rooms)?;
         positive("--sessions", self.sessions)?;
+        positive("--displays", self.displays)?;
         positive("--rounds", self.rounds)?;
         positive("--connections-per-address", self.connections_per_address)?;
         positive("--in-flight", self.in_flight.iter().copied().min().unwrap_or(0))?;
@@ -334,7 +357,7 @@ impl Options {
     /// Peers keep nothing and verify nobody, so that what those scenarios measure is not there.
     fn check_peers(&self) -> Result<(), BenchError> {
         match (self.scenario, self.peers.first()) {
-            (Scenario::Connect | Scenario::Posts | Scenario::Commands, Some(peer)) => {
+            (Scenario::Connect | Scenario::Posts | Scenario::Commands | Scenario::Displays, Some(peer)) => {
                 Err(BenchError::Option {
                     option: "--beside",
                     value: peer.name.clone(),
@@ -345,19 +368,35 @@ impl Options {
         }
     }
 
-    /// Devices are in no rooms, and nobody else takes commands.
+    /// Devices are in no rooms, nobody else takes commands, and only displays run programs.
     fn check_devices(&self) -> Result<(), BenchError> {
-        let advice = match (self.scenario, self.protocol.device()) {
-            (Scenario::Commands, None) => "commands are for device-json, device-proto or device-grpc",
-            (Scenario::Commands | Scenario::Idle, _) => return Ok(()),
-            (_, Some(_)) => "devices can be idle or take commands",
-            (_, None) => return Ok(()),
+        let (device, display) = (self.protocol.device(), self.protocol.display());
+        let advice = match (self.scenario, device, display) {
+            (Scenario::Idle, _, _) | (Scenario::Commands, Some(_), _) => return Ok(()),
+            (Scenario::Displays, _, Some(_)) => return self.check_displays(),
+            (Scenario::Commands, None, _) => "commands are for device-json, device-proto or device-grpc",
+            (Scenario::Displays, _, None) => "displays are of switchboard or switchboard-guide",
+            (_, Some(_), _) => "devices can be idle or take commands",
+            (_, _, Some(_)) => "displays can be idle or run programs",
+            (_, None, None) => return Ok(()),
         };
         Err(BenchError::Option {
             option: "--protocol",
             value: self.protocol.name().to_owned(),
             advice,
         })
+    }
+
+    /// Each call is about a display of its own.
+    fn check_displays(&self) -> Result<(), BenchError> {
+        match self.in_flight.iter().max() {
+            Some(most) if *most > self.displays => Err(BenchError::Option {
+                option: "--in-flight",
+                value: most.to_string(),
+                advice: "there cannot be more calls under way than there are --displays",
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn check_pace(&self) -> Result<(), BenchError> {
@@ -381,7 +420,7 @@ impl Options {
         let paced = [("--rate", self.rate), ("--load", self.load)];
         match self.scenario {
             Scenario::Fanout | Scenario::Rooms | Scenario::Commands => Ok(()),
-            Scenario::Echo | Scenario::Idle | Scenario::Connect | Scenario::Posts => {
+            Scenario::Echo | Scenario::Idle | Scenario::Connect | Scenario::Posts | Scenario::Displays => {
                 let given = paced
                     .into_iter()
                     .find_map(|(option, value)| Some((option, value?)));
@@ -463,5 +502,16 @@ mod tests {
         assert_eq!(named(|o| o.members = usize::MAX), "--members × --rooms");
         assert_eq!(named(|o| o.protocol = Protocol::DeviceJson), "--protocol");
         assert_eq!(named(|o| o.scenario = Scenario::Commands), "--protocol");
+        assert_eq!(named(|o| o.scenario = Scenario::Displays), "--protocol");
+        assert_eq!(named(|o| o.protocol = Protocol::Switchboard), "--protocol");
+        let displays = |change: fn(&mut Options)| {
+            let mut options = options(Scenario::Displays);
+            change(&mut options);
+            options.check().unwrap_err().to_string()
+        };
+        assert!(displays(|o| o.displays = 0).starts_with("--displays"));
+        assert!(displays(|o| o.in_flight = vec![201]).starts_with("--in-flight"));
+        assert!(displays(|o| o.protocol = Protocol::DeviceJson).starts_with("--protocol"));
+        assert!(displays(|o| o.rate = Some(9.0)).starts_with("--rate"));
     }
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::path::Path;
 
+use bongsu_model::Role;
 use serde::{Serialize, Serializer};
 
 use crate::dialect::Carrier;
@@ -171,7 +172,7 @@ impl Round {
 pub(crate) fn assemble(options: &Options, rounds: &[Round], extras: Vec<Extra>) -> Report {
     let mut rows = Vec::new();
     // The goals are for what users are written to a socket of their own; the floor of polling shows what polling adds.
-    let aims = options.protocol.carrier() != Carrier::Polls && options.protocol.device().is_none();
+    let aims = options.protocol.carrier() != Carrier::Polls && options.protocol.role() == Role::User;
     let steps = rounds.first().map_or(&[][..], |round| &round.server.steps);
     for (at, step) in steps.iter().enumerate() {
         let generator_bound = rounds
@@ -295,7 +296,11 @@ fn notes(options: &Options, rounds: &[Round], rows: &[Row]) -> Vec<String> {
             "the same telemetry of eight values is {json} B as JSON and {proto} B as Protobuf"
         ));
     }
-    if matches!(options.scenario, Scenario::Posts | Scenario::Commands) && in_memory(&options.work_dir) {
+    let commits = matches!(
+        options.scenario,
+        Scenario::Posts | Scenario::Commands | Scenario::Displays
+    );
+    if commits && in_memory(&options.work_dir) {
         let dir = options.work_dir.display();
         notes.push(format!(
             "{dir} is in memory, so nothing was durable: choose a folder on a disk"

@@ -99,9 +99,17 @@ fn every_scenario_gives_figures_over_every_protocol() {
     for (protocol, scenario) in pairs {
         let options = over(protocol, small(scenario));
         if let Err(BenchError::Option { option, .. }) = options.check() {
-            // Devices are in no rooms, and commands are theirs alone.
+            // Devices and displays are in no rooms, and commands or programs are theirs alone.
             assert_eq!(option, "--protocol");
-            assert_eq!(protocol == Protocol::DeviceJson, scenario != Scenario::Commands);
+            let theirs = [
+                (Protocol::DeviceJson, Scenario::Commands),
+                (Protocol::Switchboard, Scenario::Displays),
+            ];
+            let own = theirs.iter().find(|(one, _)| *one == protocol);
+            assert!(match own {
+                Some((_, own)) => scenario != *own,
+                None => theirs.iter().any(|(_, one)| *one == scenario),
+            });
             continue;
         }
         let report = measure(&options).unwrap();
@@ -116,7 +124,8 @@ fn every_scenario_gives_figures_over_every_protocol() {
         );
         assert_eq!(report.rounds, 2);
         let has_goal = report.rows.iter().any(|row| row.goal.is_some());
-        assert_eq!(has_goal, protocol != Protocol::DeviceJson, "{report}");
+        let of_users = ![Protocol::DeviceJson, Protocol::Switchboard].contains(&protocol);
+        assert_eq!(has_goal, of_users, "{report}");
         for row in &report.rows {
             assert!(row.floors.len() == 2, "{row:?}");
             assert!(
@@ -475,6 +484,7 @@ fn small(scenario: Scenario) -> Options {
     options.members = 4;
     options.rooms = 3;
     options.sessions = 40;
+    options.displays = 7;
     options.in_flight = vec![1, 5];
     options.messages = Some(100);
     options.rounds = 2;
@@ -605,11 +615,12 @@ fn stand_in(args: &[String]) {
     }
 }
 
-/// Answers every POST for a room on one connection, or carries a WebSocket to the floor.
+/// Answers every POST for a room or a preset on one connection, or carries a WebSocket to the floor.
 fn answer_http(peer: &TcpStream, refuse: bool, floor: std::net::SocketAddr) {
     let mut from = BufReader::new(peer);
     loop {
         let (mut line, mut length, mut first) = (String::new(), 0, true);
+        let mut makes_preset = false;
         loop {
             line.clear();
             if from.read_line(&mut line).unwrap_or(0) == 0 {
@@ -619,11 +630,17 @@ fn answer_http(peer: &TcpStream, refuse: bool, floor: std::net::SocketAddr) {
                 if line.starts_with("GET /ws ")
                     || line.starts_with("GET /device ")
                     || line.starts_with("POST /api/v1/devices/")
+                    || line.starts_with("POST /api/v1/displays/")
+                    || line.starts_with("POST /api/v1/presets/")
                     || line.starts_with("GET /socket.io/?EIO=4&transport=websocket ")
                 {
                     return carry(&line, from, peer, floor);
                 }
-                assert_eq!(line, "POST /api/v1/rooms HTTP/1.1\r\n");
+                makes_preset = line == "POST /api/v1/presets HTTP/1.1\r\n";
+                assert!(
+                    makes_preset || line == "POST /api/v1/rooms HTTP/1.1\r\n",
+                    "{line}"
+                );
             }
             if let Some(value) = line.strip_prefix("content-length: ") {
                 length = value.trim().parse().unwrap();
@@ -634,9 +651,15 @@ fn answer_http(peer: &TcpStream, refuse: bool, floor: std::net::SocketAddr) {
         }
         let mut body = vec![0; length];
         from.read_exact(&mut body).unwrap();
-        let room: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        assert!(room["room_id"].is_i64() && room["visibility"] == "open");
-        let answer = if refuse {
+        let made: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        if makes_preset {
+            assert_eq!(made["displays"].as_object().map(serde_json::Map::len), Some(7));
+        } else {
+            assert!(made["room_id"].is_i64() && made["visibility"] == "open");
+        }
+        let answer = if makes_preset {
+            "HTTP/1.1 201 Created\r\ncontent-length: 15\r\n\r\n{\"preset_id\":1}"
+        } else if refuse {
             "HTTP/1.1 507 Insufficient Storage\r\ncontent-length: 18\r\n\r\nno room at the inn"
         } else {
             "HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}"

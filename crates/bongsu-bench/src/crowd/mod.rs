@@ -215,7 +215,9 @@ impl Crowd {
         let speaks = self.protocol;
         let greeting = speaks.greeting(self.server, &guest.token);
         let mut conn = Conn::dial(self.server, self.source(at), guest.user, greeting)?;
-        conn.sign_in = speaks.hello(guest.user).or_else(|| speaks.sign_in(&guest.token));
+        let says = speaks.hello(guest.user);
+        let says = says.or_else(|| speaks.registers(guest.user, &guest.token));
+        conn.sign_in = says.or_else(|| speaks.sign_in(&guest.token));
         conn.join = guest.room.map(|room| speaks.join(guest.user, room));
         match speaks.carrier() {
             Carrier::Lines => {}

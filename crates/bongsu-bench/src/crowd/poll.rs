@@ -143,6 +143,9 @@ impl Crowd {
         let mut rest = bytes;
         while let Some(piece) = frames.next(&mut rest) {
             match piece {
+                Piece::Text { bytes, ends, .. } if self.protocol.display().is_some() => {
+                    told(self.protocol, conn, bytes, ends)?;
+                }
                 Piece::Text { bytes, begins, ends } => {
                     match self.protocol.asks_for_pong(bytes).filter(|_| begins) {
                         Some(pong) => conn.send(&pong)?,
@@ -265,6 +268,28 @@ impl Counts {
             None => marks(),
         };
     }
+}
+
+/// A display is told something: it is answered when all of it is there.
+fn told(protocol: Protocol, conn: &mut Conn, bytes: &[u8], ends: bool) -> Result<(), BenchError> {
+    let mut held = std::mem::take(&mut conn.held);
+    let whole = if held.is_empty() && ends {
+        bytes
+    } else {
+        held.extend_from_slice(bytes);
+        &held
+    };
+    if ends {
+        if protocol.hear(whole) == Heard::Refused {
+            return Err(conn.refused(whole));
+        }
+        if let Some(answer) = protocol.display_answers(conn.user, whole) {
+            conn.send(&answer)?;
+        }
+        held.clear();
+    }
+    conn.held = held;
+    Ok(())
 }
 
 /// Whether the head of an answer is the consent to our upgrade.

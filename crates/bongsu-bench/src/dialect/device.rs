@@ -26,7 +26,9 @@ impl Protocol {
             | Self::WebSocketAction
             | Self::Socketio
             | Self::SocketioChat
-            | Self::SocketioPolling => None,
+            | Self::SocketioPolling
+            | Self::Switchboard
+            | Self::SwitchboardGuide => None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Requests are built once and reused; of the answers only the name is ever looked at.
 
 pub(crate) mod device;
+pub(crate) mod display;
 pub(crate) mod frames;
 pub(crate) mod grpc;
 pub(crate) mod polling;
@@ -74,6 +75,8 @@ pub(crate) enum Tongue {
     Socketio,
     /// Frames of devices.
     Device(Format),
+    /// Events of displays.
+    Display,
 }
 
 impl Protocol {
@@ -84,6 +87,7 @@ impl Protocol {
             Self::Socketio | Self::SocketioChat | Self::SocketioPolling => Tongue::Socketio,
             Self::DeviceJson => Tongue::Device(Format::Json),
             Self::DeviceProto | Self::DeviceGrpc => Tongue::Device(Format::Proto),
+            Self::Switchboard | Self::SwitchboardGuide => Tongue::Display,
         }
     }
 
@@ -95,7 +99,9 @@ impl Protocol {
             | Self::Socketio
             | Self::SocketioChat
             | Self::DeviceJson
-            | Self::DeviceProto => Carrier::Frames,
+            | Self::DeviceProto
+            | Self::Switchboard
+            | Self::SwitchboardGuide => Carrier::Frames,
             Self::SocketioPolling => Carrier::Polls,
             Self::DeviceGrpc => Carrier::Stream,
         }
@@ -115,16 +121,20 @@ impl Protocol {
     pub(crate) fn role(self) -> Role {
         match self.tongue() {
             Tongue::Action | Tongue::Type | Tongue::Socketio => Role::User,
-            Tongue::Device(_) => Role::Device,
+            Tongue::Device(_) | Tongue::Display => Role::Device,
         }
     }
 
     /// The subprotocol of the WebSocket, where there is one.
     pub(crate) fn subprotocol(self) -> Option<&'static str> {
         match self {
-            Self::Action | Self::Socketio | Self::SocketioChat | Self::SocketioPolling | Self::DeviceGrpc => {
-                None
-            }
+            Self::Action
+            | Self::Socketio
+            | Self::SocketioChat
+            | Self::SocketioPolling
+            | Self::DeviceGrpc
+            | Self::Switchboard
+            | Self::SwitchboardGuide => None,
             Self::Type => Some("bongsu.type.v1"),
             Self::WebSocketAction => Some("bongsu.action.v1"),
             Self::DeviceJson => Some(Format::Json.subprotocol()),
@@ -147,7 +157,7 @@ impl Protocol {
                 self.upgrade(host, "/device", Some(&format!("Bearer {token}")))
             }
             Self::DeviceGrpc => grpc::opening(host, token),
-            Self::Socketio | Self::SocketioChat => {
+            Self::Socketio | Self::SocketioChat | Self::Switchboard | Self::SwitchboardGuide => {
                 self.upgrade(host, "/socket.io/?EIO=4&transport=websocket", None)
             }
             Self::SocketioPolling => polling::poll(host, None),
@@ -174,7 +184,9 @@ impl Protocol {
             | Self::WebSocketAction
             | Self::DeviceJson
             | Self::DeviceProto
-            | Self::DeviceGrpc => return None,
+            | Self::DeviceGrpc
+            | Self::Switchboard
+            | Self::SwitchboardGuide => return None,
             Self::Socketio | Self::SocketioPolling => "type",
             Self::SocketioChat => "chat",
         };
@@ -191,7 +203,7 @@ impl Protocol {
             Tongue::Socketio => {
                 socketio::request("room.join", &format!("{{\"room\":\"{room}\"}}"))
             }
-            Tongue::Device(_) => device::HEARTBEAT.to_owned(),
+            Tongue::Device(_) | Tongue::Display => device::HEARTBEAT.to_owned(),
         })
     }
 
@@ -203,7 +215,7 @@ impl Protocol {
             }
             Tongue::Type => typed::ping(Some("ping_001")),
             Tongue::Socketio => socketio::request("ping", "{}"),
-            Tongue::Device(_) => device::HEARTBEAT.to_owned(),
+            Tongue::Device(_) | Tongue::Display => device::HEARTBEAT.to_owned(),
         })
     }
 
@@ -223,8 +235,12 @@ impl Protocol {
                     "{{\"to\":{{\"type\":\"ROOM\",\"room\":{room}}},\"type\":\"TEXT\",\"content\":\"{content}\"}}"
                 ),
             ),
-            // Devices post nothing: `Options::check` says so.
-            Self::DeviceJson | Self::DeviceProto | Self::DeviceGrpc => content.to_owned(),
+            // Devices and displays post nothing: `Options::check` says so.
+            Self::DeviceJson
+            | Self::DeviceProto
+            | Self::DeviceGrpc
+            | Self::Switchboard
+            | Self::SwitchboardGuide => content.to_owned(),
         }
     }
 
@@ -248,6 +264,7 @@ impl Protocol {
             Tongue::Action => string_after(text, b"\"action\":\""),
             Tongue::Type | Tongue::Device(_) => string_after(text, b"\"type\":\""),
             Tongue::Socketio => socketio::name_of(text),
+            Tongue::Display => display::name_of(text),
         }
     }
 
@@ -256,7 +273,7 @@ impl Protocol {
         match self.tongue() {
             Tongue::Action => b"PONG",
             Tongue::Type => b"pong",
-            Tongue::Socketio => b"ack",
+            Tongue::Socketio | Tongue::Display => b"ack",
             Tongue::Device(_) => b"heartbeat",
         }
     }
@@ -266,6 +283,7 @@ impl Protocol {
         match (self.tongue(), self.name_of(text)) {
             (Tongue::Socketio, _) => socketio::hear(text),
             (Tongue::Device(format), _) => device::hear(format, text),
+            (Tongue::Display, _) => display::hear(text),
             (Tongue::Action, b"CONNECT_SUCCESS") | (Tongue::Type, b"auth.ok") => Heard::Connected,
             (Tongue::Action, b"JOIN_ROOM_SUCCESS") | (Tongue::Type, b"room.joined") => Heard::Joined,
             (Tongue::Action, b"ERROR" | b"CONNECT_ERROR" | b"SESSION_CLOSED" | b"SERVER_SHUTDOWN")
@@ -279,7 +297,7 @@ impl Protocol {
         match self.tongue() {
             Tongue::Action => b"{\"action\":\"ERROR\"",
             Tongue::Type => b"{\"type\":\"error\"",
-            Tongue::Socketio => socketio::REFUSAL,
+            Tongue::Socketio | Tongue::Display => socketio::REFUSAL,
             Tongue::Device(_) => device::REFUSAL,
         }
     }
@@ -290,7 +308,7 @@ impl Protocol {
             Tongue::Action => return None,
             Tongue::Device(format) => return device::answer(format, text),
             Tongue::Type => (text.starts_with(b"{\"type\":\"ping\""), typed::pong),
-            Tongue::Socketio => (socketio::is_ping(text), || socketio::PONG.to_owned()),
+            Tongue::Socketio | Tongue::Display => (socketio::is_ping(text), || socketio::PONG.to_owned()),
         };
         asks.then(|| self.framed(pong()))
     }

@@ -52,7 +52,11 @@ fn understood(protocol: Protocol, wire: &[u8]) -> Vec<Incoming> {
         Protocol::Socketio | Protocol::SocketioChat | Protocol::SocketioPolling => {
             unreachable!("read by `packets`")
         }
-        Protocol::DeviceJson | Protocol::DeviceProto | Protocol::DeviceGrpc => {
+        Protocol::DeviceJson
+        | Protocol::DeviceProto
+        | Protocol::DeviceGrpc
+        | Protocol::Switchboard
+        | Protocol::SwitchboardGuide => {
             unreachable!("they are in no rooms")
         }
     }

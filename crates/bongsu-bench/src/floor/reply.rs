@@ -20,6 +20,8 @@ pub(super) enum Wish {
     Ping,
     /// To have this device do something: a call over HTTP.
     Call(i64),
+    /// To have every device do something: a call over HTTP.
+    CallAll,
     /// The word of a device on what it was told to do.
     Word,
     /// Anything else is passed over.
@@ -53,7 +55,13 @@ const WELCOME: &str = "{\"type\":\"welcome\",\"session_id\":\"session_0000000000
 /// What a device is told to do by a call over HTTP …
 const ORDER: &str = "{\"msg_id\":\"00000000000000000000000000000001\",\"cmd\":\"window.set\",\"args\":{\"position\":\"open\"},\"ttl_ms\":20000,\"issued_at\":1767268800000,\"epoch\":1}";
 /// … and what the caller is answered when it was done.
-const DONE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 64\r\n\r\n{\"command_id\":\"00000000000000000000000000000001\",\"state\":\"done\"}";
+const DONE: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 79\r\n\r\n{\"command_id\":\"00000000000000000000000000000001\",\"state\":\"succeeded\",\"ok\":true}";
+
+/// What a display is told when it has said who it is …
+const REGISTERED: &str = "42/switchboard,[\"registration_success\",{\"clientId\":1,\"clientName\":\"1000000\",\"message\":\"Registered.\",\"epoch\":1,\"heartbeatMs\":1200000,\"serverTime\":1767268800000}]";
+const AT_SWITCHBOARD: &str = "40/switchboard,{\"sid\":\"00000000000000000000000000000000\"}";
+/// … and by a call over HTTP. Its name, its preset and its command are nobody's.
+const EXECUTE: &str = "42/switchboard,[\"execute_command\",{\"clientName\":\"1000000\",\"command\":\"true\",\"presetId\":null,\"commandId\":\"00000000000000000000000000000001\",\"ttlMs\":10000,\"issuedAt\":1767268800000,\"shell\":false}]";
 
 const OPEN: &str = "0{\"sid\":\"00000000-00000000000000000000000000000000\",\"upgrades\":[],\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":65536}";
 const NAMESPACE: &str = "40{\"sid\":\"00000000000000000000000000000000\"}";
@@ -68,6 +76,7 @@ impl Speech {
             Tongue::Type => (AUTH_OK, &[AUTH_OK], ROOM_JOINED, "{\"type\":\"pong\",\"data\":{"),
             Tongue::Socketio => (OPEN, &[NAMESPACE, AUTH_OK_EVENT], JOINED_ACK, "437[{\"data\":{"),
             Tongue::Device(_) => ("", &[WELCOME], "", "{\"type\":\"heartbeat\",\"data\":{"),
+            Tongue::Display => (OPEN, &[AT_SWITCHBOARD, REGISTERED], "", "437[{\"data\":{"),
         };
         let said = |texts: &[&str]| {
             texts
@@ -85,7 +94,12 @@ impl Speech {
             connected: said(connected),
             joined: framed(protocol, joined.as_bytes()),
             pong: filled(protocol, pong.as_bytes(), b"", pong_bytes),
-            order: framed(protocol, ORDER.as_bytes()),
+            order: match protocol.tongue() {
+                Tongue::Display => framed(protocol, EXECUTE.as_bytes()),
+                Tongue::Action | Tongue::Type | Tongue::Socketio | Tongue::Device(_) => {
+                    framed(protocol, ORDER.as_bytes())
+                }
+            },
             done: DONE.as_bytes(),
         }
     }
@@ -96,12 +110,18 @@ impl Speech {
             let room = match self.protocol.tongue() {
                 Tongue::Action => number_after(text, b"\"chatroom_id\":"),
                 Tongue::Type | Tongue::Socketio => number_after(text, b"\"room\":\""),
-                Tongue::Device(_) => None,
+                Tongue::Device(_) | Tongue::Display => None,
             };
             room.map_or(Wish::Nothing, wish)
         };
         if text.starts_with(b"POST /api/v1/devices/") {
             return number_after(text, b"/devices/").map_or(Wish::Nothing, Wish::Call);
+        }
+        if text.starts_with(b"POST /api/v1/displays/") {
+            return number_after(text, b"/displays/").map_or(Wish::Nothing, Wish::Call);
+        }
+        if text.starts_with(b"POST /api/v1/presets/") {
+            return Wish::CallAll;
         }
         if text.starts_with(b"{\"reply_to\":") {
             return Wish::Word;
@@ -110,7 +130,11 @@ impl Speech {
             return Wish::Connect;
         }
         match self.protocol.name_of(text) {
-            b"CONNECT" | b"hello" => Wish::Connect,
+            b"CONNECT" | b"hello" | b"register_client" => Wish::Connect,
+            // Of the words on a program one is waited for.
+            b"execution_result" if memchr::memmem::find(text, b"\"status\":\"running\"").is_some() => {
+                Wish::Word
+            }
             b"JOIN_ROOM" | b"room.join" => room(Wish::Join),
             b"SEND_MESSAGE" | b"chat.message" => room(Wish::Send),
             b"PING" | b"ping" => Wish::Ping,
@@ -130,7 +154,7 @@ impl Speech {
                 b"\"text\":\"",
             ),
             Tongue::Socketio => (b"42[\"chat.message\",{\"data\":{\"text\":\"", b"\"text\":\""),
-            Tongue::Device(_) => (b"{\"type\":\"", b""),
+            Tongue::Device(_) | Tongue::Display => (b"{\"type\":\"", b""),
         };
         filled(self.protocol, head, string_after(text, key), self.frame_bytes)
     }
@@ -171,7 +195,7 @@ fn filled(protocol: Protocol, head: &[u8], content: &[u8], bytes: usize) -> Vec<
     let open: &[u8] = b"},\"fill\":\"";
     let close: &[u8] = match protocol.tongue() {
         Tongue::Action | Tongue::Type | Tongue::Device(_) => b"\"}",
-        Tongue::Socketio => b"\"}]",
+        Tongue::Socketio | Tongue::Display => b"\"}]",
     };
     let least = head.len() + content.len() + quote.len() + open.len() + close.len();
     let wanted = bytes.saturating_sub(framing);
@@ -187,6 +211,8 @@ fn filled(protocol: Protocol, head: &[u8], content: &[u8], bytes: usize) -> Vec<
 
 #[cfg(test)]
 mod tests {
+    use bongsu_model::Role;
+
     use super::*;
     use crate::dialect::frames::unmasked;
     use crate::dialect::{Heard, Post};
@@ -203,7 +229,7 @@ mod tests {
     /// The protocols that a floor speaks.
     fn spoken() -> impl Iterator<Item = Protocol> {
         let all = Protocol::ALL.into_iter();
-        all.filter(|protocol| protocol.floor() == *protocol && protocol.device().is_none())
+        all.filter(|protocol| protocol.floor() == *protocol && protocol.role() == Role::User)
     }
 
     /// The object of a message, or of a Socket.IO packet the last argument.
@@ -254,6 +280,40 @@ mod tests {
         let (_, body) = DONE.split_once("\r\n\r\n").unwrap();
         assert!(DONE.contains(&format!("content-length: {}\r\n", body.len())));
         serde_json::from_str::<serde_json::Value>(body).unwrap();
+    }
+
+    #[test]
+    fn displays_and_their_callers_are_understood() {
+        for speaks in [Protocol::Switchboard, Protocol::SwitchboardGuide] {
+            let speech = Speech::new(Protocol::Switchboard, 0, 100);
+            let register = speaks.registers(7, "t").unwrap();
+            let mut rest = &register[..];
+            let mut wishes = Vec::new();
+            let mut text = Vec::new();
+            while let Some(taken) = unmasked(rest, &mut text) {
+                wishes.push(speech.wish(&text));
+                rest = &rest[taken..];
+            }
+            assert_eq!(wishes, [Wish::Nothing, Wish::Connect]);
+            let call = b"POST /api/v1/displays/1000007/execute HTTP/1.1\r\n";
+            assert_eq!(speech.wish(call), Wish::Call(1_000_007));
+            assert_eq!(
+                speech.wish(b"POST /api/v1/presets/1/execute HTTP/1.1\r\n"),
+                Wish::CallAll
+            );
+            let told = speaks.messages(&speech.connected);
+            let heard: Vec<_> = told.iter().map(|it| speaks.hear(it.text)).collect();
+            assert_eq!(heard, [Heard::Other, Heard::Connected]);
+            let order = &speaks.messages(&speech.order)[0];
+            let answer = speaks.display_answers(7, order.text).unwrap();
+            let mut rest = &answer[..];
+            let mut words = 0;
+            while let Some(taken) = unmasked(rest, &mut text) {
+                words += usize::from(speech.wish(&text) == Wish::Word);
+                rest = &rest[taken..];
+            }
+            assert_eq!((words, rest.len()), (1, 0));
+        }
     }
 
     #[test]

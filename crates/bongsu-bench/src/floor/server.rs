@@ -30,6 +30,8 @@ struct Peer {
     /// Which device it is, and the caller that waits for its word.
     device: Option<i64>,
     caller: Option<usize>,
+    /// Words that it waits for, if it calls.
+    awaits: usize,
 }
 
 /// A message that waits for its commit.
@@ -134,6 +136,7 @@ impl Floor {
                 rooms: Vec::new(),
                 device: None,
                 caller: None,
+                awaits: 0,
             }));
         }
     }
@@ -232,7 +235,8 @@ impl Floor {
     fn answer(&mut self, at: usize, wish: Wish, message: &[u8]) {
         match wish {
             Wish::Connect => {
-                if let Some(device) = number_after(message, b"\"device_id\":\"") {
+                let device = number_after(message, b"\"device_id\":\"");
+                if let Some(device) = device.or_else(|| number_after(message, b"\"name\":\"")) {
                     self.devices.insert(device, at);
                     if let Some(peer) = self.peers[at].as_mut() {
                         peer.device = Some(device);
@@ -244,13 +248,20 @@ impl Floor {
                 let Some(to) = self.devices.get(&device).copied() else {
                     return;
                 };
-                if let Some(peer) = self.peers[to].as_mut() {
-                    peer.caller = Some(at);
-                }
-                send_to(&mut self.peers[to], &self.speech.order);
+                self.tell(at, &[to]);
+            }
+            Wish::CallAll => {
+                let all: Vec<usize> = self.devices.values().copied().collect();
+                self.tell(at, &all);
             }
             Wish::Word => {
-                if let Some(caller) = self.peers[at].as_mut().and_then(|peer| peer.caller.take()) {
+                let caller = self.peers[at].as_mut().and_then(|peer| peer.caller.take());
+                let Some(caller) = caller else { return };
+                let Some(peer) = self.peers[caller].as_mut() else {
+                    return;
+                };
+                peer.awaits = peer.awaits.saturating_sub(1);
+                if peer.awaits == 0 {
                     send_to(&mut self.peers[caller], self.speech.done);
                 }
             }
@@ -271,6 +282,19 @@ impl Floor {
             }
             Wish::Ping => send_to(&mut self.peers[at], &self.speech.pong),
             Wish::Nothing => {}
+        }
+    }
+
+    /// Tells devices what to do, and remembers who waits for their words.
+    fn tell(&mut self, caller: usize, devices: &[usize]) {
+        for to in devices {
+            if let Some(peer) = self.peers[*to].as_mut() {
+                peer.caller = Some(caller);
+            }
+            send_to(&mut self.peers[*to], &self.speech.order);
+        }
+        if let Some(peer) = self.peers[caller].as_mut() {
+            peer.awaits = devices.len();
         }
     }
 

@@ -34,7 +34,7 @@ required = ["position"]
 properties = { position = { enum = ["open", "closed"] } }
 "#;
 /// Devices that connect at a time.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> Result<Trial, BenchError> {
     let mut crowd = Crowd::new(server.users, options)?;
@@ -59,7 +59,7 @@ pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
         progress.say(name.clone());
         let (pid, pace, patience_s) = (server.pid, pace(options, *in_flight), options.patience_seconds);
         let flow = beside(&mut crowd, move |broken| {
-            let callers = Callers::connect(host, requests)?;
+            let callers = Callers::connect(host, requests, &[])?;
             drive(callers, pid, &pace, patience_s, broken)
         })?;
         let cost = Figure::new("server CPU per command", "µs", cost_us(&flow));
@@ -94,7 +94,7 @@ fn request(host: SocketAddr, token: &str, user: i64) -> Vec<u8> {
 }
 
 /// Drives callers on a thread of their own while the devices answer on this one. The generator's time is that of both.
-fn beside(
+pub(super) fn beside(
     crowd: &mut Crowd,
     drive: impl FnOnce(&AtomicBool) -> Result<Flow, BenchError> + Send,
 ) -> Result<Flow, BenchError> {
@@ -121,7 +121,8 @@ fn beside(
     })
 }
 
-fn drive(
+/// Has at most so many callers as `pace` says have a call under way, until its time is over.
+pub(super) fn drive(
     mut callers: Callers,
     pid: u32,
     pace: &Pace,
@@ -164,7 +165,7 @@ fn drive(
             }
             Some(_) => {}
         }
-        while pace.messages.is_none_or(|all| asked < all) {
+        while pace.messages.is_none_or(|all| asked < all) && (callers.under_way() as u64) < pace.in_flight {
             // The time at which it was due: what a busy server makes others wait counts as latency.
             let due = match pace.rate {
                 Some(_) if next_at <= clock::now_ns() => next_at,

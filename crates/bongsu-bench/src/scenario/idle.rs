@@ -1,7 +1,9 @@
-//! Idle sessions: signed in, each a member of one room (but devices), silent. What one of them keeps in memory.
+//! Idle sessions: signed in, each a member of one room (but devices and displays), silent. What one of them keeps in memory.
 //!
 //! Invariant: memory is compared between two quiet moments, the first of them after a tenth of the sessions, so that
 //! what a server allocates once (threads, caches) is not counted as a session's.
+
+use bongsu_model::Role;
 
 use super::flow::{Meter, settle};
 use super::{Figure, Progress, Step, Trial, busy, seat};
@@ -15,7 +17,7 @@ use crate::target::{Server, make_rooms};
 
 pub(super) fn trial(options: &Options, server: &Server, progress: &Progress) -> Result<Trial, BenchError> {
     let (all, members) = (options.sessions, options.members);
-    let has_rooms = options.protocol.device().is_none();
+    let has_rooms = options.protocol.role() == Role::User;
     let room_of = |at: usize| has_rooms.then(|| options.first_id + (at / members) as i64);
     if has_rooms {
         make_rooms(server, options.first_id, all.div_ceil(members) as u64, members)?;

@@ -4,6 +4,7 @@
 
 pub(crate) mod commands;
 pub(crate) mod connect;
+mod displays;
 mod echo;
 mod flow;
 mod idle;
@@ -72,6 +73,7 @@ pub(crate) fn trial(options: &Options, server: &Server, progress: &Progress) -> 
         Scenario::Connect => connect::trial(options, server, progress),
         Scenario::Posts => posts::trial(options, server, progress),
         Scenario::Commands => commands::trial(options, server, progress),
+        Scenario::Displays => displays::trial(options, server, progress),
     }
 }
 

@@ -28,6 +28,7 @@ Scenarios:
   connect  a storm of connections that sign in
   posts    posters that each wait until their message is durable
   commands callers that each wait until a device has carried their command out
+  displays callers that each wait until a display runs their program, and a preset over all displays
 
 Protocols:
   action            the action protocol over TCP
@@ -39,6 +40,8 @@ Protocols:
   device-json       devices, JSON over WebSocket (idle, commands)
   device-proto      devices, Protobuf over WebSocket (idle, commands)
   device-grpc       devices, Protobuf over gRPC (idle, commands)
+  switchboard       displays that answer by commands' ids, over WebSocket (idle, displays)
+  switchboard-guide displays that know only the guide (idle, displays)
 
 Examples:
   bongsu bench fanout --members 1000 --in-flight 1,64
@@ -47,12 +50,14 @@ Examples:
   bongsu bench fanout --protocol socketio --beside node-socketio
   bongsu bench posts --work-dir /var/tmp -- --durability process
   bongsu bench commands --protocol device-proto --in-flight 64 --load 0.5 --work-dir /var/tmp
+  bongsu bench displays --displays 200 --work-dir /var/tmp
+  bongsu bench idle --protocol switchboard --sessions 5000
   bongsu bench echo --tcp 127.0.0.1:12345 --pid 4711 --data-dir bongsu-data")]
 pub(super) struct Bench {
-    /// What is measured: fanout, rooms, echo, idle, connect, posts or commands.
+    /// What is measured: fanout, rooms, echo, idle, connect, posts, commands or displays.
     #[arg(value_parser = |text: &str| text.parse::<Scenario>().map_err(|error| error.to_string()))]
     scenario: Scenario,
-    /// What the simulated users or devices speak [default: action; device-json for commands].
+    /// What the simulated users or devices speak [default: action; device-json for commands, switchboard for displays].
     #[arg(long, value_parser = |text: &str| text.parse::<Protocol>().map_err(|error| error.to_string()))]
     protocol: Option<Protocol>,
     /// Members of each room [default: 1000 for fanout, else 10].
@@ -64,6 +69,12 @@ pub(super) struct Bench {
     /// Sessions, for idle and connect [default: 5000].
     #[arg(long, value_name = "N")]
     sessions: Option<usize>,
+    /// Displays, for displays [default: 200].
+    #[arg(long, value_name = "N")]
+    displays: Option<usize>,
+    /// Displays that know only the guide, as --protocol switchboard-guide.
+    #[arg(long, conflicts_with = "protocol")]
+    guide: bool,
     /// Bytes of a message's text [default: 300].
     #[arg(long, value_name = "BYTES")]
     payload: Option<usize>,
@@ -142,7 +153,8 @@ impl Bench {
             }
         };
         let mut options = Options::new(self.scenario, target, floor);
-        set(&mut options.protocol, self.protocol);
+        let guide = self.guide.then_some(Protocol::SwitchboardGuide);
+        set(&mut options.protocol, self.protocol.or(guide));
         for name in &self.beside {
             options
                 .peers
@@ -151,6 +163,11 @@ impl Bench {
         set(&mut options.members, self.members);
         set(&mut options.rooms, self.rooms);
         set(&mut options.sessions, self.sessions);
+        set(&mut options.displays, self.displays);
+        if self.scenario == Scenario::Displays {
+            // One program at a time, and one on every display.
+            options.in_flight = vec![1, options.displays];
+        }
         set(&mut options.payload_bytes, self.payload);
         set(&mut options.seconds, self.seconds);
         options.rate = self.rate;

@@ -7,18 +7,23 @@ mod command;
 mod config;
 mod device;
 mod devices;
+mod display;
+mod displays;
 mod explain;
 mod migrate;
 mod openapi;
 mod output;
 mod pki;
+mod preset;
 mod remote;
 mod room;
 mod send;
 mod serve;
+mod shell;
 mod simulate;
 mod tail;
 mod token;
+mod tongue;
 mod user;
 
 use std::io::Write as _;
@@ -50,6 +55,8 @@ enum Command {
     Tail(tail::Tail),
     Device(device::Device),
     Command(command::Command),
+    Display(display::Display),
+    Preset(preset::Preset),
     Explain(explain::Explain),
     Check(check::Check),
     /// Show the configuration of a server that was told nothing.
@@ -79,6 +86,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Tail(tail) => tail.run(),
         Command::Device(device) => device.run(),
         Command::Command(command) => command.run(),
+        Command::Display(display) => display.run(),
+        Command::Preset(preset) => preset.run(),
         Command::Explain(explain) => explain.run(),
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),

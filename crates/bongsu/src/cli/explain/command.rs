@@ -164,6 +164,9 @@ fn end_words(command: &Value, tongue: Tongue) -> String {
             "the device was connected nowhere: it was not sent",
             "장치가 연결되어 있지 않아 보내지 않았습니다",
         ),
+        "in_progress" if text(command, "name") == "display.run" => {
+            ("the program runs", "프로그램이 실행 중입니다")
+        }
         _ => ("it has not ended yet", "아직 끝나지 않았습니다"),
     };
     let answer = answer(command);
@@ -213,6 +216,15 @@ mod tests {
                 "T10  after the end the device said: succeeded, result {\"done\":true}",
             ]
         );
+    }
+
+    #[test]
+    fn a_program_that_runs_is_said_to() {
+        let mut command = command();
+        command["name"] = "display.run".into();
+        command["state"] = "in_progress".into();
+        assert!(words(&command, Tongue::English).contains("It is in_progress since T9: the program runs"));
+        assert!(words(&command, Tongue::Korean).contains("프로그램이 실행 중입니다"));
     }
 
     #[test]

@@ -3,26 +3,34 @@
 use serde_json::Value;
 
 use super::super::output::{table, visible};
-use super::{Tongue, text};
+use super::{Tongue, display, text};
 
 /// All of it: the device, its state, its lease and its last commands.
 pub(super) fn words(all: &Value, tongue: Tongue) -> String {
     let (device, state, lease) = (&all["device"], &all["state"], &all["lease"]);
     let mut lines = vec![presence(device, tongue)];
-    lines.extend(connection(&all["connection"], device, tongue));
+    let said = &all["display"];
+    if said.is_object() {
+        lines.extend(display::lines(said, tongue));
+    } else {
+        lines.extend(connection(&all["connection"], device, tongue));
+    }
     let delta = state
         .get("delta")
         .filter(|delta| delta.as_object().is_some_and(|it| !it.is_empty()));
-    lines.push(match delta {
-        Some(delta) => tongue.say(
-            format!("It has still to become: {delta}"),
-            format!("아직 이루지 못한 상태: {delta}"),
-        ),
-        None => tongue.say(
-            "It is as it should be.".to_owned(),
-            "바라는 상태와 같습니다.".to_owned(),
-        ),
-    });
+    // Nobody wishes a display to be in a state.
+    if delta.is_some() || !said.is_object() {
+        lines.push(match delta {
+            Some(delta) => tongue.say(
+                format!("It has still to become: {delta}"),
+                format!("아직 이루지 못한 상태: {delta}"),
+            ),
+            None => tongue.say(
+                "It is as it should be.".to_owned(),
+                "바라는 상태와 같습니다.".to_owned(),
+            ),
+        });
+    }
     lines.push(if lease.is_object() {
         let (holder, until, fence) = (text(lease, "holder"), text(lease, "expires_at"), &lease["fence"]);
         tongue.say(
@@ -153,5 +161,23 @@ mod tests {
         for part in ["ended at T8", "as it should be", "Nobody has control"] {
             assert!(told.contains(part), "{part}: {told}");
         }
+    }
+
+    #[test]
+    fn a_display_speaks_for_itself_and_is_wished_nothing() {
+        let mut all = json!({
+            "device": { "device_id": "Display_01", "kind": "display", "online": true, "epoch": 2,
+                "session": { "session_id": "s1", "node": "n1", "since": "T0" } },
+            "connection": null, "state": { "delta": {} }, "lease": null, "commands": [],
+            "display": { "online": true, "last_heartbeat": "T1", "status": "active", "process_count": 0,
+                "capabilities": [], "processes": [] }
+        });
+        let told = words(&all, Tongue::English);
+        assert!(told.contains("Its last heartbeat came at T1: active."), "{told}");
+        for absent in ["not to be seen", "as it should be"] {
+            assert!(!told.contains(absent), "{absent}: {told}");
+        }
+        all["display"] = Value::Null;
+        assert!(words(&all, Tongue::English).contains("not to be seen from this node"));
     }
 }

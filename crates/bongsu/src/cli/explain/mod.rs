@@ -2,6 +2,7 @@
 
 mod command;
 mod device;
+mod display;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -9,7 +10,8 @@ use serde_json::Value;
 
 use super::devices::path;
 use super::remote::Remote;
-use crate::client::{Access, locale, part};
+use super::tongue::Tongue;
+use crate::client::{Access, part};
 
 /// Explain in words what happened to a command, or how it stands with a device.
 ///
@@ -36,32 +38,12 @@ enum What {
     },
 }
 
-/// The language of the words.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Tongue {
-    English,
-    Korean,
-}
-
-impl Tongue {
-    /// One of two texts.
-    fn say(self, english: String, korean: String) -> String {
-        match self {
-            Self::English => english,
-            Self::Korean => korean,
-        }
-    }
-}
-
 /// Commands of a device that are shown.
 const COMMANDS: usize = 10;
 
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let tongue = match locale() {
-            Some("ko") => Tongue::Korean,
-            Some(_) | None => Tongue::English,
-        };
+        let tongue = Tongue::own();
         Remote::new(self.access).run(async |api| match self.what {
             What::Command { id } => {
                 let command = api.get(&format!("/commands/{}", part(&id))).await?;
@@ -82,9 +64,18 @@ impl Explain {
                 } else {
                     Value::Null
                 };
-                let all = serde_json::json!({
+                // What a display says of itself; one that has just gone is told of as a device.
+                let display = if device["kind"] == "display" {
+                    api.get(&format!("/displays/{}", part(&id))).await.unwrap_or(Value::Null)
+                } else {
+                    Value::Null
+                };
+                let mut all = serde_json::json!({
                     "connection": connection, "device": device, "state": state, "lease": lease, "commands": commands
                 });
+                if display.is_object() {
+                    all["display"] = display;
+                }
                 let words = device::words(&all, tongue);
                 Ok((all, words))
             }
