@@ -41,7 +41,7 @@ enum Asked {
 /// How the agent is run.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// The server's address, such as https://switchboard.example
+    /// The server's address, such as `https://switchboard.example`
     #[arg(long, env = "BONGSU_AGENT_SERVER", value_name = "URL")]
     server: Option<String>,
     /// This display's name, such as Display_01
@@ -110,7 +110,7 @@ impl fmt::Debug for Token {
 #[derive(Debug, thiserror::Error)]
 pub enum NotMeant {
     /// There is no address.
-    #[error("--server is missing: the server's address, such as https://switchboard.example")]
+    #[error("--server is missing: the server's address, such as `https://switchboard.example`")]
     NoServer,
     /// The address is none.
     #[error("--server {url} is no address of a server")]

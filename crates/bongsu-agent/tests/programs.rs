@@ -221,6 +221,10 @@ async fn a_supervisor_stays_small_while_its_program_writes() {
         || fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sleep");
     common::until("everything is written", is_asleep).await;
     let status = fs::read_to_string(format!("/proc/{}/status", place.supervisor(job.command))).unwrap();
+    assert!(
+        status.starts_with("Name:\tbongsu-program\n"),
+        "it is not ended with the agent by its name"
+    );
     let kilobytes = |name: &str| -> u64 {
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()

@@ -355,6 +355,18 @@ async fn a_torn_end_of_the_journal_is_cut_off_and_damage_before_it_is_an_error()
 }
 
 #[tokio::test]
+async fn a_data_folder_that_everybody_may_write_to_is_not_believed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let data = place.path("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(matches!(Runner::open(place.config()), Err(OpenError::Foreign(_))));
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o770)).unwrap();
+    assert!(Runner::open(place.config()).is_ok());
+}
+
+#[tokio::test]
 async fn two_agents_do_not_share_a_folder() {
     let place = Place::new();
     let _runner = place.runner();

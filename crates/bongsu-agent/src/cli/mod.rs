@@ -76,10 +76,15 @@ impl DataArgs {
 /// # Errors
 /// The data folder cannot be read, or nothing can be written to `out`.
 pub fn answer(asked: &Local, out: &mut impl Write) -> io::Result<std::process::ExitCode> {
-    match asked {
+    let answered = match asked {
         Local::List(args) => list::list(args, out),
         Local::Logs(args) => logs::logs(args, out),
         Local::Supervise { folder } => Ok(crate::supervise(folder)),
+    };
+    match answered {
+        // Whoever read it has seen enough.
+        Err(fault) if fault.kind() == io::ErrorKind::BrokenPipe => Ok(std::process::ExitCode::SUCCESS),
+        answered => answered,
     }
 }
 

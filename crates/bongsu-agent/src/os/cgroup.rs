@@ -25,9 +25,12 @@ impl Quota {
     }
 }
 
+/// Says which group this process is in.
+pub(crate) const OWN: &str = "/proc/self/cgroup";
+
 /// The folder that was delegated to the service which this process is of: the one above the subgroup it was put into.
 pub(crate) fn delegated() -> io::Result<Option<PathBuf>> {
-    let own = fs::read_to_string("/proc/self/cgroup")?;
+    let own = fs::read_to_string(OWN)?;
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
     let Some((mount, own)) = mount_of(&mounts).zip(own.lines().find_map(|line| line.strip_prefix("0::/")))
     else {
@@ -138,7 +141,7 @@ pub(crate) fn clear(path: &Path) {
 
 fn own(near: &Path) -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = fs::read_to_string(OWN).ok()?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let mount = mount_of(&mounts).filter(|mount| near.starts_with(mount))?;
     Some(mount.join(own))

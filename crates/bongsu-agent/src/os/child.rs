@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, set_child_subreaper, setsid, wait};
+use rustix::thread::set_name;
 
 use super::user::Account;
 
@@ -35,6 +36,8 @@ pub(crate) enum Heard {
 
 /// Leaves the session and the terminal of whoever started this process, and takes in what its children leave behind.
 pub(crate) fn settle() -> io::Result<()> {
+    // Whoever ends the agent by its name does not mean its programs.
+    set_name(c"bongsu-program")?;
     // Who leads a group already has its own session: nothing to leave.
     let _ = setsid();
     Ok(set_child_subreaper(Some(getpid()))?)

@@ -15,6 +15,13 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Whether a folder is ours, and not for everybody to write to.
+pub(crate) fn is_own_folder(path: &Path) -> io::Result<bool> {
+    let is = fs::metadata(path)?;
+    let own = is.uid() == rustix::process::geteuid().as_raw();
+    Ok(is.is_dir() && own && is.mode() & 0o002 == 0)
+}
+
 /// A file of its owner's alone, written anew.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new()

@@ -1,7 +1,8 @@
 //! What is of the operating system: processes and who they belong to, groups that limit and kill, users, files.
 //!
-//! Invariant: nothing outside of this folder names a system call or a path of the kernel's. Another system has its own
-//! modules of the same names here; Windows would keep a program in a Job object where Linux has its supervisor walk.
+//! Invariant: who a process is, when it has ended and what is killed with it is decided here alone. Another system has modules
+//! of the same names here: on Windows a Job object would hold a program, where on Linux its supervisor is the parent of all
+//! that it leaves behind.
 
 pub(crate) mod cgroup;
 pub(crate) mod child;

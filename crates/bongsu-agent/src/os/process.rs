@@ -41,6 +41,9 @@ impl Identity {
     }
 }
 
+/// This very program, even if its file has been replaced since.
+pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// Which boot of the machine this is.
 pub(crate) fn boot() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?

@@ -9,6 +9,7 @@ use bongsu_device::journal::JournalFault;
 use crate::Limits;
 use crate::allow::NoManifest;
 use crate::os::cgroup::Quota;
+use crate::os::process::OWN_PROGRAM;
 use crate::os::user::NoUser;
 
 /// How a runner is set up.
@@ -66,7 +67,7 @@ impl Supervisor {
     #[must_use]
     pub fn own(args: &[&str]) -> Self {
         Self {
-            program: "/proc/self/exe".into(),
+            program: OWN_PROGRAM.into(),
             args: args.iter().map(OsString::from).collect(),
         }
     }
@@ -95,6 +96,9 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// The data folder is somebody else's, or everybody may write to it: what is found there is not to be believed.
+    #[error("the data folder {0} is not the agent's own, or everybody may write to it")]
+    Foreign(PathBuf),
     /// The journal cannot be used, is another agent's, or is damaged.
     #[error(transparent)]
     Journal(#[from] JournalFault),

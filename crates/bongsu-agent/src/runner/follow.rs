@@ -3,6 +3,7 @@
 //! Invariant: nothing is said of a program but what its folder says, and its end not before its supervisor is gone.
 
 use std::io::{self, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -166,6 +167,7 @@ pub(super) fn find(command: CommandId, folder: &Folder, then: Option<&str>) -> i
 
 fn start(supervisor: &Supervisor, folder: &Folder) -> io::Result<Child> {
     let mut child = Command::new(&supervisor.program)
+        .arg0("bongsu-agent")
         .args(&supervisor.args)
         .arg(folder.path())
         .current_dir("/")

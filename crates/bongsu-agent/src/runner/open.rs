@@ -47,6 +47,9 @@ impl Runner {
         };
         Watch::child(std::process::id()).map_err(OpenError::System)?;
         files::make_folder(&data).map_err(unusable)?;
+        if !files::is_own_folder(&data).map_err(unusable)? {
+            return Err(OpenError::Foreign(data));
+        }
         let plan = Plan::new(config)?;
         let (journal, ledger) = open_journal(&data.join("journal"))?;
         let (tell, happened) = mpsc::channel(HAPPENINGS);

@@ -48,7 +48,7 @@ impl Plan {
                     Some(base)
                 }
                 Ok(None) => None,
-                Err(source) => return Err(fault(Path::new("/proc/self/cgroup"), source)),
+                Err(source) => return Err(fault(Path::new(cgroup::OWN), source)),
             },
             Cgroups::At(base) => {
                 cgroup::prepare(base).map_err(|source| fault(base, source))?;
