@@ -283,7 +283,9 @@ async fn who_leaves_a_program_takes_it_over_when_it_comes_back() {
     let first = agent(&url, data.path(), &["--on-exit", "leave"]);
     let (mut peer, _) = Peer::registered(&listener).await;
     let fifo = data.path().join("go on");
-    let line = format!("mkfifo '{0}' && read -r code < '{0}'; exit $code", fifo.display());
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let line = format!("read -r code < '{}'; exit $code", fifo.display());
     peer.execute(1, &line).await;
     peer.result(1, "starting").await;
     let pid = peer.result(1, "running").await["pid"].clone();
