@@ -242,7 +242,10 @@ async fn a_program_is_run_and_told_of_to_its_end() {
     let log = tokio::spawn(end(agent));
     while peer.hear().await.is_some_and(|said| said != "41/switchboard,") {}
     assert_eq!(peer.hear().await, None);
-    assert!(log.await.unwrap().contains("any program"), "it says so loudly");
+    assert!(
+        log.await.unwrap().contains("may run anything"),
+        "it says so loudly"
+    );
 }
 
 #[tokio::test]

@@ -45,9 +45,6 @@ pub struct AgentConfig {
 /// # Errors
 /// The data folder cannot be used. Whatever else goes wrong is logged, and tried again.
 pub async fn run(config: AgentConfig, stop: impl Future<Output = ()>) -> Result<(), OpenError> {
-    if config.runner.allow.is_none() {
-        tracing::warn!("any program may be run on this machine: there is no allow-list");
-    }
     let (runner, reports) = Runner::open(config.runner)?;
     let own = OwnTime::start();
     let mut agent = Agent {
@@ -155,7 +152,8 @@ impl Agent {
     fn reported(&mut self, reports: impl IntoIterator<Item = Report>) {
         let mut out = Vec::new();
         for report in reports {
-            tracing::info!(command = %report.command, preset = report.preset.map(|it| it.0), outcome = word(&report.outcome), "program");
+            let (command, outcome) = (report.command, word(&report.outcome));
+            tracing::debug!(%command, outcome, "reported");
             self.session.reported(report, &mut out);
         }
         self.effects.extend(out);
@@ -354,6 +352,6 @@ fn tell(event: &Event) {
         Event::NotBegun { command, why } => tracing::warn!(%command, why, "not begun"),
         Event::Overloaded(command) => tracing::warn!(%command, "too much is unsaid to take a command"),
         Event::ServerStops(ms) => tracing::info!(ms, "the server stops, and wants this display back"),
-        Event::Refused { code, message } => tracing::warn!(%code, %message, "refused"),
+        Event::Refused { code, message } => tracing::warn!(%code, why = %message, "refused"),
     }
 }

@@ -404,7 +404,11 @@ impl Session {
             self.backoff.held(now.ms_since(open.since));
         }
         let until = match self.come_back_at.take() {
-            Some(at) => at.max(now),
+            Some(at) => {
+                // A server that says when it is back has gone wrong in nothing.
+                self.backoff = Backoff::default();
+                at.max(now)
+            }
             None => {
                 let at_once = asked && self.backoff.is_fresh();
                 let rest_ms = self.backoff.rest_ms(chance);

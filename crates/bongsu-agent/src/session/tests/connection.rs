@@ -229,6 +229,8 @@ fn a_server_that_stops_is_come_back_to_when_it_says() {
         hear server_shutdown {"message":"bye"}
         at 11999
         at 12000
+        at 12000
+        closed
         "#,
         &expect![[r#"
             register
@@ -247,6 +249,10 @@ fn a_server_that_stops_is_come_back_to_when_it_says() {
             at 12000
                 Hang(ServerStops)
                 Tell(Rests(0))
+            at 12000
+                Dial
+            closed
+                Tell(Rests(1000))
         "#]],
     );
 }
