@@ -15,7 +15,7 @@ use super::asked::{Asked, At};
 use super::body::JsonBody;
 use super::caller::Caller;
 use super::fields::{Fields, required};
-use super::page::Page;
+use super::page::{Page, close};
 use super::problem::{Problem, ProblemDocument};
 use super::programs::{self, ProgramBody, ProgramView};
 use super::service::App;
@@ -128,7 +128,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(PresetView::of(&made))))
 }
 
-/// List presets, ascending by number.
+/// List presets, ascending by number. A page may hold fewer than were asked for where they are large.
 #[utoipa::path(get, operation_id = "presets_list", path = "/api/v1/presets", tag = "presets", params(super::openapi::Paging),
     responses((status = 200, body = PresetList)))]
 pub(super) async fn list(
@@ -138,8 +138,9 @@ pub(super) async fn list(
 ) -> Result<Json<PresetList>, Problem> {
     let page = Page::of(&asked, app.limits().history_page_max)?;
     let after = page.after(|text| text.parse().ok().map(PresetId))?;
-    let mut presets = app.node.presets(&caller.by, after, page.limit_and_one()).await?;
-    let next_cursor = page.cut(&mut presets, |preset| preset.id.to_string());
+    let (presets, more) = app.node.presets(&caller.by, after, page.limit).await?;
+    let last = presets.last().filter(|_| more);
+    let next_cursor = last.map(|preset| close(&preset.id.to_string()));
     Ok(Json(PresetList {
         presets: presets.iter().map(PresetView::of).collect(),
         next_cursor,

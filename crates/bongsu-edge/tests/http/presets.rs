@@ -1,5 +1,6 @@
 //! Presets: made, read, changed, deleted, and run and stopped on their displays.
 
+use bongsu_model::Limits;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, request};
@@ -112,6 +113,35 @@ async fn presets_are_listed_in_pages() {
         .is(200);
     assert_eq!([of(&first), of(&second)].concat(), ids, "ascending by number");
     assert_eq!(second["next_cursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn large_presets_make_short_pages() {
+    let server = Server::limited(Limits {
+        preset_bytes_max: 3_000,
+        ..Limits::DEFAULT
+    })
+    .await;
+    let sized = |name: String, bytes: usize| json!({ "name": name, "displays": { "D": "x".repeat(bytes) } });
+    for n in 0..9 {
+        make(&server, sized(format!("p{n}"), 2_000)).await;
+    }
+    let (mut seen, mut path) = (Vec::new(), PRESETS.to_owned());
+    loop {
+        let page = server.service("GET", &path, None).await.is(200);
+        let presets = page["presets"].as_array().unwrap();
+        assert!((1..=2).contains(&presets.len()), "{} in one page", presets.len());
+        seen.extend(presets.iter().map(|it| it["name"].as_str().unwrap().to_owned()));
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            break;
+        };
+        path = format!("{PRESETS}?cursor={cursor}");
+    }
+    assert_eq!(seen, (0..9).map(|n| format!("p{n}")).collect::<Vec<_>>());
+    let refused = server
+        .service("POST", PRESETS, Some(sized("large".into(), 3_000)))
+        .await;
+    refused.refused(413, "MESSAGE_TOO_LARGE");
 }
 
 #[tokio::test]

@@ -3,12 +3,13 @@
 //! Invariant: a preset that is kept could be run: its programs were looked at as those that are run are. What runs of a preset
 //! is a command of its display, and is not touched when the preset changes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bongsu_core::policy;
 use bongsu_model::device::print;
-use bongsu_model::display::{NewPreset, Preset, PresetId};
-use bongsu_model::{Code, HappeningKind, Refusal, Want, Why};
+use bongsu_model::display::{NewPreset, Preset, PresetId, Program};
+use bongsu_model::{Code, DeviceId, HappeningKind, Refusal, Want, Why};
 use bongsu_store::{CreateRefused, Existing};
 
 use crate::node::Node;
@@ -16,6 +17,8 @@ use crate::usecases::operate::Operator;
 
 /// Longest name of a preset, in bytes.
 const NAME_BYTES_MAX: usize = 128;
+/// Presets that are read from the store at once: each may be as large as `limits.preset_bytes_max`.
+const READ_AT_ONCE: u32 = 8;
 
 /// The ways in which a request may name a preset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +70,8 @@ impl Node {
             .ok_or_else(|| Refusal::new(Code::PresetNotFound))
     }
 
-    /// The presets after one, ascending by number, at most `limit`.
+    /// The presets after one, ascending by number, at most `limit`, and whether there are more. Large ones are given out few at
+    /// a time, however many are asked for, but always one.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, or the store failed.
@@ -76,10 +80,26 @@ impl Node {
         by: &Operator,
         after: Option<PresetId>,
         limit: u32,
-    ) -> Result<Vec<Preset>, Refusal> {
+    ) -> Result<(Vec<Preset>, bool), Refusal> {
         policy::may_operate(&by.principal)?;
-        let presets = self.ports.store.presets(after, limit).await;
-        presets.map_err(|fault| self.fault(&fault))
+        let (mut presets, mut bytes, mut last) = (Vec::new(), 0, after);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        loop {
+            let some = self.ports.store.presets(last, READ_AT_ONCE).await;
+            let some = some.map_err(|fault| self.fault(&fault))?;
+            let were_all = some.len() < READ_AT_ONCE as usize;
+            for preset in some {
+                if presets.len() >= limit || bytes >= self.ports.limits.preset_bytes_max {
+                    return Ok((presets, true));
+                }
+                bytes += bytes_of(&preset.name, &preset.displays);
+                last = Some(preset.id);
+                presets.push(preset);
+            }
+            if were_all {
+                return Ok((presets, false));
+            }
+        }
     }
 
     /// Makes a preset what `new` says, all of it.
@@ -150,16 +170,21 @@ impl Node {
                 Want::EntriesOf(limits.preset_displays_max),
             ));
         }
-        let mut bytes = new.name.len();
-        for (display, program) in &new.displays {
+        for program in new.displays.values() {
             self.check_program(program).map_err(in_displays)?;
-            bytes += display.as_str().len() + print(&program.to_args()).len();
         }
-        if bytes > limits.preset_bytes_max {
+        if bytes_of(&new.name, &new.displays) > limits.preset_bytes_max {
             return Err(Refusal::too_large("displays", limits.preset_bytes_max as u64));
         }
         Ok(())
     }
+}
+
+/// How large a preset is, about as JSON has it.
+fn bytes_of(name: &str, displays: &BTreeMap<DeviceId, Program>) -> usize {
+    let each = displays.iter();
+    let bytes = each.map(|(display, program)| display.as_str().len() + print(&program.to_args()).len());
+    name.len() + bytes.sum::<usize>()
 }
 
 /// A name that a preset may be given: no number, which would mean another preset, and nothing that cannot be seen.
