@@ -73,8 +73,16 @@ function* packets(lines) {
   }
 }
 
+/// A frame of a device. Two kinds have no name in themselves.
+function frames(json) {
+  if (!json) return [];
+  const value = JSON.parse(json);
+  return [[value.type ?? ("msg_id" in value ? "command" : "word"), value]];
+}
+
 /// Names and values of a vector in one protocol.
 function said(channel, nameKey, parts) {
+  if (channel === "device") return frames(parts.device_json);
   if (nameKey) return [...objects(parts[channel] ?? "")].map((value) => [value[nameKey], value]);
   return [...packets(`${parts[channel] ?? ""}\n${parts[`${channel}_chat`] ?? ""}`)].map(([name, value]) => [name, value ?? {}]);
 }
@@ -88,7 +96,7 @@ function vectors(document) {
   const checked = {};
   const used = new Set();
   for (const file of files) {
-    const kind = file.replace(/^switchboard_/, "").split("_")[0];
+    const kind = file.replace(/^switchboard_/, "").replace(/^device_(said|refused)_/, (_, what) => (what === "said" ? "request_" : "refused_")).split("_")[0];
     // What is not understood need not be as any schema says.
     if (kind === "refused") continue;
     const parts = sections(readFileSync(join(folder, file), "utf8"));
@@ -99,6 +107,8 @@ function vectors(document) {
       for (const [name, value] of said(channel, nameKey, parts)) {
         if (value.compressed) continue;
         const found = messageOf(messages, DIRECTIONS[kind], nameKey, name) ??
+          // What a device is told says by its name what it is.
+          (kind === "device" ? ["reply", "notice", "error"].map((it) => messageOf(messages, it, nameKey, name)).find(Boolean) : undefined) ??
           // The end of a session is said as a refusal where there is no other word for it, and what was missed as it would
           // have been where there is no word for pages.
           (kind === "notice" && (messageOf(messages, "error", nameKey, name) ?? messageOf(messages, "event", nameKey, name)));
@@ -124,7 +134,7 @@ function vectors(document) {
   }
   for (const channel of Object.keys(document.channels)) {
     const count = checked[channel] ?? 0;
-    if (count < (channel === "switchboard" ? 40 : 60)) fault(`only ${count} values of the ${channel} protocol were found`);
+    if (count < ({ switchboard: 40, device: 25 }[channel] ?? 60)) fault(`only ${count} values of the ${channel} protocol were found`);
     console.log(`vectors: ${count} values of the ${channel} protocol validated`);
   }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bongsu_model::Code;
 use bongsu_wire::schema::{Direction, Field, Protocol, Shape, Topic, Ty};
-use bongsu_wire::{action, socketio, typed};
+use bongsu_wire::{action, device, socketio, typed};
 
 /// Whether a word stands in a text by itself.
 fn names(text: &str, word: &str) -> bool {
@@ -97,6 +97,11 @@ fn the_document_of_the_switchboard_names_everything() {
     ];
     let protocol = socketio::registry::switchboard::PROTOCOL;
     assert_eq!(lacking(&protocol, codes.into_iter()), [""; 0]);
+}
+
+#[test]
+fn the_document_of_devices_names_everything() {
+    assert_eq!(lacking(&device::registry::PROTOCOL, std::iter::empty()), [""; 0]);
 }
 
 #[test]

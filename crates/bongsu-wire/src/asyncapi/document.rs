@@ -4,6 +4,7 @@ use bongsu_model::Limits;
 use serde_json::{Map, Value, json};
 
 use super::{PROTOCOLS, codes, examples};
+use crate::device::Format;
 use crate::schema::{Direction, Message, Protocol, Spelling, Topic};
 
 /// Examples of one message, at most.
@@ -86,6 +87,14 @@ fn servers() -> Value {
             "description": "Engine.IO 4 and 3, by WebSocket and by polling, with Socket.IO in it: any client of it connects as \
                 it is. The namespaces `/` and `/chat` are the same chat; displays are in `/switchboard` or in `/`.",
         },
+        "device": {
+            "host": "127.0.0.1:8000",
+            "pathname": "/device",
+            "protocol": "ws",
+            "title": "Devices",
+            "description": "One JSON object per text frame, with the subprotocol `bongsu.device.json.v1` or none. With \
+                `bongsu.device.proto.v1` the same in Protobuf, one packet per binary frame.",
+        },
     })
 }
 
@@ -134,6 +143,9 @@ impl Writer {
 
     /// What a WebSocket's upgrade may say.
     fn handshake(&self) -> Value {
+        if self.protocol.servers == ["device"] {
+            return device_handshake();
+        }
         if self.protocol.names_in.is_none() {
             return engine_handshake();
         }
@@ -231,6 +243,17 @@ impl Writer {
     fn spoken_as(&self, message: &Message) -> Value {
         json!({ "$ref": format!("#/channels/{}/messages/{}", self.protocol.name, local(message)) })
     }
+}
+
+/// What the upgrade of a device may say.
+fn device_handshake() -> Value {
+    json!({
+        "method": "GET",
+        "headers": { "type": "object", "properties": {
+            "Sec-WebSocket-Protocol": { "type": "string", "const": Format::Json.subprotocol() },
+            "Authorization": { "type": "string", "description": "`Bearer` and the device's token." },
+        } },
+    })
 }
 
 /// What a handshake of Engine.IO may say.

@@ -50,10 +50,18 @@ vectors! {
     "switchboard_notice_execute_full" "switchboard_notice_prepare" "switchboard_notice_stop"
     "switchboard_notice_stop_one" "switchboard_request_starting" "switchboard_request_running"
     "switchboard_request_completed" "switchboard_request_rejected" "switchboard_request_processes"
+    "device_said_hello" "device_said_hello_full" "device_told_welcome" "device_told_welcome_delta"
+    "device_said_heartbeat_clock" "device_told_heartbeat" "device_told_token_expiring" "device_said_auth_update"
+    "device_told_auth_updated" "device_told_refused_field" "device_told_refused_rate" "device_told_closing_replaced"
+    "device_told_closing_stop" "device_told_command" "device_told_command_again" "device_said_received"
+    "device_said_ok" "device_said_failed" "device_said_rejected" "device_said_telemetry" "device_said_reported"
+    "device_told_delta"
 }
 
 /// What the names of vectors of displays begin with.
 const DISPLAYS: &str = "switchboard_";
+/// The same of devices.
+const DEVICES: &str = "device_";
 
 /// One example of a message.
 pub(super) struct Example {
@@ -87,13 +95,16 @@ fn example(
         // The end of a session is said as a refusal where there is no other word for it.
         Direction::Error => &["refusal", "notice"],
     };
-    let kind = name.strip_prefix(DISPLAYS).unwrap_or(name).split('_').next()?;
-    if !kinds.contains(&kind) {
+    if let Some(said) = name.strip_prefix(DEVICES) {
+        if said.starts_with("said_") != (message.direction == Direction::Request) {
+            return None;
+        }
+    } else if !kinds.contains(&name.strip_prefix(DISPLAYS).unwrap_or(name).split('_').next()?) {
         return None;
     }
     // Where a protocol has two manners of speaking the second has a section of its own.
-    let manner = format!("{}_chat", protocol.name);
-    let sections = [protocol.name, &manner]
+    let [json, manner] = ["json", "chat"].map(|it| format!("{}_{it}", protocol.name));
+    let sections = [protocol.name, &json, &manner]
         .into_iter()
         .filter_map(|it| section(text, it));
     let (_, payload) =
@@ -111,7 +122,7 @@ fn example(
 /// The name and the message of what stands in a section.
 fn said(protocol: &Protocol, text: &str) -> Option<(String, Value)> {
     let Some(key) = protocol.names_in else {
-        return text.lines().find_map(packet);
+        return text.lines().find_map(|it| packet(it).or_else(|| frame(it)));
     };
     let payload: Value = serde_json::from_str(text).ok()?;
     let called = payload.get(key)?.as_str()?.to_owned();
@@ -132,6 +143,17 @@ fn packet(text: &str) -> Option<(String, Value)> {
         | Heard::Closed
         | Heard::Nothing => None,
     }
+}
+
+/// What a frame of a device is called, and the frame. Two kinds have no name in themselves.
+fn frame(text: &str) -> Option<(String, Value)> {
+    let frame: Value = serde_json::from_str(text).ok()?;
+    let name = match (frame.get("type"), frame.get("msg_id")) {
+        (Some(kind), _) => kind.as_str()?,
+        (None, Some(_)) => "command",
+        (None, None) => "word",
+    };
+    Some((name.to_owned(), frame))
 }
 
 /// What stands under `-- name`, up to the next such line.

@@ -10,7 +10,7 @@ pub use document::document;
 
 use crate::action;
 use crate::schema::Protocol;
-use crate::{socketio, typed};
+use crate::{device, socketio, typed};
 
 /// Every protocol that has messages, in the order in which people read of them.
 pub const PROTOCOLS: &[Protocol] = &[
@@ -18,4 +18,5 @@ pub const PROTOCOLS: &[Protocol] = &[
     typed::registry::PROTOCOL,
     socketio::registry::PROTOCOL,
     socketio::registry::switchboard::PROTOCOL,
+    device::registry::PROTOCOL,
 ];

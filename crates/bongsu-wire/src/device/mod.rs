@@ -8,6 +8,7 @@ pub mod client;
 pub mod json;
 mod parting;
 pub mod proto;
+pub mod registry;
 pub mod value;
 
 use bongsu_model::device::{ConnectionEpoch, FromDevice, ToDevice};

@@ -4,6 +4,8 @@
 use bongsu_model::{Code, Limits, Refusal, Want, Why};
 use bongsu_wire::action::ActionCodec;
 use bongsu_wire::action::registry::PROTOCOL as ACTION;
+use bongsu_wire::device::registry::PROTOCOL as DEVICE;
+use bongsu_wire::device::{Format, Heard as Said};
 use bongsu_wire::incoming::{Incoming, Rules};
 use bongsu_wire::schema::{Direction, Envelope, Field, Message, Protocol, Rule, Ty};
 use bongsu_wire::socketio::chat::Chat;
@@ -160,6 +162,39 @@ fn the_events_of_displays_are_what_their_registry_says() {
     .all();
 }
 
+/// What devices say, likewise.
+const DEVICES: Protocol = Protocol {
+    names_in: EVENTS.names_in,
+    envelope: EVENTS.envelope,
+    ..DEVICE
+};
+
+fn frame(asked: &Value, limits: &Limits) -> Result<(), Refusal> {
+    let Some(_) = asked["event"].as_str() else {
+        // What a frame is called stands in no envelope.
+        return Err(Refusal::field("event", Want::Present));
+    };
+    let Some(frame) = asked.get("data").filter(|it| it.is_object()) else {
+        // What is no object is no frame.
+        return Err(Refusal::field("data", Want::Object));
+    };
+    match Format::Json.text(&frame.to_string(), limits).unwrap() {
+        Said::Said(_) => Ok(()),
+        Said::Refused(refusal) => Err(refusal),
+    }
+}
+
+#[test]
+fn the_frames_of_devices_are_what_their_registry_says() {
+    Held {
+        protocol: &DEVICES,
+        decode: frame,
+        limits: roomy(),
+        lenient: false,
+    }
+    .all();
+}
+
 /// The default limits, but that any field at its bound fits into a frame.
 pub(crate) fn roomy() -> Limits {
     let mut limits = Limits::DEFAULT;
@@ -227,6 +262,9 @@ impl Held {
         places(message.shape, &[key], &mut fields);
         // A field that another excludes has no place in the whole.
         fields.retain(|(place, _)| holder(&mut value, place).contains_key(*place.last().unwrap()));
+        // By these a frame of a device is known: with others it is another.
+        let known_by = |place: &Place| *place == [key, "type"] || *place == [key, "reply_to"];
+        fields.retain(|(place, _)| self.protocol.name != DEVICE.name || !known_by(place));
         Whole {
             message,
             value,

@@ -346,6 +346,14 @@ fn frames() -> Vec<Told> {
             },
         ),
         (
+            "heartbeat_plain",
+            "The answer to a heartbeat that says no clock.",
+            ToDevice::Heartbeat {
+                server_time: NOW,
+                clock: None,
+            },
+        ),
+        (
             "heartbeat",
             "The answer to a heartbeat.",
             ToDevice::Heartbeat {
@@ -382,6 +390,21 @@ fn ends() -> Vec<Told> {
             "refused_rate",
             "Too much at once.",
             ToDevice::Refused(Refusal::retry(Code::RateLimited, 50)),
+        ),
+        (
+            "refused_reason",
+            "A token was not taken.",
+            ToDevice::Refused(Refusal::because(Code::InvalidToken, "expired")),
+        ),
+        (
+            "refused_before",
+            "Something was wrong before there was a session.",
+            ToDevice::Refused(Refusal::field("device_id", Want::Present)),
+        ),
+        (
+            "closing_busy",
+            "Not now.",
+            closing(CloseCause::Refused(Refusal::retry(Code::Overloaded, 1_500))),
         ),
         (
             "closing_replaced",
