@@ -134,9 +134,11 @@ pub(super) fn find(command: CommandId, folder: &Folder, then: Option<&str>) -> i
         return Ok(Found::Over(ending.outcome()));
     }
     let now = boot()?;
-    let rebooted = then.is_some_and(|then| then != now);
+    // Only an end is certain to be on the disk after a reboot: nothing else is asked then.
+    if then.is_some_and(|then| then != now) {
+        return lost(folder, Lost::Reboot);
+    }
     let claim = match folder.claimed()? {
-        None if rebooted => return lost(folder, Lost::Reboot),
         None if !folder.path().exists() => return Ok(Found::Over(never())),
         None if folder.claim(&Claim::Nobody)? => return close(folder, &never_ending()),
         None => folder.claimed()?.ok_or(io::ErrorKind::NotFound)?,
@@ -216,3 +218,80 @@ fn never() -> Outcome {
 }
 
 const NEVER: &str = "its supervisor could not be started, or the agent ended before";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMAND: CommandId = CommandId(0xab);
+
+    fn folder() -> (tempfile::TempDir, Folder) {
+        let data = tempfile::tempdir().unwrap();
+        let folder = Folder::of(data.path(), COMMAND);
+        std::fs::create_dir_all(folder.path()).unwrap();
+        (data, folder)
+    }
+
+    fn over(folder: &Folder, then: Option<&str>) -> Outcome {
+        match find(COMMAND, folder, then).unwrap() {
+            Found::Over(outcome) => outcome,
+            Found::Lives(supervisor) => panic!("lives: {supervisor:?}"),
+        }
+    }
+
+    fn lost(why: Lost) -> Outcome {
+        Outcome::Ended {
+            how: How::Lost(why),
+            stopped: false,
+            lasted_ms: 0,
+        }
+    }
+
+    #[test]
+    fn one_that_nobody_has_taken_is_given_up_for_ever() {
+        let (_data, folder) = folder();
+        let outcome = over(&folder, Some(&boot().unwrap()));
+        assert!(matches!(outcome, Outcome::NotStarted { .. }));
+        let me = Identity::of(std::process::id()).unwrap();
+        assert!(!folder.claim(&Claim::Supervisor(me)).unwrap());
+        assert_eq!(over(&folder, None), outcome);
+    }
+
+    #[test]
+    fn after_a_reboot_what_is_half_written_is_not_asked() {
+        let (_data, folder) = folder();
+        for name in ["spec", "supervisor", "started"] {
+            std::fs::write(folder.file(name), "").unwrap();
+        }
+        assert_eq!(over(&folder, Some("another boot")), lost(Lost::Reboot));
+        assert_eq!(over(&folder, None), lost(Lost::Reboot), "it is written down");
+    }
+
+    #[test]
+    fn without_a_folder_it_was_never_started_in_this_boot() {
+        let (data, folder) = folder();
+        std::fs::remove_dir_all(data.path()).unwrap();
+        assert!(matches!(
+            over(&folder, Some(&boot().unwrap())),
+            Outcome::NotStarted { .. }
+        ));
+        assert_eq!(over(&folder, Some("another boot")), lost(Lost::Reboot));
+    }
+
+    #[test]
+    fn whose_supervisor_lives_is_followed_and_another_of_its_number_is_not_it() {
+        let (_data, folder) = folder();
+        let me = Identity::of(std::process::id()).unwrap();
+        folder.claim(&Claim::Supervisor(me.clone())).unwrap();
+        assert!(matches!(find(COMMAND, &folder, None), Ok(Found::Lives(found)) if found == me));
+        let earlier = Identity {
+            ticks: me.ticks.wrapping_sub(1),
+            ..me
+        };
+        let claim = serde_json::to_vec(&Claim::Supervisor(earlier)).unwrap();
+        std::fs::write(folder.file("supervisor"), claim).unwrap();
+        let (_other, elsewhere) = self::folder();
+        std::fs::copy(folder.file("supervisor"), elsewhere.file("supervisor")).unwrap();
+        assert_eq!(over(&elsewhere, None), lost(Lost::Supervisor));
+    }
+}

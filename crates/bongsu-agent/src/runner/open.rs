@@ -168,12 +168,16 @@ impl Runner {
     /// can be stopped.
     fn find_strays(&mut self) -> std::io::Result<()> {
         for (id, folder) in folder::all(&self.plan.config.data)? {
-            let known = self.ledger.deadline(id).is_some();
-            if known || folder.end()?.is_some() {
+            if self.ledger.deadline(id).is_some() {
                 continue;
             }
-            let Some(spec) = folder.spec()? else {
-                continue;
+            let spec = match (folder.end(), folder.spec()) {
+                (Ok(None), Ok(Some(spec))) => spec,
+                (Ok(_), Ok(_)) => continue,
+                (Err(fault), _) | (_, Err(fault)) => {
+                    tracing::warn!(command = %id, %fault, "what is in a program's folder cannot be read");
+                    continue;
+                }
             };
             let preset = spec.preset.map(PresetId);
             let begun = Begun::Run {
