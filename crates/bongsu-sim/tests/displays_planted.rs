@@ -3,7 +3,7 @@
 use bongsu_sim::displays::checks::{self, Violation};
 use bongsu_sim::displays::{DisplayDefect, run_with};
 
-const OPS: usize = 120;
+const OPS: usize = 100;
 /// Within so many seeds a defect must show.
 const SEEDS: u64 = 60;
 

@@ -145,8 +145,6 @@ pub struct Ledger {
     pub kinds: BTreeMap<DeviceId, Kind>,
     /// Which names must be somebody's in the end.
     pub expected: BTreeSet<DeviceId>,
-    /// How many nodes there are.
-    pub nodes: usize,
     /// Whether nodes ever heard each other badly.
     pub deaf: bool,
     /// When it ended.

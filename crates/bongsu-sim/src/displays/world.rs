@@ -157,7 +157,6 @@ impl World {
                 .enumerate()
                 .map(|(at, kind)| (name(at), *kind))
                 .collect(),
-            nodes: count,
             ..Ledger::default()
         };
         Self {

@@ -313,6 +313,10 @@ fn what_a_replaced_session_may_still_write_waits_until_it_has_said_so() {
               0: end 1 expired @8
         "#]],
     );
+}
+
+#[test]
+fn what_the_device_says_of_it_meanwhile_counts() {
     check(
         "on @7 forgetful
          offer 1
@@ -352,6 +356,10 @@ fn what_a_replaced_session_may_still_write_waits_until_it_has_said_so() {
               20000: end 1 timed_out @8
         "#]],
     );
+}
+
+#[test]
+fn what_nobody_says_anything_of_may_have_been_written() {
     check(
         "on @7 forgetful
          offer 1

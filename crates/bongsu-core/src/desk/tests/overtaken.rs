@@ -187,6 +187,10 @@ fn whose_time_ends_meanwhile_was_written_or_was_not() {
               5000: write 2 @7 attempt=0
         "#]],
     );
+}
+
+#[test]
+fn whose_time_ends_and_of_which_nothing_is_said_may_have_been_written() {
     check(
         "on @7
          know 1 target=window pace=latest
@@ -373,6 +377,10 @@ fn a_later_session_does_not_know_what_the_former_one_s_writer_did() {
             wrote 1 @7
         "#]],
     );
+}
+
+#[test]
+fn a_later_session_of_one_that_knows_nothing_again_waits_for_the_former_one_s_writer() {
     check(
         "on @7 forgetful
          know 1 target=window pace=latest
