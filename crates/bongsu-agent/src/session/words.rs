@@ -14,7 +14,7 @@ use super::orders::is_own;
 use crate::report::{How, Outcome, Report};
 
 /// So many words wait or are on their way at the most.
-const WORDS_MAX: usize = 1_024;
+pub(super) const WORDS_MAX: usize = 1_024;
 /// So many are on their way: a server that takes them acknowledges them.
 const ON_THEIR_WAY_MAX: usize = 32;
 /// A line, or an error, is told so far.
@@ -140,9 +140,13 @@ pub(super) struct Words {
 }
 
 impl Words {
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.said.len()
+    }
+
     /// Whether there is room for what a command may have said of it.
     pub(super) fn has_room(&self) -> bool {
-        self.waiting.len() + self.said.len() < WORDS_MAX
+        self.len() < WORDS_MAX
     }
 
     /// Has a word said, once; where there is no room the oldest is lost.
@@ -214,6 +218,6 @@ impl Words {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.said.is_empty()
+        self.len() == 0
     }
 }

@@ -13,6 +13,7 @@ use super::*;
 
 mod commands;
 mod connection;
+mod walks;
 
 use crate::report::{Code, How, Outcome, Report};
 
@@ -37,17 +38,7 @@ struct Bench {
 /// `at MS`, `opened`, `closed`, `hear EVENT DATA`, `ack N DATA`, `left`, `report ID WHAT`, `runs ID…`, `stop`,
 /// `register` (all up to a registration with a server that is 1,000 s ahead, and its first heartbeat).
 fn check(script: &str, wanted: &Expect) {
-    let who = Identity {
-        name: "Wall_1".into(),
-        address: None,
-        version: "1".into(),
-        token: Some("secret".into()),
-    };
-    let mut bench = Bench {
-        session: Session::new(who, Timestamp(0)),
-        now: Timestamp(0),
-        log: String::new(),
-    };
+    let mut bench = Bench::new();
     for line in script.lines().map(str::trim).filter(|it| !it.is_empty()) {
         bench.line(line);
     }
@@ -55,6 +46,20 @@ fn check(script: &str, wanted: &Expect) {
 }
 
 impl Bench {
+    fn new() -> Self {
+        let who = Identity {
+            name: "Wall_1".into(),
+            address: None,
+            version: "1".into(),
+            token: Some("secret".into()),
+        };
+        Self {
+            session: Session::new(who, Timestamp(0)),
+            now: Timestamp(0),
+            log: String::new(),
+        }
+    }
+
     fn line(&mut self, line: &str) {
         if line == "register" {
             let log = std::mem::take(&mut self.log);
