@@ -72,7 +72,10 @@ impl Node {
         self.check_program(&run.program)?;
         self.check_start(run.start_at)?;
         self.check_caller_rate(by, RUN, self.usual_rate())?;
-        self.run_on(by, run, wait, self.now()).await
+        let noted = self.note_asked(by, "display.execute", run.display.clone(), run.preset);
+        // What is asked for is noted beside, whatever comes of it, and whether or not its caller waits for that.
+        let (ran, ()) = tokio::join!(self.run_on(by, run, wait, self.now()), noted);
+        ran
     }
 
     /// Has a display stop programs.
@@ -91,7 +94,15 @@ impl Node {
         }
         check_grace(stop.grace_ms)?;
         self.check_caller_rate(by, STOP, self.usual_rate())?;
-        self.stop_on(by, stop, wait).await
+        let noted = self.note_asked(by, "display.stop", stop.display.clone(), stop.preset);
+        let (ran, ()) = tokio::join!(self.stop_on(by, stop, wait), noted);
+        ran
+    }
+
+    /// Notes what an operator asks of a display. The programs themselves are kept as commands.
+    async fn note_asked(&self, by: &Operator, action: &str, display: DeviceId, preset: Option<PresetId>) {
+        let detail = preset.map(|preset| format!("preset={preset}"));
+        self.note(by, action, format!("display:{display}"), detail).await;
     }
 
     /// As [`Self::run_program`], after who asks and what is asked for have been looked at: for a caller who has waited since

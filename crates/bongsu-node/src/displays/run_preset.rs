@@ -69,7 +69,8 @@ impl Node {
         let programs = chosen(&run.preset, run.displays.as_deref())?;
         self.check_start(run.start_at)?;
         self.check_caller_rate(by, RUN, self.usual_rate())?;
-        self.preset_asked(by, HappeningKind::PresetExecuted, &run.preset, programs.len());
+        let asked = (HappeningKind::PresetExecuted, "preset.execute");
+        let noted = self.preset_asked(by, asked, &run.preset, programs.len(), run.barrier);
         let runs = programs
             .into_iter()
             .map(|(display, program)| RunProgram {
@@ -82,11 +83,15 @@ impl Node {
                 from: run.from,
             })
             .collect();
-        if run.barrier {
-            self.run_behind_barrier(by, runs, wait).await
-        } else {
-            Ok(self.run_each(by, runs, wait, self.now()).await)
-        }
+        let ran = async {
+            if run.barrier {
+                self.run_behind_barrier(by, runs, wait).await
+            } else {
+                Ok(self.run_each(by, runs, wait, self.now()).await)
+            }
+        };
+        let (ran, ()) = tokio::join!(ran, noted);
+        ran
     }
 
     /// Stops a preset on its displays, ascending by name in the answer.
@@ -103,7 +108,8 @@ impl Node {
         let displays = chosen(&stop.preset, stop.displays.as_deref())?;
         check_grace(stop.grace_ms)?;
         self.check_caller_rate(by, STOP, self.usual_rate())?;
-        self.preset_asked(by, HappeningKind::PresetStopped, &stop.preset, displays.len());
+        let asked = (HappeningKind::PresetStopped, "preset.stop");
+        let noted = self.preset_asked(by, asked, &stop.preset, displays.len(), false);
         let stops = displays.into_iter().map(|(display, program)| {
             let asked = StopPrograms {
                 key: key_of(stop.key.as_ref(), &display),
@@ -115,17 +121,29 @@ impl Node {
             };
             async move { (display, self.stop_on(by, asked, wait).await) }
         });
-        Ok(join_all(stops).await)
+        let (stopped, ()) = tokio::join!(join_all(stops), noted);
+        Ok(stopped)
     }
 
-    /// Those who watch are told that a preset is asked for, on so many displays.
-    fn preset_asked(&self, by: &Operator, kind: HappeningKind, preset: &Preset, displays: usize) {
+    /// Those who watch are told that a preset is asked for, on so many displays, and it is noted: beside what is done, so
+    /// that it is noted whether or not the caller waits for that.
+    fn preset_asked(
+        &self,
+        by: &Operator,
+        (kind, action): (HappeningKind, &str),
+        preset: &Preset,
+        displays: usize,
+        barrier: bool,
+    ) -> impl Future<Output = ()> {
         self.happened(kind, |it| {
             it.of_preset(preset.id)
                 .with("name", &*preset.name)
                 .with("by", &*by.name)
                 .with("displays", i64::try_from(displays).unwrap_or(i64::MAX))
         });
+        let behind = if barrier { " barrier" } else { "" };
+        let detail = format!("name={} displays={displays}{behind}", preset.name);
+        self.note(by, action, format!("preset:{}", preset.id), Some(detail))
     }
 
     async fn run_each(
