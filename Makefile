@@ -15,10 +15,11 @@ SIM_SEEDS ?= $(SEEDS)
 ECHO_PROFILE ?= release
 BENCH ?= fanout rooms echo idle connect
 
-.PHONY: help run test fmt format tidy lint deny doc unit sim e2e asyncapi schemathesis proto proto-release socketio-parser fuzz-smoke bench peers autobahn
+.PHONY: help run agent test fmt format tidy lint deny doc unit sim e2e asyncapi schemathesis proto proto-release socketio-parser fuzz-smoke bench peers autobahn
 
 help:
 	@echo "make run         start a server with demo data (release build)"
+	@echo "make agent       the display agent alone, a small binary without the server"
 	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e schemathesis asyncapi proto socketio-parser autobahn"
 	@echo "make format      format the code"
 	@echo "make sim         the simulation alone, SEEDS=$(SIM_SEEDS)"
@@ -31,6 +32,11 @@ help:
 
 run:
 	$(CARGO) run --release --locked -p bongsu -- serve --dev
+
+# What a display needs: no SQLite, no HTTP server.
+agent:
+	$(CARGO) build --release --locked -p bongsu-agent
+	@echo "$(TARGET)/release/bongsu-agent"
 
 # In this order: what fails fastest and most often comes first.
 # The compression cases take longer and want a release build: `make autobahn` has them.

@@ -57,6 +57,8 @@ enum Command {
     Command(command::Command),
     Display(display::Display),
     Preset(preset::Preset),
+    /// The display's side: run programs here, as a server asks.
+    Agent(Box<bongsu_agent::AgentArgs>),
     Explain(explain::Explain),
     Check(check::Check),
     /// Show the configuration of a server that was told nothing.
@@ -88,6 +90,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Command(command) => command.run(),
         Command::Display(display) => display.run(),
         Command::Preset(preset) => preset.run(),
+        // What supervises a program is this program again.
+        Command::Agent(agent) => return bongsu_agent::main(&agent, &["agent", "supervise"]),
         Command::Explain(explain) => explain.run(),
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),

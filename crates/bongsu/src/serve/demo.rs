@@ -1,4 +1,4 @@
-//! `--dev`: three users, two rooms and a car to try things out with, and what to try.
+//! `--dev`: three users, two rooms, a car and a preset to try things out with, and what to try.
 //!
 //! Invariant: a demo listens on loopback only, and changes nothing that is there already.
 
@@ -8,9 +8,11 @@ use std::sync::Arc;
 use anyhow::bail;
 use bongsu_edge::auth::{MemberToken, MintRequest, Role, Signer};
 use bongsu_model::device::{DeviceId, NewDevice};
+use bongsu_model::display::{NewPreset, Program};
 use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
 use bongsu_model::{LocalizedNick, Refusal, RoomId, RoomRef, UserId, UserRef};
 use bongsu_node::Node;
+use bongsu_node::displays::PresetRef;
 use bongsu_node::usecases::operate::{Operator, nick_refused};
 
 use crate::settings::{LogFormat, ServerSettings, Tcps};
@@ -25,6 +27,10 @@ const LANGUAGES: [&str; 4] = ["ko", "en", "ja", "zh-TW"];
 const ROOMS: [(i64, &str); 2] = [(1, "general"), (2, "lounge")];
 /// A car that can be played by `bongsu device simulate`.
 const CAR: &str = "car-1234";
+/// A preset for a display that need not be there yet.
+const PRESET: &str = "hello";
+const DISPLAY: &str = "Display_01";
+const PROGRAM: &str = "echo hello; sleep 30";
 /// How long the shown token is good for.
 const TOKEN_MS: u64 = 12 * 3_600_000;
 
@@ -139,6 +145,7 @@ async fn make(node: &Arc<Node>) -> Result<String, Refusal> {
         node.create_room(&by, room).await?;
     }
     register(node, &by).await?;
+    preset(node, &by).await?;
     node.room(&by, &RoomRef::Id(RoomId(ROOMS[0].0)))
         .await
         .map(|room| room.token.to_string())
@@ -151,6 +158,22 @@ async fn register(node: &Arc<Node>, by: &Operator) -> Result<(), Refusal> {
     }
     let kind = "vehicle".into();
     node.create_device(by, NewDevice { id, kind }).await.map(|_| ())
+}
+
+async fn preset(node: &Arc<Node>, by: &Operator) -> Result<(), Refusal> {
+    if node.preset(by, &PresetRef::parse(PRESET)).await.is_ok() {
+        return Ok(());
+    }
+    let display = DeviceId::parse(DISPLAY).expect("letters, digits and a line");
+    let program = Program {
+        shell: true,
+        ..Program::new(PROGRAM)
+    };
+    let new = NewPreset {
+        name: PRESET.into(),
+        displays: [(display, program)].into(),
+    };
+    node.create_preset(by, new).await.map(|_| ())
 }
 
 fn words(
@@ -193,6 +216,12 @@ Another user / 다른 사용자로:    {program} tail --room general --as 3 --ur
 A car, and what it is told to do / 자동차 한 대와 원격 명령:
 {program} device simulate --device {CAR} --url ws://{http}/device --data-dir {data_dir}
 {program} command {CAR} window.set position=open --url http://{http} --data-dir {data_dir}
+
+A display, the preset that runs there, and what it has written / 디스플레이 한 대와 프리셋 실행, 그 출력:
+{program} agent --server http://{http} --name {DISPLAY} --allow-any
+{program} preset run {PRESET} --wait --url http://{http} --data-dir {data_dir}
+{program} display show {DISPLAY} --url http://{http} --data-dir {data_dir}
+{program} agent logs
 "#
     )
 }

@@ -2,26 +2,28 @@
 
 use crate::support::{Server, folder, run};
 
+/// The report of one short round.
+fn measure(args: &str) -> serde_json::Value {
+    let (home, _) = folder();
+    let args: Vec<&str> = args.split(' ').collect();
+    let more = [
+        "--rounds",
+        "1",
+        "--json",
+        "--work-dir",
+        home.path().to_str().unwrap(),
+        "--",
+        "--durability",
+        "process",
+    ];
+    let said = run(&[&["bench"], &args[..], &more].concat()).good();
+    let left = std::fs::read_dir(home.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is left behind");
+    serde_json::from_str(&said).unwrap()
+}
+
 #[test]
 fn a_short_run_gives_figures_beside_their_floor() {
-    let (home, _) = folder();
-    let work = home.path().to_str().unwrap();
-    let measure = |args: &str| {
-        let args: Vec<&str> = args.split(' ').collect();
-        let more = [
-            "--rounds",
-            "1",
-            "--json",
-            "--work-dir",
-            work,
-            "--",
-            "--durability",
-            "process",
-        ];
-        let said = run(&[&["bench"], &args[..], &more].concat()).good();
-        let report: serde_json::Value = serde_json::from_str(&said).unwrap();
-        report
-    };
     for protocol in [
         "action",
         "type",
@@ -56,6 +58,10 @@ fn a_short_run_gives_figures_beside_their_floor() {
     ] {
         measure(&format!("{rest} --protocol type"));
     }
+}
+
+#[test]
+fn devices_and_displays_have_figures_too() {
     for protocol in ["device-json", "device-proto", "device-grpc"] {
         measure(&format!("idle --sessions 10 --messages 1 --protocol {protocol}"));
         let report = measure(&format!(
@@ -63,11 +69,20 @@ fn a_short_run_gives_figures_beside_their_floor() {
         ));
         assert_eq!(report["protocol"], protocol, "{report}");
     }
-    assert_eq!(
-        std::fs::read_dir(home.path()).unwrap().count(),
-        0,
-        "nothing is left behind"
-    );
+    measure("idle --sessions 10 --messages 1 --protocol switchboard");
+    for kind in ["--guide", "--protocol switchboard"] {
+        let report = measure(&format!("displays --displays 3 --messages 4 {kind}"));
+        let steps: Vec<_> = report["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| &row["step"])
+            .collect();
+        assert!(
+            steps.iter().any(|step| **step == "one preset over 3 displays"),
+            "{report}"
+        );
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod commands;
+mod displays;
 mod files;
 mod first_start;
 mod members;
