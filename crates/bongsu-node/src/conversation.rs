@@ -156,17 +156,6 @@ impl Conversation {
                     self.post(&mut posts, speaking).await;
                     self.request(asked, speaking).await;
                 }
-                Incoming::Refused { tag, refusal } => {
-                    self.post(&mut posts, speaking).await;
-                    self.settle().await;
-                    self.relief().await;
-                    self.tries += u32::from(!self.knows_who());
-                    if let Some(display) = &self.display {
-                        self.node.slow_down(display).await;
-                    }
-                    let refusal = self.tolerate().err().unwrap_or(refusal);
-                    self.refuse(&tag, &refusal, speaking);
-                }
                 Incoming::Echo(bytes) => {
                     self.relief().await;
                     match self.tolerate() {
@@ -174,23 +163,13 @@ impl Conversation {
                         Err(refusal) => self.refuse(&Tag::default(), &refusal, speaking),
                     }
                 }
-                Incoming::Display { tag, said } => {
+                seldom @ (Incoming::Refused { .. }
+                | Incoming::Display { .. }
+                | Incoming::SignOut
+                | Incoming::Goodbye(_)) => {
                     self.post(&mut posts, speaking).await;
-                    self.settle().await;
-                    self.relief().await;
-                    // Boxed: of many connections few are displays'.
-                    Box::pin(self.display(tag, said, speaking)).await;
-                }
-                Incoming::SignOut => {
-                    self.post(&mut posts, speaking).await;
-                    self.settle().await;
-                    self.sign_out().await;
-                    self.mailbox.speaks(speaking.dialect);
-                }
-                Incoming::Goodbye(last) => {
-                    self.post(&mut posts, speaking).await;
-                    self.settle().await;
-                    self.mailbox.close(Some(&last));
+                    // Boxed: of many connections few say these.
+                    Box::pin(self.seldom(seldom, speaking)).await;
                 }
             }
         }
@@ -201,6 +180,33 @@ impl Conversation {
         if let Some(fatal) = fatal {
             self.settle().await;
             self.broken_off(&fatal, speaking);
+        }
+    }
+
+    /// Carries out what most clients never say; what came before it has been posted.
+    async fn seldom(&mut self, one: Incoming, speaking: Speaking<'_>) {
+        self.settle().await;
+        match one {
+            Incoming::Refused { tag, refusal } => {
+                self.relief().await;
+                self.tries += u32::from(!self.knows_who());
+                if let Some(display) = &self.display {
+                    self.node.slow_down(display).await;
+                }
+                let refusal = self.tolerate().err().unwrap_or(refusal);
+                self.refuse(&tag, &refusal, speaking);
+            }
+            Incoming::Display { tag, said } => {
+                self.relief().await;
+                self.display(tag, said, speaking).await;
+            }
+            Incoming::SignOut => {
+                self.sign_out().await;
+                self.mailbox.speaks(speaking.dialect);
+            }
+            Incoming::Goodbye(last) => self.mailbox.close(Some(&last)),
+            // These are carried out where they come in.
+            Incoming::Request(_) | Incoming::Echo(_) => {}
         }
     }
 

@@ -38,7 +38,7 @@ impl Ear {
             says: says.clone(),
         });
         let partner = match certificate {
-            Some(device) => Certified::new(partner, device),
+            Some(device) => Box::new(Certified::new(partner, device)),
             None => partner,
         };
         let version = asked.version;

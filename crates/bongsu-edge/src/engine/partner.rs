@@ -80,8 +80,8 @@ pub(super) struct Certified {
 }
 
 impl Certified {
-    pub(super) fn new(partner: Box<dyn Partner>, device: Arc<str>) -> Box<dyn Partner> {
-        Box::new(Self { partner, device })
+    pub(super) fn new(partner: Box<dyn Partner>, device: Arc<str>) -> Self {
+        Self { partner, device }
     }
 
     /// Says of a display that registers what its certificate does.

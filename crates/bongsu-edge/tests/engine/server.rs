@@ -46,16 +46,16 @@ impl Server {
     }
 
     pub(crate) async fn limited(limits: Limits) -> Self {
-        Self::with(Wanted {
+        Box::pin(Self::with(Wanted {
             limits,
             ..Wanted::default()
-        })
+        }))
         .await
     }
 
     /// Room 1 with users 1 to 3.
     pub(crate) async fn with(wanted: Wanted) -> Self {
-        let world = World::limited(wanted.limits).await;
+        let world = Box::pin(World::limited(wanted.limits)).await;
         let meters = Arc::new(Meters::new());
         let service = HttpService::new(HttpParts {
             node: Arc::clone(&world.node),

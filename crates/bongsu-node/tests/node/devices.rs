@@ -665,7 +665,7 @@ async fn the_last_word_of_a_lease_goes_before_the_next_lease() {
 async fn a_caller_that_goes_away_leaves_nothing_undelivered() {
     let world = world_by_hand();
     world.node.set_catalogue(catalogue());
-    let car = world.synced(Car::comes(&world)).await;
+    let car = Box::pin(world.synced(Car::comes(&world))).await;
     {
         let mut asks = std::pin::pin!(ask(&world, run("window.set", "open"), WaitFor::Done));
         tokio::select! {

@@ -310,7 +310,7 @@ impl Talk {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             witness: &Nobody,
         };
-        self.conversation.carry_out(incoming, None, speaking).await;
+        Box::pin(self.conversation.carry_out(incoming, None, speaking)).await;
         self.heard().await
     }
 
