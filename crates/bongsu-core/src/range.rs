@@ -2,8 +2,9 @@
 //!
 //! Invariant: an IPv4 address that comes as IPv6 is the same address.
 
+// The library's core knows addresses and no sockets.
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 /// A range of addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
