@@ -25,6 +25,7 @@ impl Open {
     /// The writer that had it when the session was replaced has not written it.
     pub(super) fn is_certain(&mut self) {
         self.doubt = None;
+        self.once &= self.sent;
         if self.stage == Stage::Had && !self.sent {
             self.stage = Stage::Waits;
         }
@@ -68,14 +69,16 @@ impl Seat {
         for open in &mut self.open {
             if open.is_with_writer() {
                 open.doubt = Some(self.epoch);
+                open.once |= !self.repeats;
             }
         }
     }
 
-    /// Keeps back what a device may have, if it would not know it again.
+    /// Keeps back what a device may have, if whoever has its place now would not know it again.
     fn hold(&mut self) {
         for open in &mut self.open {
-            if !self.repeats && open.stage == Stage::Waits && open.may_be_known() {
+            let again = self.repeats && !open.once;
+            if !again && open.stage == Stage::Waits && open.may_be_known() {
                 open.stage = Stage::Had;
             }
         }

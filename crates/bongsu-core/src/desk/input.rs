@@ -37,7 +37,8 @@ pub enum DeskInput {
         pacing: Pacing,
         /// Whether the device knows a command again that it has had. To one that does not, nothing is written that may have
         /// been written before, on whatever session: what becomes of such a command is the device's to say, and it ends by
-        /// its deadline as one that may have been carried out if the device says nothing.
+        /// its deadline as one that may have been carried out if the device says nothing. Nor is what was so written here
+        /// written again on a session that follows: that may be of somebody else.
         repeats: bool,
     },
     /// The session is over. What its writer had to say was said before: what it said nothing of was not written. Its commands

@@ -82,6 +82,8 @@ impl Seat {
     fn mark_written(&mut self, place: usize, epoch: ConnectionEpoch, cx: &mut Cx<'_>) {
         let open = &mut self.open[place];
         (open.sent, open.doubt) = (true, None);
+        // What was in doubt of an older session knows already.
+        open.once |= epoch == self.epoch && !self.repeats;
         open.attempts = open.attempts.saturating_add(1);
         open.moves(CommandState::Written, cx.now);
         if epoch == self.epoch && (open.is_with_writer() || matches!(open.stage, Stage::Withdrawn(_))) {

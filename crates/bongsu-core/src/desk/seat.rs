@@ -42,6 +42,9 @@ pub(super) struct Open {
     pub(super) sent: bool,
     /// The session whose writer had it when the next one began, and has not said yet what became of it.
     pub(super) doubt: Option<ConnectionEpoch>,
+    /// Whether that may have been to somebody who would not know it again: then nobody is to have it again, since whoever has
+    /// the device's place next knows nothing of it either.
+    pub(super) once: bool,
     /// The epoch under which the store has last noted something of it.
     pub(super) noted: ConnectionEpoch,
     /// How many times it was written, on whatever session …
@@ -72,6 +75,7 @@ impl Open {
             command: Arc::new(command),
             sent,
             doubt: None,
+            once: false,
             attempts,
             times: 0,
             stage: Stage::Waits,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bongsu_model::device::{Command, CommandId, CommandState, ConnectionEpoch, DeviceId};
 use bongsu_model::{Code, Limits, Timestamp};
 
-use super::ledger::{Kind, Ledger, Saw, call_of_command};
+use super::ledger::{Claim, Kind, Ledger, Saw, call_of_command};
 
 /// How long a node may take over things beside, in milliseconds: its store answers late.
 const SLACK_MS: u64 = 500;
@@ -171,7 +171,7 @@ pub fn eventually(ledger: &Ledger) -> Result<(), Violation> {
                 waiting.remove(call);
             }
             Saw::LetIn { link, .. } => {
-                here.insert(*link, links[link].0);
+                here.insert(*link, links[link].name);
             }
             Saw::Over { link } => {
                 here.remove(link);
@@ -209,7 +209,7 @@ fn displaced(ledger: &Ledger) -> Result<(), Violation> {
                 out.insert(*link);
             }
             Saw::LetIn { link, .. } => {
-                let name = links[link].0;
+                let name = links[link].name;
                 let before = holders.insert(name, *link).filter(|before| !out.contains(before));
                 // It was asked that long ago or a little longer; what it said at the very end may have come too late.
                 let in_time = |at: &Timestamp| {
@@ -250,11 +250,11 @@ fn unjust(ledger: &Ledger) -> Result<(), Violation> {
         else {
             continue;
         };
-        let (name, _, claimed) = links[link];
+        let (name, claimed) = (links[link].name, links[link].at);
         let from = Timestamp(claimed.0.saturating_sub_unsigned(BUS_MS));
         let since = |at: Timestamp| at >= from && at <= seen.at;
         let there = ledger.seen.iter().any(|other| match &other.saw {
-            Saw::Alive { link } | Saw::LetIn { link, .. } => links[link].0 == name && since(other.at),
+            Saw::Alive { link } | Saw::LetIn { link, .. } => links[link].name == name && since(other.at),
             // Who claims it at the same time may have it by now, even if it is gone before it is told.
             Saw::Claimed {
                 link: rival,
@@ -327,7 +327,7 @@ fn elsewhere(ledger: &Ledger) -> Result<(), Violation> {
     for seen in &ledger.seen {
         match &seen.saw {
             Saw::LetIn { link, epoch } => {
-                begun.entry(links[link].0).or_default().push((seen.at, *epoch));
+                begun.entry(links[link].name).or_default().push((seen.at, *epoch));
             }
             Saw::Told {
                 link,
@@ -336,7 +336,7 @@ fn elsewhere(ledger: &Ledger) -> Result<(), Violation> {
                 ..
             } => {
                 let at = asked.get(command).map_or(Timestamp(0), |command| command.at);
-                let sessions = begun.get(links[link].0).into_iter().flatten();
+                let sessions = begun.get(links[link].name).into_iter().flatten();
                 let mut later = sessions.filter(|(since, epoch)| epoch > told && *since < at);
                 if let Some((_, now)) = later.next_back() {
                     return Err(Violation::Elsewhere {
@@ -364,11 +364,14 @@ fn elsewhere(ledger: &Ledger) -> Result<(), Violation> {
 /// Nothing is begun twice, and who would not know it is told nothing twice.
 fn twice(ledger: &Ledger) -> Result<(), Violation> {
     let links = ledger.links();
-    let (mut begun, mut told) = (BTreeSet::new(), BTreeSet::new());
+    // By command, whether one of those that were told would not know it again.
+    let mut told: BTreeMap<CommandId, bool> = BTreeMap::new();
+    let mut begun = BTreeSet::new();
     for seen in &ledger.seen {
         if let Saw::Told { link, command, .. } = &seen.saw {
-            let guide = ledger.kinds.get(links[link].0) == Some(&Kind::Guide);
-            if guide && !told.insert(*command) {
+            let guide = links[link].kind == Kind::Guide;
+            let before = told.insert(*command, guide);
+            if before.is_some_and(|forgotten| forgotten || guide) {
                 return Err(Violation::ToldTwice { command: *command });
             }
         }
@@ -391,7 +394,7 @@ fn barriers(ledger: &Ledger) -> Result<(), Violation> {
     for seen in &ledger.seen {
         match &seen.saw {
             Saw::LetIn { link, .. } => {
-                here.insert(links[link].0, *link);
+                here.insert(links[link].name, *link);
             }
             Saw::Over { link } => {
                 here.retain(|_, it| it != link);
@@ -408,8 +411,10 @@ fn barriers(ledger: &Ledger) -> Result<(), Violation> {
             } => {
                 let asked = wanted.entry(*call).or_default();
                 for link in here.values() {
-                    let (name, on, _) = links[link];
-                    let knows = ledger.kinds.get(name) == Some(&Kind::Barrier);
+                    let Claim {
+                        name, node: on, kind, ..
+                    } = links[link];
+                    let knows = kind == Kind::Barrier;
                     // What it can is known elsewhere, too, if who has the name is.
                     if knows && (on == *node || !ledger.deaf) && names.contains(name) {
                         asked.insert(name.clone(), *link);
@@ -490,7 +495,7 @@ fn starts(ledger: &Ledger) -> Result<(), Violation> {
                 start_at,
                 ..
             } if behind.contains(call) => {
-                let name = links[link].0;
+                let name = links[link].name;
                 match start_at {
                     Some(at) => {
                         starts.insert(*call, *at);

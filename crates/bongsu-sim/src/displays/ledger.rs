@@ -31,6 +31,8 @@ pub enum Saw {
         name: DeviceId,
         /// To which node.
         node: usize,
+        /// What it knows.
+        kind: Kind,
     },
     /// It was told that it is let in.
     LetIn {
@@ -141,8 +143,6 @@ pub struct Ledger {
     pub seen: Vec<Seen>,
     /// What the store has at the end.
     pub commands: Vec<Command>,
-    /// What the displays of a name know.
-    pub kinds: BTreeMap<DeviceId, Kind>,
     /// Which names must be somebody's in the end.
     pub expected: BTreeSet<DeviceId>,
     /// Whether nodes ever heard each other badly.
@@ -153,17 +153,38 @@ pub struct Ledger {
     pub counted: BTreeMap<&'static str, u64>,
 }
 
+/// What a link was made for.
+#[derive(Clone, Copy)]
+pub(super) struct Claim<'a> {
+    pub(super) name: &'a DeviceId,
+    pub(super) node: usize,
+    pub(super) kind: Kind,
+    pub(super) at: Timestamp,
+}
+
 impl Ledger {
     pub(super) fn count(&mut self, what: &'static str) {
         *self.counted.entry(what).or_default() += 1;
     }
 
-    /// The links by number: the name, the node, and when it was claimed.
-    pub(super) fn links(&self) -> BTreeMap<usize, (&DeviceId, usize, Timestamp)> {
+    /// The links by number.
+    pub(super) fn links(&self) -> BTreeMap<usize, Claim<'_>> {
         let mut links = BTreeMap::new();
         for seen in &self.seen {
-            if let Saw::Claimed { link, name, node } = &seen.saw {
-                links.insert(*link, (name, *node, seen.at));
+            if let Saw::Claimed {
+                link,
+                name,
+                node,
+                kind,
+            } = &seen.saw
+            {
+                let claim = Claim {
+                    name,
+                    node: *node,
+                    kind: *kind,
+                    at: seen.at,
+                };
+                links.insert(*link, claim);
             }
         }
         links

@@ -93,7 +93,7 @@ pub(super) fn choose(world: &World) -> Op {
                 Manner::ALL[pick(Manner::ALL.len())]
             },
         },
-        76..78 => Op::Crash { node },
+        76..78 if !world.is_mixed => Op::Crash { node },
         78..84 => Op::Start { node },
         84 if world.is_deaf => Op::Bus(Faults {
             lose: per_mille(random),

@@ -57,6 +57,9 @@ pub(super) struct World {
     pub(super) nodes: Vec<Place>,
     /// Whether nodes may hear each other badly.
     pub(super) is_deaf: bool,
+    /// Whether of the displays of one name some know commands by their ids, and some do not: who follows another then knows
+    /// nothing of what that one was told. What a node knows of that does not outlive it.
+    pub(super) is_mixed: bool,
     screens: Vec<Shown>,
     scene: Scene,
     limits: Arc<Limits>,
@@ -122,6 +125,14 @@ fn name(index: usize) -> DeviceId {
     DeviceId::parse(&format!("Display_{index:02}")).expect("its characters are allowed")
 }
 
+/// A kind that differs in whether it knows commands by their ids.
+const fn other(kind: Kind) -> Kind {
+    match kind {
+        Kind::Guide => Kind::Ids,
+        Kind::Ids | Kind::Barrier => Kind::Guide,
+    }
+}
+
 impl World {
     fn new(seed: u64, defect: Option<DisplayDefect>) -> Self {
         let random = Random::new(seed);
@@ -141,31 +152,29 @@ impl World {
                 _ => Kind::Barrier,
             })
             .collect();
-        let memories: Vec<Arc<Mutex<screen::Memory>>> = (0..NAMES).map(|_| Arc::default()).collect();
+        let is_mixed = count == 1 && random.often(400);
+        let memories: Vec<Arc<Mutex<screen::Memory>>> = (0..SCREENS).map(|_| Arc::default()).collect();
         let shown = |index: usize| {
             Arc::new(Mutex::new(Screen {
                 name: name(index % NAMES),
-                kind: kinds[index % NAMES],
+                kind: if is_mixed && index >= NAMES {
+                    other(kinds[index % NAMES])
+                } else {
+                    kinds[index % NAMES]
+                },
                 manner: Manner::Prompt,
                 link: None,
-                memory: Arc::clone(&memories[index % NAMES]),
+                memory: Arc::clone(&memories[if is_mixed { index } else { index % NAMES }]),
             }))
-        };
-        let ledger = Ledger {
-            kinds: kinds
-                .iter()
-                .enumerate()
-                .map(|(at, kind)| (name(at), *kind))
-                .collect(),
-            ..Ledger::default()
         };
         Self {
             nodes: (0..count).map(place).collect(),
             is_deaf: random.often(300),
+            is_mixed,
             screens: (0..SCREENS).map(shown).collect(),
             scene: Scene {
                 clock: SimClock::new(),
-                ledger: Arc::new(Mutex::new(ledger)),
+                ledger: Arc::default(),
                 random: random.fork(),
                 // A dialect lasts for as long as the process: so a world leaves this behind.
                 words: Box::leak(Box::default()),
@@ -263,7 +272,10 @@ impl World {
             return;
         };
         let shown = &self.screens[screen];
-        let claimed = shown.lock().name.clone();
+        let (claimed, kind) = {
+            let screen = shown.lock();
+            (screen.name.clone(), screen.kind)
+        };
         let (link, hears) = Link::new(&self.scene, self.links, claimed.clone());
         self.links += 1;
         shown.lock().link = Some(Arc::clone(&link));
@@ -272,6 +284,7 @@ impl World {
             link: link.number,
             name: claimed,
             node,
+            kind,
         });
         tokio::spawn(screen::run(
             self.scene.clone(),
@@ -404,10 +417,10 @@ impl World {
             key: None,
             from: None,
         };
-        let kinds = self.scene.ledger.lock().kinds.clone();
         let (mut first, mut then) = (Vec::new(), names.clone());
         if barrier && self.scene.defect == Some(DisplayDefect::GuidesFirst) {
-            let knows = |name: &DeviceId| kinds.get(name) == Some(&Kind::Barrier);
+            let barrier = |shown: &Shown| shown.lock().kind == Kind::Barrier;
+            let knows = |it: &DeviceId| (0..NAMES).any(|at| name(at) == *it && barrier(&self.screens[at]));
             (then, first) = names.iter().cloned().partition(knows);
         }
         let behind = barrier && self.scene.defect != Some(DisplayDefect::NoBarrier);

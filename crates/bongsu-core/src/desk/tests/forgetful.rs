@@ -221,17 +221,17 @@ fn a_newer_one_does_not_take_the_place_of_what_may_be_carried_out() {
 }
 
 #[test]
-fn a_session_without_memory_may_be_followed_by_one_that_has_it() {
+fn what_a_session_without_memory_had_is_not_for_one_that_has_it_either() {
     check(
         "on @7 forgetful
          offer 1
          wrote 1
+         offer 2
          off @7
-         on @8 list=1:written@7
-         wrote 1 @8 attempt=1
-         off @8
-         on @9 forgetful list=1:written@8
-         wait 5000",
+         on @8 list=1:written@7,2:routed@7
+         wrote 2 @8
+         wait 3000
+         wait 2000",
         expect![[r#"
             on @7 forgetful
             offer 1
@@ -239,12 +239,64 @@ fn a_session_without_memory_may_be_followed_by_one_that_has_it() {
               0: write 1 @7 attempt=0
             wrote 1
               0: keep 1 written @7 (session=7 epoch=7 attempt=1)
+            offer 2
+              0: keep 2 routed @7 (session=7 epoch=7)
+              0: write 2 @7 attempt=0
             off @7
-            on @8 list=1:written@7
+            on @8 list=1:written@7,2:routed@7
               0: keep 1 routed @8 (session=8 epoch=8)
-              0: write 1 @8 attempt=1
-            wrote 1 @8 attempt=1
-              0: keep 1 written @8 (session=8 epoch=8 attempt=2)
+              0: keep 2 routed @8 (session=8 epoch=8)
+              0: write 2 @8 attempt=0
+            wrote 2 @8
+              0: keep 2 written @8 (session=8 epoch=8 attempt=1)
+            wait 3000
+              3000: write 2 @8 attempt=1
+            wait 2000
+              5000: end 1 timed_out @8
+              5000: withdraw 2 @8
+              5000: end 2 timed_out @8
+        "#]],
+    );
+    check(
+        "on @7 forgetful
+         offer 1
+         on @8 list=1:routed@7
+         off @7
+         wrote 1 @8
+         wait 3000",
+        expect![[r#"
+            on @7 forgetful
+            offer 1
+              0: keep 1 routed @7 (session=7 epoch=7)
+              0: write 1 @7 attempt=0
+            on @8 list=1:routed@7
+              0: keep 1 routed @8 (session=8 epoch=8)
+            off @7
+              0: write 1 @8 attempt=0
+            wrote 1 @8
+              0: keep 1 written @8 (session=8 epoch=8 attempt=1)
+            wait 3000
+              3000: write 1 @8 attempt=1
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_session_with_memory_had_is_not_for_one_that_has_none() {
+    check(
+        "on @8
+         offer 1
+         wrote 1 @8
+         off @8
+         on @9 forgetful list=1:written@8
+         wait 5000",
+        expect![[r#"
+            on @8
+            offer 1
+              0: keep 1 routed @8 (session=8 epoch=8)
+              0: write 1 @8 attempt=0
+            wrote 1 @8
+              0: keep 1 written @8 (session=8 epoch=8 attempt=1)
             off @8
             on @9 forgetful list=1:written@8
               0: keep 1 routed @9 (session=9 epoch=9)

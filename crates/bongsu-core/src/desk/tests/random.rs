@@ -38,6 +38,8 @@ struct World {
     outstanding: BTreeSet<CommandId>,
     /// What left at all.
     left: BTreeSet<CommandId>,
+    /// What left on a session of a device that would not know it again, as far as the desk can know.
+    once: BTreeSet<CommandId>,
     /// What the desk ended, and what it called late.
     ended: BTreeMap<CommandId, CommandState>,
     late: BTreeSet<CommandId>,
@@ -71,6 +73,7 @@ impl World {
             replaced: None,
             outstanding: BTreeSet::new(),
             left: BTreeSet::new(),
+            once: BTreeSet::new(),
             ended: BTreeMap::new(),
             late: BTreeSet::new(),
             saying: None,
@@ -105,6 +108,10 @@ impl World {
                     );
                     assert!(self.now < it.ends_by(), "nothing is written after its time");
                     assert_eq!(self.stored[&it.id].epoch, epoch, "the store knows of it");
+                    assert!(
+                        !self.once.contains(&it.id),
+                        "nothing is written to the next one either"
+                    );
                     if !self.repeats {
                         let before = self.replaced.is_some_and(|it| it.1 == frame.command.id);
                         assert!(!before && !self.left.contains(&it.id), "nothing is written twice");
@@ -149,6 +156,9 @@ impl World {
             !self.left.insert(command) || !told,
             "it was told not to have left"
         );
+        if !self.repeats {
+            self.once.insert(command);
+        }
     }
 
     fn withdrawn_is_told(&mut self) {
@@ -428,6 +438,7 @@ impl World {
                     let by = ConnectionEpoch(self.last.0 + u64::from(which > 200));
                     if by > self.last {
                         (self.live, self.writing, self.recalled) = (None, None, None);
+                        self.once.clear();
                         self.outstanding.clear();
                     }
                     self.handle(DeskInput::Released { device: car(), by });
