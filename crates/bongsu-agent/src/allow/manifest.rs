@@ -231,26 +231,45 @@ fn like(path: &str) -> String {
             }
             '*' => pattern.push_str("[^/]*"),
             '?' => pattern.push_str("[^/]"),
-            '[' => {
-                pattern.push('[');
-                if rest.next_if_eq(&'!').is_some() {
-                    pattern.push('^');
-                }
-                for inner in rest.by_ref() {
-                    match inner {
-                        ']' => {
-                            pattern.push(']');
-                            break;
-                        }
-                        '-' => pattern.push('-'),
-                        plain => pattern.push_str(&regex::escape(&plain.to_string())),
-                    }
-                }
-            }
+            '[' => pattern.push_str(&class(&mut rest)),
             plain => pattern.push_str(&regex::escape(&plain.to_string())),
         }
     }
     pattern
+}
+
+/// The class of characters whose bracket was just read. Whatever it holds or excludes, it stays in its folder.
+fn class(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
+    let not = if rest.next_if(|next| ['!', '^'].contains(next)).is_some() {
+        "^"
+    } else {
+        ""
+    };
+    let mut inner = Vec::new();
+    loop {
+        match rest.next() {
+            // A bracket that is not closed is no pattern.
+            None => return "[".to_owned(),
+            Some(']') if !inner.is_empty() => break,
+            Some(plain) => inner.push(plain),
+        }
+    }
+    // Characters with a meaning in the brackets of an expression, some of them only twice.
+    let plain = |plain: char| match plain {
+        '\\' | '[' | ']' | '^' | '-' | '&' | '~' => format!("\\{plain}"),
+        plain => plain.to_string(),
+    };
+    let (mut class, mut at) = (String::new(), 0);
+    while let Some(first) = inner.get(at) {
+        class.push_str(&plain(*first));
+        at += 1;
+        if let (Some('-'), Some(last)) = (inner.get(at), inner.get(at + 1)) {
+            class.push('-');
+            class.push_str(&plain(*last));
+            at += 2;
+        }
+    }
+    format!("[[{not}{class}]&&[^/]]")
 }
 
 /// An amount of memory: bytes, or with K, M, G (of 1,024).
@@ -315,6 +334,18 @@ mod tests {
         assert!(met("/opt/play-?.[0-9]", "/opt/play-x.7"));
         assert!(!met("/opt/play-?.[0-9]", "/opt/play-xy.7"));
         assert!(met("/opt/[!a]", "/opt/b") && !met("/opt/[!a]", "/opt/a"));
+        assert!(!met("/opt/[!a]play", "/opt//play") && !met("/opt/[+-9]x", "/opt//x"));
+        assert!(met("/opt/[+-9]x", "/opt/5x"));
+        for plain in ["a", "-", "b"] {
+            assert!(met("/opt/[ab-]", &format!("/opt/{plain}")), "{plain}");
+            assert!(met("/opt/[+--ab]", &format!("/opt/{plain}")), "{plain}");
+        }
+        assert!(whole(&like("/opt/[a--b]")).is_err(), "a range that goes back");
+        for plain in ["a", "&", "b", "~"] {
+            assert!(met("/opt/[a&&b~~&]", &format!("/opt/{plain}")), "{plain}");
+        }
+        assert!(met("/opt/[]x]", "/opt/]") && met("/opt/[[x]", "/opt/[") && met("/opt/[^a]", "/opt/b"));
+        assert!(whole(&like("/opt/[ab")).is_err(), "not closed");
         assert!(!met("/opt/a.b*", "/opt/aXb"));
         assert!(!met("/opt/*", "/opt/a\n/b"));
     }
