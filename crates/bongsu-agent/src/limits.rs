@@ -34,7 +34,7 @@ impl Default for Limits {
             programs_max: 64,
             repeat_ms: 500,
             grace_ms: 5_000,
-            grace_ms_max: 300_000,
+            grace_ms_max: 600_000,
             leftover_grace_ms: 1_000,
             log_bytes_max: 8 * 1024 * 1024,
             log_files: 3,

@@ -292,7 +292,9 @@ async fn the_same_preset_shortly_after_is_the_same_program() {
     assert_eq!(reports[0].command, second.command);
     let other = of_preset(2, job("sleep 1000"));
     assert_ne!(started(&mut runner, &other).await, pid);
-    assert_eq!(runner.running().len(), 2);
+    let another_line = of_preset(1, job("sleep 2000"));
+    assert_ne!(started(&mut runner, &another_line).await, pid);
+    assert_eq!(runner.running().len(), 3);
     common::kill(pid, rustix::process::Signal::KILL);
     let mut commands = Vec::new();
     for _ in 0..2 {

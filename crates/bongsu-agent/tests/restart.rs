@@ -226,6 +226,28 @@ async fn what_was_lost_while_no_agent_was_there_is_told() {
 }
 
 #[tokio::test]
+async fn a_folder_that_cannot_be_read_is_in_nobodys_way() {
+    let place = Place::new();
+    let mut runner = place.runner();
+    let jobs = [job("sleep 1000"), job("sleep 1000")];
+    let mut pids = Vec::new();
+    for job in &jobs {
+        pids.push(started(&mut runner, job).await);
+    }
+    runner.close(OnExit::Leave).await;
+    let path = place.run(jobs[0].command).join("supervisor");
+    let claim = fs::read(&path).unwrap();
+    fs::write(&path, "\0\0").unwrap();
+    let (mut runner, reports) = Runner::open(place.config()).unwrap();
+    assert_eq!(reports.len(), 2);
+    kill(pids[1], Signal::KILL);
+    assert_eq!(ended(&mut runner, &jobs[1]).await, (How::Killed(9), false));
+    fs::write(&path, claim).unwrap();
+    kill(pids[0], Signal::KILL);
+    assert_eq!(ended(&mut runner, &jobs[0]).await, (How::Killed(9), false));
+}
+
+#[tokio::test]
 async fn a_stop_that_was_begun_is_carried_on() {
     let place = Place::new();
     let mut runner = place.runner();

@@ -20,6 +20,9 @@ pub struct ListArgs {
     running: bool,
 }
 
+/// The state of a program whose folder cannot be read.
+const UNREADABLE: &str = "unreadable";
+
 pub(super) fn list(args: &ListArgs, out: &mut impl Write) -> io::Result<ExitCode> {
     writeln!(
         out,
@@ -27,23 +30,31 @@ pub(super) fn list(args: &ListArgs, out: &mut impl Write) -> io::Result<ExitCode
         "COMMAND", "PRESET", "PID", "STATE"
     )?;
     for (command, folder) in all(&args.data.folder())? {
-        let Some(spec) = folder.spec()? else {
-            continue;
+        // What a program's folder does not say is not said; the others are listed all the same.
+        let spec = match folder.spec() {
+            Ok(Some(spec)) => spec,
+            Ok(None) => continue,
+            Err(_) => {
+                if !args.running {
+                    writeln!(out, "{command}  {:>8}  {:>8}  {:<24}  -", "-", "-", UNREADABLE)?;
+                }
+                continue;
+            }
         };
-        let runs = folder.end()?.is_none();
+        let runs = matches!(folder.end(), Ok(None));
         if args.running && !runs {
             continue;
         }
         let preset = spec
             .preset
             .map_or_else(|| "-".to_owned(), |preset| preset.to_string());
-        let pid = folder.started()?.filter(|_| runs);
+        let pid = folder.started().ok().flatten().filter(|_| runs);
         let pid = pid.map_or_else(|| "-".to_owned(), |started| started.program.pid.to_string());
         let line = spec.line.escape_debug();
         writeln!(
             out,
             "{command}  {preset:>8}  {pid:>8}  {:<24}  {line}",
-            state(&folder)?
+            state(&folder).unwrap_or_else(|_| UNREADABLE.to_owned())
         )?;
     }
     Ok(ExitCode::SUCCESS)

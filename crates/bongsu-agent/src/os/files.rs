@@ -1,6 +1,7 @@
 //! Files that are there whole or not at all, the pipe by which a supervisor is spoken to, and whom a file may be trusted from.
 //!
-//! Invariant: a file that was written here is complete under its name, whenever the power goes.
+//! Invariant: a file that was written here is complete under its name; unless it says nothing after a reboot, whenever the
+//! power goes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -41,7 +42,8 @@ pub(crate) fn append(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Writes a file so that it is there as a whole or not at all. With `durable` it is on the disk when this returns.
+/// Writes a file so that it is there as a whole or not at all. With `durable` it is on the disk when this returns; without,
+/// there may be anything under its name after a reboot.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
     let new = path.with_added_extension("new");
     let mut file = create(&new)?;
@@ -59,9 +61,16 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8], durable: bool) -> io::Resul
 /// Writes a file as a whole if there is none of its name; whether it did. Of two at a time one does.
 pub(crate) fn write_first(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let new = path.with_added_extension(format!("new{}", std::process::id()));
-    create(&new)?.write_all(bytes)?;
-    let linked = fs::hard_link(&new, path);
-    fs::remove_file(&new)?;
+    let written = create(&new).and_then(|mut file| {
+        file.write_all(bytes)?;
+        // Else the name might be on the disk before what it names.
+        file.sync_all()
+    });
+    let linked = written.and_then(|()| fs::hard_link(&new, path));
+    match fs::remove_file(&new) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
+        Ok(()) | Err(_) => {}
+    }
     match linked {
         Ok(()) => Ok(true),
         Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => Ok(false),

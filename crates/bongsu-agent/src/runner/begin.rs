@@ -32,7 +32,7 @@ impl Runner {
             preset: job.preset,
             line: Arc::clone(&job.program.line),
             boot: self.boot.clone(),
-            same: self.same(job.preset),
+            same: self.same(&job),
         };
         let record = begun.record(job.command, job.deadline);
         let full = self.runs.len() >= self.plan.config.limits.programs_max;
@@ -91,14 +91,11 @@ impl Runner {
             preset,
             runs: runs.clone(),
         };
-        if let Err((code, error)) = self.write_down(begun.record(command, deadline)).await {
-            let outcome = Outcome::Rejected { code, error };
-            let answer = Report {
-                command,
-                preset,
-                outcome,
-            };
-            return ticket(0, Some(answer));
+        let record = begun.record(command, deadline);
+        if let Err((_, error)) = self.write_down(record.clone()).await {
+            // Whoever is stopped twice is stopped: it does not wait for a disk that is full.
+            tracing::error!(%command, %error, "a stop is not written down, and done");
+            self.ledger.note(&record);
         }
         let programs = runs.len() as u64;
         if runs.is_empty() {
@@ -148,12 +145,15 @@ impl Runner {
     }
 
     /// The command whose program of that preset was started so shortly before that it is meant again. One that is being
-    /// stopped is not: whoever starts it now wants another.
-    fn same(&self, preset: Option<PresetId>) -> Option<CommandId> {
-        preset?;
+    /// stopped is not, nor is another line: whoever starts it now wants another.
+    fn same(&self, job: &Job) -> Option<CommandId> {
+        job.preset?;
         let since = since_boot_ms().saturating_sub(self.plan.config.limits.repeat_ms);
         let mut runs = self.runs.iter();
-        let same = runs.find(|(_, run)| run.preset == preset && run.taken_ms > since && run.halts.is_empty());
+        let same = runs.find(|(_, run)| {
+            let is = run.preset == job.preset && run.line == job.program.line;
+            is && run.taken_ms > since && run.halts.is_empty()
+        });
         same.map(|(id, _)| *id)
     }
 

@@ -22,6 +22,8 @@ use crate::supervise::own_log;
 
 /// Who cannot be watched for want of something is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
+/// … and after so long at the most, if that does not help.
+const AGAIN_MAX: Duration = Duration::from_secs(60);
 
 /// What happened to a program.
 #[derive(Debug)]
@@ -69,8 +71,11 @@ impl Follower {
         self.say_over().await;
     }
 
-    /// Follows a program whose supervisor lives, to its end.
-    pub(super) async fn adopt(self, supervisor: Identity, started: bool) {
+    /// Follows a program whose supervisor lives, or of which nothing could be found out yet, to its end.
+    pub(super) async fn adopt(self, supervisor: Option<Identity>, started: bool) {
+        let Some(supervisor) = supervisor else {
+            return self.say_over().await;
+        };
         if !started {
             let folder = self.folder.clone();
             // Whether it is started is decided when the gate is open.
@@ -108,6 +113,7 @@ impl Follower {
     }
 
     async fn say_over(&self) {
+        let mut again = AGAIN;
         loop {
             let (command, folder) = (self.command, self.folder.clone());
             let found = spawn_blocking(move || find(command, &folder, None)).await;
@@ -117,7 +123,8 @@ impl Follower {
                 Ok(Found::Lives(_)) => {}
                 Err(fault) => tracing::error!(%command, %fault, "it is not known how a program ended"),
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(again).await;
+            again = (again * 2).min(AGAIN_MAX);
         }
     }
 
@@ -130,13 +137,18 @@ impl Follower {
 /// What became of a program that was begun. What is left of one that has lost its supervisor is killed; one that no
 /// supervisor has taken will not be. `boot` is the boot that it was begun in, if that is not known to be this one.
 pub(super) fn find(command: CommandId, folder: &Folder, then: Option<&str>) -> io::Result<Found> {
-    if let Some(ending) = folder.end()? {
-        return Ok(Found::Over(ending.outcome()));
-    }
     let now = boot()?;
     // Only an end is certain to be on the disk after a reboot: nothing else is asked then.
-    if then.is_some_and(|then| then != now) {
-        return lost(folder, Lost::Reboot);
+    let rebooted = then.is_some_and(|then| then != now);
+    match folder.end() {
+        Ok(Some(ending)) => return Ok(Found::Over(ending.outcome())),
+        Ok(None) if rebooted => return lost(folder, Lost::Reboot),
+        Err(fault) if rebooted => {
+            tracing::error!(%command, %fault, "how a program ended before the reboot cannot be read");
+            return lost(folder, Lost::Reboot);
+        }
+        Ok(None) => {}
+        Err(fault) => return Err(fault),
     }
     let claim = match folder.claimed()? {
         None if !folder.path().exists() => return Ok(Found::Over(never())),
@@ -263,6 +275,20 @@ mod tests {
         for name in ["spec", "supervisor", "started"] {
             std::fs::write(folder.file(name), "").unwrap();
         }
+        assert_eq!(over(&folder, Some("another boot")), lost(Lost::Reboot));
+        assert_eq!(over(&folder, None), lost(Lost::Reboot), "it is written down");
+    }
+
+    #[test]
+    fn after_a_reboot_nothing_that_is_damaged_is_in_the_way() {
+        let (_data, folder) = folder();
+        for name in ["spec", "supervisor", "started", "end"] {
+            std::fs::write(folder.file(name), "\0\0\0").unwrap();
+        }
+        assert!(
+            find(COMMAND, &folder, Some(&boot().unwrap())).is_err(),
+            "not in this boot"
+        );
         assert_eq!(over(&folder, Some("another boot")), lost(Lost::Reboot));
         assert_eq!(over(&folder, None), lost(Lost::Reboot), "it is written down");
     }

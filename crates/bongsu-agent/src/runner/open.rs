@@ -66,7 +66,7 @@ impl Runner {
             followers: JoinSet::new(),
         };
         let begun = begun(&runner.ledger).ok_or_else(|| OpenError::Unknown(data.clone()))?;
-        runner.resume(begun).map_err(unusable)?;
+        runner.resume(begun);
         runner.find_strays().map_err(unusable)?;
         runner.sweep();
         // Everything that was found is in the ledger or among what runs, and is said from there.
@@ -76,7 +76,7 @@ impl Runner {
     }
 
     /// First the programs, then the commands that were the same, then the stops, which wait for programs.
-    fn resume(&mut self, begun: Vec<(CommandId, Begun)>) -> std::io::Result<()> {
+    fn resume(&mut self, begun: Vec<(CommandId, Begun)>) {
         let mut later = Vec::new();
         for (id, begun) in begun {
             match begun {
@@ -87,9 +87,16 @@ impl Runner {
                     same: None,
                 } => {
                     let folder = Folder::of(&self.plan.config.data, id);
-                    match find(id, &folder, Some(&boot))? {
-                        Found::Lives(supervisor) => self.adopt(id, preset, line, folder, supervisor)?,
-                        Found::Over(outcome) => self.end(id, preset, outcome),
+                    match find(id, &folder, Some(&boot)) {
+                        Ok(Found::Lives(supervisor)) => {
+                            self.adopt(id, preset, line, folder, Some(supervisor))
+                        }
+                        Ok(Found::Over(outcome)) => self.end(id, preset, outcome),
+                        // One program that nothing can be said of keeps nobody from the others.
+                        Err(fault) => {
+                            tracing::error!(command = %id, %fault, "it is not known what became of a program");
+                            self.adopt(id, preset, line, folder, None);
+                        }
                     }
                 }
                 Begun::Run { same: Some(_), .. } | Begun::Stop { .. } => later.push((id, begun)),
@@ -108,7 +115,6 @@ impl Runner {
                 }
             }
         }
-        Ok(())
     }
 
     fn rejoin(&mut self, id: CommandId, preset: Option<PresetId>, same: Option<CommandId>) {
@@ -127,15 +133,20 @@ impl Runner {
         }
     }
 
+    /// Follows a program; without a supervisor until it is known what became of it.
     fn adopt(
         &mut self,
         id: CommandId,
         preset: Option<PresetId>,
         line: Arc<str>,
         folder: Folder,
-        supervisor: Identity,
-    ) -> std::io::Result<()> {
-        let started = folder.started()?;
+        supervisor: Option<Identity>,
+    ) {
+        let read = |fault: std::io::Error| {
+            tracing::warn!(command = %id, %fault, "what is in a program's folder cannot be read");
+        };
+        let started = folder.started().map_err(read).ok().flatten();
+        let spec = folder.spec().map_err(read).ok().flatten();
         let control = folder.control();
         if let Err(fault) = &control {
             tracing::error!(command = %id, %fault, "a program that runs cannot be stopped");
@@ -143,7 +154,7 @@ impl Runner {
         let run = Run {
             preset,
             line,
-            taken_ms: folder.spec()?.map_or(0, |spec| spec.taken_ms),
+            taken_ms: spec.map_or(0, |spec| spec.taken_ms),
             control: control.ok(),
             started: started.clone(),
             askers: vec![Asker {
@@ -161,7 +172,6 @@ impl Runner {
         };
         self.followers
             .spawn(follower.adopt(supervisor, started.is_some()));
-        Ok(())
     }
 
     /// Programs that run and that no journal knows, as it was taken away: they are taken over all the same, so that they
@@ -186,10 +196,16 @@ impl Runner {
                 boot: self.boot.clone(),
                 same: None,
             };
-            if let Found::Lives(supervisor) = find(id, &folder, None)? {
-                tracing::warn!(command = %id, "a program runs that the journal does not know");
-                self.keep(&begun.record(id, OwnTime::start().now()));
-                self.adopt(id, preset, spec.line.as_str().into(), folder, supervisor)?;
+            match find(id, &folder, None) {
+                Ok(Found::Lives(supervisor)) => {
+                    tracing::warn!(command = %id, "a program runs that the journal does not know");
+                    self.keep(&begun.record(id, OwnTime::start().now()));
+                    self.adopt(id, preset, spec.line.as_str().into(), folder, Some(supervisor));
+                }
+                Ok(Found::Over(_)) => {}
+                Err(fault) => {
+                    tracing::warn!(command = %id, %fault, "it is not known what became of a program");
+                }
             }
         }
         Ok(())

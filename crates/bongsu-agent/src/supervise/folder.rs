@@ -120,7 +120,7 @@ impl Folder {
     /// Makes it, with what is to be run and the pipe for its supervisor, which is opened.
     pub(crate) fn make(&self, spec: &Spec) -> io::Result<File> {
         files::make_folder(&self.path)?;
-        files::write_whole(&self.file("spec"), &json(spec)?, false)?;
+        files::write_whole(&self.file("spec"), &json(spec)?, true)?;
         files::make_pipe(&self.file("control"))?;
         self.control()
     }
