@@ -122,8 +122,8 @@ class Screen(Socketio):
         self.name = name or fresh()
 
     def understood(self, packet):
-        if self.namespace != "/" and packet[0] in "24" and packet[1:2] != "/":
-            # Version 3 enters `/` unasked, where a display's token signs nobody in; and who is nobody yet is told so there.
+        if self.namespace != "/" and packet[0] in "124" and packet[1:2] != "/":
+            # Version 3 enters `/` unasked, where a display's token signs nobody in; and who is nobody yet, or ends, is told so there.
             return {"type": "(in /)", "data": {}, "args": []}
         return super().understood(packet)
 
