@@ -243,6 +243,9 @@ impl<C: Codec> Conn<C> {
         self.socket.pulse.speaks(self.codec.slot());
         let now = self.conversation.node().ports.clock.now();
         self.socket.pulse.signed_in(self.conversation.knows_who(), now);
+        if self.conversation.tries_again() {
+            self.socket.pulse.awaits_again(now);
+        }
         self.socket.pulse.reads_on(now, self.codec.in_frame(), completed);
     }
 }

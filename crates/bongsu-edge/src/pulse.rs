@@ -172,6 +172,11 @@ impl Pulse {
         self.signed_in.store(signed_in, Relaxed);
     }
 
+    /// Whoever was refused a moment ago has as long to sign in as a new connection.
+    pub(crate) fn awaits_again(&self, now: Timestamp) {
+        self.awaited_ms.store(now.0, Relaxed);
+    }
+
     /// Notes in which wire format the client is answered.
     pub(crate) fn speaks(&self, slot: Slot) {
         self.slot.store(slot as u8, Relaxed);

@@ -58,6 +58,8 @@ pub struct Conversation {
     tries: u32,
     /// The last sign-in or renewal was refused.
     declined: bool,
+    /// It was refused for what may be otherwise in a moment.
+    tries_again: bool,
 }
 
 impl Conversation {
@@ -73,6 +75,7 @@ impl Conversation {
             locale,
             tries: 0,
             declined: false,
+            tries_again: false,
         }
     }
 
@@ -104,6 +107,12 @@ impl Conversation {
     #[must_use]
     pub const fn knows_who(&self) -> bool {
         self.session.is_some() || self.display.is_some()
+    }
+
+    /// Whether the time for a sign-in begins anew: a display whose name is taken is to try again, and not to be sent away
+    /// meanwhile. Said once.
+    pub const fn tries_again(&mut self) -> bool {
+        std::mem::replace(&mut self.tries_again, false)
     }
 
     /// Whether whoever is spoken with has been ended from this side.
@@ -248,6 +257,7 @@ impl Conversation {
                     Err(refusal) => {
                         node.counters.refused(refusal.code);
                         speaking.witness.refused(&refusal);
+                        self.tries_again = refusal.code == Code::NameTaken;
                         ToDisplay::NotRegistered(refusal)
                     }
                 }

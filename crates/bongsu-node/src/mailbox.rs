@@ -264,7 +264,7 @@ impl Mailbox {
 
     /// Completes when nothing waits and the line takes bytes, or when the connection is closed or broken.
     pub(crate) async fn room(&self) {
-        self.relief(0).await;
+        self.emptied().await;
         if !self.is_closed() && !self.line.takes() {
             self.line.writable().await;
         }
@@ -320,6 +320,19 @@ impl Mailbox {
                 state.ending = Ending::Closed;
                 self.line.finish();
             }
+        }
+    }
+
+    /// Waits until nothing waits, or the connection is closed, and holds nobody back meanwhile: a line that is slow is none
+    /// that is stuck.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let relief = {
+                let mut state = self.state.lock();
+                let Some(backlog) = &mut state.backlog else { return };
+                Arc::clone(backlog.relief.get_or_insert_default()).notified_owned()
+            };
+            relief.await;
         }
     }
 

@@ -31,7 +31,7 @@ const WITHDRAW_MS: u64 = 1_000;
 pub struct DeskRules {
     /// As [`Limits::command_retry_ms`].
     pub retry_ms: u64,
-    /// As [`Limits::commands_open_max`].
+    /// Twice [`Limits::commands_open_max`]: what ends others comes on top.
     pub open_max: usize,
     /// How many commands that have ended are remembered, so that only the first word after the end is kept as late …
     pub ended_max: usize,
@@ -46,7 +46,7 @@ impl From<&Limits> for DeskRules {
     fn from(limits: &Limits) -> Self {
         Self {
             retry_ms: limits.command_retry_ms,
-            open_max: limits.commands_open_max,
+            open_max: limits.commands_open_max.saturating_mul(2),
             ended_max: ENDED_MAX,
             ended_ms: ENDED_MS,
             withdraw_ms: WITHDRAW_MS,

@@ -120,6 +120,9 @@ impl Session {
         ear.partner
             .settled(conversation.session().is_some(), conversation.declined());
         self.pulse.signed_in(conversation.knows_who(), now);
+        if conversation.tries_again() {
+            self.pulse.awaits_again(now);
+        }
         self.pulse.speaks(ear.partner.slot());
         self.pulse.reads_on(now, ear.partner.in_frame(), completed);
         if ends && !(goodbye && self.line.is_polled()) {

@@ -11,10 +11,12 @@ use bongsu_core::catalogue::Entry;
 use bongsu_core::desk::DeskInput;
 use bongsu_core::policy;
 use bongsu_core::rate::Rate;
+use bongsu_model::Limits;
 use bongsu_model::device::{
     Command, CommandState, DeviceSaid, Ends, Fence, IfOffline, NewCommand, Note, Object, Recorded, Step,
     StepKind, Stepped, Value, Wish, print,
 };
+use bongsu_model::display::{PREPARE, STOP};
 use bongsu_model::{
     Code, CommandId, ConnectionEpoch, DeviceId, Happening, HappeningKind, Refusal, Timestamp, Want, Why,
 };
@@ -394,7 +396,7 @@ impl Node {
                 key: Arc::clone(target),
                 value: Value::Object(run.args.clone()),
             }),
-            open_max: limits.commands_open_max,
+            open_max: open_max(entry, limits),
             command: Command {
                 id,
                 device: run.device.clone(),
@@ -510,6 +512,25 @@ impl Node {
         self.publish(Heard::Device(Arc::new(said))).await;
         let wait = Duration::from_millis(self.ports.limits.command_offer_ms);
         tokio::time::timeout(wait, taken.next()).await.is_ok()
+    }
+
+    /// Waits on for a command that was accepted.
+    pub(crate) async fn wait_on(self: &Arc<Self>, ran: Ran, wait: Wait) -> Result<Ran, Refusal> {
+        let id = ran.command.id;
+        // From here on no news is missed.
+        let mut watch = self.watch_commands(id)?;
+        let asked = Asked {
+            command: self.kept_command(id).await?,
+            coalesced: ran.coalesced,
+            repeat: ran.repeat,
+        };
+        let ttl_ms = asked.command.deadline.ms_since(self.now());
+        let command = self.wait_for(&mut watch, &asked, wait, ttl_ms).await?;
+        Ok(Ran {
+            command,
+            until: wait.until,
+            ..ran
+        })
     }
 
     async fn wait_for(
@@ -634,6 +655,15 @@ enum Whereabouts {
     Elsewhere,
     /// It is connected nowhere.
     Nowhere,
+}
+
+/// How many commands of a device may be open for another one to be kept: what ends others gets through when nothing else
+/// does, and so does what starts nothing.
+fn open_max(entry: &Entry, limits: &Limits) -> usize {
+    match &*entry.name {
+        STOP | PREPARE => limits.commands_open_max.saturating_mul(2),
+        _ => limits.commands_open_max,
+    }
 }
 
 fn reached(command: &Command, until: WaitFor) -> bool {

@@ -41,6 +41,8 @@ pub struct Display {
     pub(super) state: Mutex<State>,
     /// Told when it has answered whether it is there.
     pub(super) answered: Notify,
+    /// What it said is being carried out.
+    pub(super) busy: AtomicBool,
     /// Its connection is gone, or another may be let in on it.
     pub(super) left: AtomicBool,
 }
@@ -55,6 +57,8 @@ pub(super) struct State {
     pub(super) unanswered: u32,
     /// Another node wants to know whether it is there.
     pub(super) wanted: bool,
+    /// Somebody has wanted to know then.
+    pub(super) probed_at: Option<Timestamp>,
     /// Its end was seen then.
     pub(super) cut_at: Option<Timestamp>,
     pub(super) status: Option<Arc<str>>,
@@ -93,6 +97,7 @@ impl Display {
                 asked_at: now,
                 unanswered: 0,
                 wanted: false,
+                probed_at: None,
                 cut_at: None,
                 status: None,
                 uptime_ms: None,
@@ -102,6 +107,7 @@ impl Display {
                 rate: Bucket::default(),
             }),
             answered: Notify::new(),
+            busy: AtomicBool::new(false),
             left: AtomicBool::new(false),
         })
     }
@@ -123,10 +129,7 @@ impl Display {
         let Some(bytes) = self.words(self.mailbox.dialect(), ports, &self.tag, said) else {
             return true;
         };
-        matches!(
-            self.mailbox.push(Lane::Control, &bytes),
-            Pushed::Written | Pushed::Queued
-        )
+        self.mailbox.push(Lane::Control, &bytes) != Pushed::Closed
     }
 
     /// The frames for something that is said, as the answer to what came under a tag.

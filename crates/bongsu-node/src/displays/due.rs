@@ -102,6 +102,7 @@ mod tests {
             asked_at: Timestamp(0),
             unanswered: 0,
             wanted: false,
+            probed_at: None,
             cut_at: None,
             status: None,
             uptime_ms: None,

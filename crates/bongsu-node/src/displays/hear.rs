@@ -4,12 +4,13 @@
 //! more slowly, and loses nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bongsu_core::rate::{self, Rate};
 use bongsu_model::device::{FromDevice, Object, Status, Value, Word};
 use bongsu_model::display::{
-    Beat, Doing, Execution, FromDisplay, Process, Processes, Registration, ToDisplay,
+    Beat, Doing, Execution, FromDisplay, PresetId, Process, Processes, Registration, ToDisplay,
 };
 use bongsu_model::{Code, CommandId, HappeningKind, Refusal, Tag};
 
@@ -29,6 +30,14 @@ impl Node {
         tag: &Tag,
         said: FromDisplay,
     ) -> ToDisplay {
+        if let FromDisplay::Alive { name } = &said {
+            // Whether it is there is asked in a hurry.
+            return match self.alive(display, name).await {
+                Ok(()) => ToDisplay::Taken,
+                Err(refusal) => ToDisplay::Refused(refusal),
+            };
+        }
+        let _busy = Busy::of(display);
         self.slow_down(display).await;
         let awaits = tag.reference.is_some();
         let heard = match said {
@@ -39,7 +48,7 @@ impl Node {
                     Err(refusal) => ToDisplay::NotBeat(refusal),
                 };
             }
-            FromDisplay::Alive { name } => self.alive(display, &name).await,
+            FromDisplay::Alive { .. } => Ok(()),
             FromDisplay::Execution(execution) => self.execution(display, *execution, awaits).await,
             FromDisplay::Processes(processes) => self.processes(display, processes).await,
             FromDisplay::Back { name } => display.is_called(&name).map(|()| {
@@ -115,6 +124,9 @@ impl Node {
     ) -> Result<(), Refusal> {
         display.is_called(&execution.name)?;
         let concerned = display.concerned(&execution);
+        if execution.status == Doing::Running && !display.knows_ids {
+            self.replaced(display, execution.preset, &concerned).await?;
+        }
         for command in concerned {
             let word = word(command, execution.status, &execution.details);
             let ends = execution.status.is_end();
@@ -133,6 +145,49 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Of a preset a display that knows no ids speaks of its newest program alone: of those before it nothing is heard any
+    /// more.
+    async fn replaced(
+        self: &Arc<Self>,
+        display: &Arc<Display>,
+        preset: Option<PresetId>,
+        by: &[CommandId],
+    ) -> Result<(), Refusal> {
+        let Some(newest) = by.first() else {
+            return Ok(());
+        };
+        let older = display.state.lock().ran.older(preset, *newest);
+        for command in older {
+            display.state.lock().ran.ended(command);
+            self.ends_as(display, command, Status::Ok, "replaced").await?;
+        }
+        Ok(())
+    }
+
+    /// Says of a command of a display how it has ended, as far as it can be seen.
+    async fn ends_as(
+        self: &Arc<Self>,
+        display: &Arc<Display>,
+        command: CommandId,
+        status: Status,
+        how: &'static str,
+    ) -> Result<(), Refusal> {
+        let said: Object = [("status".into(), Value::text(how))].into();
+        let (result, error) = if status == Status::Ok {
+            (Some(said.into()), None)
+        } else {
+            (None, Some(said.into()))
+        };
+        let word = Word {
+            reply_to: command,
+            status,
+            result,
+            error,
+            epoch: None,
+        };
+        display.device.hear(FromDevice::Word(word)).await
     }
 
     /// Whether a command of a display has not ended, as far as the store knows.
@@ -154,7 +209,7 @@ impl Node {
             state.status = processes.status;
             state.process_count = processes.running.len() as u64;
             let shown = if display.knows_ids {
-                Vec::new()
+                state.ran.doubted(&processes.running)
             } else {
                 state.ran.report(&processes.running)
             };
@@ -179,21 +234,30 @@ impl Node {
             shown
         };
         for one in shown {
-            let (command, how) = match one {
-                Shown::Ended(command) => (command, "ended"),
-                Shown::Stopped(command) | Shown::Done(command) => (command, "stopped"),
+            let (command, status, how) = match one {
+                Shown::Ended(command) => (command, Status::Ok, "ended"),
+                Shown::Stopped(command) | Shown::Done(command) => (command, Status::Ok, "stopped"),
+                Shown::Lost(command) => (command, Status::Failed, "lost"),
             };
-            let result: Object = [("status".into(), Value::text(how))].into();
-            let word = Word {
-                reply_to: command,
-                status: Status::Ok,
-                result: Some(result.into()),
-                error: None,
-                epoch: None,
-            };
-            display.device.hear(FromDevice::Word(word)).await?;
+            self.ends_as(display, command, status, how).await?;
         }
         Ok(())
+    }
+}
+
+/// A display's words are being carried out, and what it says next is heard only then.
+struct Busy<'a>(&'a Display);
+
+impl<'a> Busy<'a> {
+    fn of(display: &'a Display) -> Self {
+        display.busy.store(true, Ordering::Release);
+        Self(display)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.store(false, Ordering::Release);
     }
 }
 

@@ -7,6 +7,7 @@ mod bulk;
 mod display;
 mod due;
 mod hear;
+mod held;
 mod presets;
 mod probe;
 mod ran;
@@ -23,6 +24,7 @@ use bongsu_model::{ConnectionEpoch, DeviceId, Limits};
 use parking_lot::Mutex;
 
 use crate::devices::Watched;
+use held::HeldStarts;
 
 pub use bongsu_store::NotRenamed;
 pub use bulk::{NewDisplay, NewlyRegistered, NotAllRenamed};
@@ -39,6 +41,7 @@ pub(crate) struct Displays {
     live: Mutex<HashMap<DeviceId, Arc<Display>>>,
     /// Who was found alive, for whoever has asked.
     pub(crate) alive: Watched<(DeviceId, ConnectionEpoch), ()>,
+    held: HeldStarts,
 }
 
 impl Displays {
@@ -46,6 +49,7 @@ impl Displays {
         Self {
             live: Mutex::default(),
             alive: Watched::new(limits.watchers_max),
+            held: HeldStarts::default(),
         }
     }
 

@@ -3,14 +3,16 @@
 //! Invariant: who answers in time keeps its name, on whatever node it is; who does not is not asked twice by the same.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bongsu_bus::Heard;
 use bongsu_model::device::DeviceSaid;
 use bongsu_model::display::ToDisplay;
-use bongsu_model::{ConnectionEpoch, DeviceId, Refusal};
+use bongsu_model::{ConnectionEpoch, DeviceId, Refusal, Timestamp};
 
 use super::display::Display;
+use crate::devices::DeviceSession;
 use crate::node::Node;
 
 /// Who holds a name.
@@ -31,6 +33,7 @@ impl Node {
         let known = known.map_err(|fault| self.fault(&fault))?;
         Ok(
             match known.and_then(|it| it.session.map(|held| (it.epoch, held))) {
+                // One of an earlier start of this node is gone with it, and nobody answers for it.
                 Some((epoch, held)) => Holder::Session(epoch, held.node == self.id),
                 None => Holder::Nobody,
             },
@@ -57,7 +60,7 @@ impl Node {
 
     /// Whether a session that is here is that of somebody who answers in time.
     async fn answers(&self, name: &DeviceId, epoch: ConnectionEpoch, wait: Duration) -> bool {
-        let Some(session) = self.devices.session(name).filter(|it| it.epoch == epoch) else {
+        let Some(session) = self.comes_in(name, epoch, wait).await else {
             return false;
         };
         if session.ending().is_some() {
@@ -68,6 +71,25 @@ impl Node {
             // It speaks another protocol, where whoever does not show that it is alive is closed soon enough.
             None => true,
         }
+    }
+
+    /// The session of an epoch that the store has as one of this node. One that is on its way in is waited for.
+    async fn comes_in(
+        &self,
+        name: &DeviceId,
+        epoch: ConnectionEpoch,
+        wait: Duration,
+    ) -> Option<Arc<DeviceSession>> {
+        const LOOK: Duration = Duration::from_millis(20);
+        let looks = wait.as_millis() / LOOK.as_millis();
+        for _ in 0..looks.max(1) {
+            let session = self.devices.session(name);
+            match session.filter(|session| session.epoch >= epoch) {
+                Some(session) => return Some(session).filter(|session| session.epoch == epoch),
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+        None
     }
 
     /// Another node asks whether somebody who may be here is alive.
@@ -90,6 +112,7 @@ impl Node {
         let wanted = {
             let mut state = display.state.lock();
             state.unanswered = 0;
+            state.probed_at = None;
             std::mem::take(&mut state.wanted)
         };
         display.answered.notify_waiters();
@@ -108,13 +131,27 @@ impl Node {
 }
 
 impl Display {
+    /// Whether it is to be asked, and was not just now: who wants to know at the same time shares the answer.
+    fn is_asked(&self, node: &Node, wait: Duration) -> bool {
+        let now = node.now();
+        let mut state = self.state.lock();
+        let lately = |at: Timestamp| Duration::from_millis(now.ms_since(at)) < wait;
+        let asked = !state.probed_at.is_some_and(lately);
+        if asked {
+            state.probed_at = Some(now);
+        }
+        asked
+    }
+
     /// Asks the display whether it is there, and waits for its answer.
     async fn answers(&self, node: &Node, wait: Duration) -> bool {
         // From here on no answer is missed.
         let answered = self.answered.notified();
-        if !self.say(&node.ports, &ToDisplay::Check) {
+        if self.is_asked(node, wait) && !self.say(&node.ports, &ToDisplay::Check) {
             return false;
         }
-        tokio::time::timeout(wait, answered).await.is_ok()
+        let answered = tokio::time::timeout(wait, answered).await.is_ok();
+        // What it says waits for what it said before.
+        answered || self.busy.load(Ordering::Acquire)
     }
 }

@@ -26,6 +26,8 @@ struct One {
     running: bool,
     /// Reports in a row that did not list it.
     unseen: u8,
+    /// The display has it from before it registered, and does not name it.
+    doubted: bool,
 }
 
 /// What a report of a display's processes shows of commands.
@@ -37,16 +39,21 @@ pub(super) enum Shown {
     Stopped(CommandId),
     /// What was to be stopped is.
     Done(CommandId),
+    /// A program that the display does not know any more: it has lost its memory, or is another machine.
+    Lost(CommandId),
 }
 
 impl Ran {
-    /// What is still open of a device's commands, oldest first.
-    pub(super) fn of(commands: &[Command]) -> Self {
+    /// What is still open of a device's commands, oldest first, for a display that says it carries these out.
+    pub(super) fn of(commands: &[Command], running: &[CommandId]) -> Self {
         let mut ran = Self::default();
         for command in commands {
             ran.told(command);
             if command.state.is_acknowledged() {
                 ran.runs(command.id);
+                if let Some(one) = ran.0.back_mut().filter(|one| one.command == command.id) {
+                    one.doubted = !running.contains(&command.id);
+                }
             }
         }
         ran
@@ -69,6 +76,7 @@ impl Ran {
             stops,
             running: false,
             unseen: 0,
+            doubted: false,
         });
     }
 
@@ -90,8 +98,46 @@ impl Ran {
     /// A program runs.
     pub(super) fn runs(&mut self, command: CommandId) {
         for one in self.0.iter_mut().filter(|one| one.command == command) {
-            (one.running, one.unseen) = (true, 0);
+            (one.running, one.unseen, one.doubted) = (true, 0, false);
         }
+    }
+
+    /// The programs of a preset that were told before one and are said to run: a display that knows no ids speaks of none
+    /// of them any more.
+    pub(super) fn older(&self, preset: Option<PresetId>, than: CommandId) -> Vec<CommandId> {
+        let before = self.0.iter().take_while(|one| one.command != than);
+        before
+            .filter(|one| !one.stops && one.running && one.preset == preset)
+            .map(|one| one.command)
+            .collect()
+    }
+
+    /// Whether the newest program of a preset was told to stop.
+    pub(super) fn was_stopped(&self, preset: Option<PresetId>) -> bool {
+        let newest = self.0.iter().rev().find(|one| one.preset == preset);
+        newest.is_some_and(|one| one.stops)
+    }
+
+    /// What a report of all processes shows of programs that the display has not named when it registered. What it shows as
+    /// lost is forgotten.
+    pub(super) fn doubted(&mut self, running: &[Process]) -> Vec<Shown> {
+        let listed = |command| running.iter().any(|process| process.command == Some(command));
+        let mut shown = Vec::new();
+        self.0.retain_mut(|one| {
+            if !one.doubted {
+                return true;
+            }
+            if listed(one.command) {
+                one.doubted = false;
+                return true;
+            }
+            one.unseen = one.unseen.saturating_add(1);
+            if one.unseen >= UNSEEN_MAX {
+                shown.push(Shown::Lost(one.command));
+            }
+            one.unseen < UNSEEN_MAX
+        });
+        shown
     }
 
     /// A command has ended.
@@ -224,6 +270,33 @@ mod tests {
             ran.report(&[]),
             [Shown::Stopped(CommandId(1)), Shown::Done(CommandId(2))]
         );
+    }
+
+    #[test]
+    fn what_a_display_does_not_know_any_more_is_lost_after_two_reports() {
+        let (mut one, mut other) = (run(1, 5), run(2, 5));
+        one.state = CommandState::InProgress;
+        other.state = CommandState::InProgress;
+        let named = [CommandId(2)];
+        let mut ran = Ran::of(&[one, other, run(3, 5)], &named);
+        assert_eq!(ran.doubted(&[]), []);
+        assert_eq!(ran.doubted(&[]), [Shown::Lost(CommandId(1))]);
+        assert_eq!(ran.doubted(&[]), [], "the others are not in doubt");
+    }
+
+    #[test]
+    fn a_stop_is_known_until_the_next_start() {
+        let mut ran = Ran::default();
+        assert!(!ran.was_stopped(Some(PresetId(5))));
+        for told in [run(1, 5), stop(2, 5), run(3, 6)] {
+            ran.told(&told);
+        }
+        assert!(ran.was_stopped(Some(PresetId(5))));
+        assert!(!ran.was_stopped(Some(PresetId(6))));
+        ran.told(&run(4, 5));
+        assert!(!ran.was_stopped(Some(PresetId(5))));
+        ran.runs(CommandId(1));
+        assert_eq!(ran.older(Some(PresetId(5)), CommandId(4)), [CommandId(1)]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::devices::{DeviceClaim, DeviceSession, LetIn, NotLetIn, Standing};
 use crate::mailbox::Mailbox;
 use crate::node::Node;
 
+/// What a device is that has not said what it is.
+const UNTOLD: &str = "device";
 /// How often a name is looked at again that changed its holder meanwhile.
 const TRIES: u32 = 3;
 
@@ -116,16 +118,22 @@ impl Node {
         certificate: Option<Arc<str>>,
         hello: &Hello,
     ) -> Result<Standing, Refusal> {
+        let known = self.ports.store.device(hello.device.clone()).await;
+        let known = known.map_err(|fault| self.fault(&fault))?.map(|known| known.kind);
+        if known
+            .as_ref()
+            .is_some_and(|kind| **kind != *KIND && **kind != *UNTOLD)
+        {
+            // A car is no display, whoever says so.
+            return Err(Refusal::because(Code::PermissionDenied, "kind"));
+        }
         let ranges = &self.ports.policy.display_ranges;
         let open = ranges.iter().any(|range| range.contains(arriving.address));
         if open && hello.token.is_none() && certificate.is_none() {
-            let known = self.ports.store.device(hello.device.clone()).await;
-            let known = known.map_err(|fault| self.fault(&fault))?;
-            // A car is not to be had for being asked from the right place.
-            return if known.is_none_or(|known| *known.kind == *KIND) {
-                Ok(Standing::default())
-            } else {
-                Err(Refusal::new(Code::NotAuthenticated))
+            // What was made for somebody who has a token is not to be had for being asked from the right place.
+            return match known {
+                Some(kind) if *kind != *KIND => Err(Refusal::new(Code::NotAuthenticated)),
+                Some(_) | None => Ok(Standing::default()),
             };
         }
         let claim = DeviceClaim {
@@ -163,7 +171,7 @@ impl Node {
             tag: arriving.tag,
             mailbox: arriving.mailbox,
             locale: arriving.locale,
-            ran: Ran::of(&open),
+            ran: Ran::of(&open, &registration.running),
         };
         let display = Display::new(made, registration, self.now());
         self.displays.enter(&display);

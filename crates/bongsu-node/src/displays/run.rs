@@ -9,9 +9,12 @@ use std::sync::Arc;
 use bongsu_core::catalogue::{AnyArgs, Entry, Safety};
 use bongsu_core::policy;
 use bongsu_model::device::{IfOffline, Object, Pace, Value};
-use bongsu_model::display::{BARRIER, COMMAND_IDS, Execute, PREPARE, PresetId, Program, RUN, STOP, Stop};
+use bongsu_model::display::{
+    BARRIER, COMMAND_IDS, Execute, PREPARE, PresetId, Program, RUN, STOP, Stop, preset_of,
+};
 use bongsu_model::{Code, CommandId, DeviceId, Refusal, Role, Timestamp, Want};
 
+use super::held::Held;
 use crate::devices::{Ran, RunCommand, Wait};
 use crate::node::Node;
 use crate::usecases::operate::Operator;
@@ -65,16 +68,18 @@ impl Node {
     pub async fn run_program(
         self: &Arc<Self>,
         by: &Operator,
-        run: RunProgram,
+        mut run: RunProgram,
         wait: Wait,
     ) -> Result<Ran, Refusal> {
         policy::may_operate(&by.principal)?;
         self.check_program(&run.program)?;
         self.check_start(run.start_at)?;
+        run.start_at = self.ahead(run.start_at);
         self.check_caller_rate(by, RUN, self.usual_rate())?;
+        let held = self.displays.held.hold(&run.display, run.preset);
         let noted = self.note_asked(by, "display.execute", run.display.clone(), run.preset);
         // What is asked for is noted beside, whatever comes of it, and whether or not its caller waits for that.
-        let (ran, ()) = tokio::join!(self.run_on(by, run, wait, self.now()), noted);
+        let (ran, ()) = tokio::join!(self.run_on(by, run, wait, self.now(), &held), noted);
         ran
     }
 
@@ -113,18 +118,24 @@ impl Node {
         mut run: RunProgram,
         wait: Wait,
         since: Timestamp,
+        held: &Held,
     ) -> Result<Ran, Refusal> {
         self.check_device_rate(&run.display, RUN, self.usual_rate())?;
         if let Some(start) = run.start_at
             && !self.can(&run.display, BARRIER).await?
         {
             self.check_wait(start)?;
-            self.until(start).await?;
+            self.until(start, held).await?;
             run.start_at = None;
         }
+        held.stands()?;
         let limits = &self.ports.limits;
         let mut ttl_ms = run.ttl_ms.unwrap_or(limits.display_run_ttl_ms);
         let mut entry = self.entry(RUN);
+        if self.was_stopped(&run.display, run.preset) {
+            // Whoever starts what was just stopped wants it again.
+            entry.debounce_ms = 0;
+        }
         if let Some(start) = run.start_at {
             // The time for a program begins when it is to be started. How far ahead that is changes with each repeat of a
             // call, so that it is nothing that the caller has asked for.
@@ -176,12 +187,14 @@ impl Node {
         wait: Wait,
     ) -> Result<Ran, Refusal> {
         self.check_device_rate(&stop.display, STOP, self.usual_rate())?;
+        let preset = self.preset_meant(&stop).await?;
+        self.displays.held.stop(&stop.display, preset);
         let mut entry = self.entry(STOP);
         entry.execution_ms = entry.execution_ms.saturating_add(stop.grace_ms.unwrap_or(0));
         let command = RunCommand {
             device: stop.display,
             name: STOP.into(),
-            args: Stop::args(stop.preset, stop.run, stop.grace_ms),
+            args: Stop::args(preset, stop.run, stop.grace_ms),
             ttl_ms: Some(self.ports.limits.display_stop_ttl_ms),
             key: stop.key,
             if_offline: Some(IfOffline::Fail),
@@ -189,6 +202,27 @@ impl Node {
             from: stop.from,
         };
         self.keep_and_wait(by, command, &Arc::new(entry), wait).await
+    }
+
+    /// The preset of what is to be stopped: a display that knows no ids stops by it alone.
+    async fn preset_meant(&self, stop: &StopPrograms) -> Result<Option<PresetId>, Refusal> {
+        let Some(run) = stop.run.filter(|_| stop.preset.is_none()) else {
+            return Ok(stop.preset);
+        };
+        let kept = self.ports.store.command(run).await;
+        let kept = kept.map_err(|fault| self.fault(&fault))?;
+        let kept = kept.filter(|kept| kept.device == stop.display && *kept.name == *RUN);
+        let kept = kept.ok_or_else(|| Refusal::new(Code::CommandNotFound))?;
+        if self.can(&stop.display, COMMAND_IDS).await? {
+            return Ok(None);
+        }
+        preset_of(&kept.args).map_err(|wrong| Refusal::field(wrong.0, Want::Other))
+    }
+
+    /// Whether the newest program of a preset on a display was told to stop.
+    fn was_stopped(&self, display: &DeviceId, preset: Option<PresetId>) -> bool {
+        let display = self.displays.get(display);
+        display.is_some_and(|display| display.state.lock().ran.was_stopped(preset))
     }
 
     /// Whether a display has said that it can do something, on whatever node.
@@ -213,7 +247,7 @@ impl Node {
     }
 
     /// What a caller still waits who has waited since a moment: no longer than callers wait altogether.
-    fn left(&self, wait: Wait, since: Timestamp, usual_ms: u64) -> Wait {
+    pub(super) fn left(&self, wait: Wait, since: Timestamp, usual_ms: u64) -> Wait {
         let spent_ms = self.now().ms_since(since);
         let most_ms = self.ports.limits.command_wait_max_ms.saturating_sub(spent_ms);
         Wait {
@@ -222,10 +256,11 @@ impl Node {
         }
     }
 
-    /// Waits for a moment, unless the node stops before.
-    pub(super) async fn until(&self, at: Timestamp) -> Result<(), Refusal> {
+    /// Waits for a moment, unless the node stops before, or the start is stopped.
+    async fn until(&self, at: Timestamp, held: &Held) -> Result<(), Refusal> {
         const LOOK_MS: u64 = 100;
         loop {
+            held.stands()?;
             let left_ms = at.ms_since(self.now());
             if left_ms == 0 {
                 return Ok(());
@@ -292,6 +327,11 @@ impl Node {
             return Err(Refusal::too_large("env", limits.display_env_bytes_max as u64));
         }
         check_grace(program.grace_ms)
+    }
+
+    /// A start that is past is one at once, on every display.
+    pub(super) fn ahead(&self, start_at: Option<Timestamp>) -> Option<Timestamp> {
+        start_at.filter(|start| *start > self.now())
     }
 
     pub(super) fn check_start(&self, start_at: Option<Timestamp>) -> Result<(), Refusal> {

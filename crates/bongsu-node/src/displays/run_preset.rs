@@ -12,6 +12,7 @@ use bongsu_model::display::{BARRIER, Preset, Program, RUN, STOP};
 use bongsu_model::{Code, DeviceId, HappeningKind, Refusal, Timestamp, Want};
 use futures_util::future::join_all;
 
+use super::held::Held;
 use super::run::{RunProgram, StopPrograms, check_grace};
 use crate::devices::{Ran, Wait, WaitFor};
 use crate::node::Node;
@@ -54,6 +55,9 @@ pub struct StopPreset {
 /// What became of it on one display.
 pub type Each = (DeviceId, Result<Ran, Refusal>);
 
+/// A program to be run, and its start as long as it may be stopped.
+type HeldRun = (Arc<Held>, RunProgram);
+
 impl Node {
     /// Runs a preset on its displays, ascending by name in the answer.
     ///
@@ -68,6 +72,7 @@ impl Node {
         policy::may_operate(&by.principal)?;
         let programs = chosen(&run.preset, run.displays.as_deref())?;
         self.check_start(run.start_at)?;
+        let start_at = self.ahead(run.start_at);
         self.check_caller_rate(by, RUN, self.usual_rate())?;
         let asked = (HappeningKind::PresetExecuted, "preset.execute");
         let noted = self.preset_asked(by, asked, &run.preset, programs.len(), run.barrier);
@@ -79,7 +84,7 @@ impl Node {
                 program,
                 preset: Some(run.preset.id),
                 ttl_ms: run.ttl_ms,
-                start_at: run.start_at,
+                start_at,
                 from: run.from,
             })
             .collect();
@@ -87,7 +92,7 @@ impl Node {
             if run.barrier {
                 self.run_behind_barrier(by, runs, wait).await
             } else {
-                Ok(self.run_each(by, runs, wait, self.now()).await)
+                Ok(self.run_each(by, self.held(runs), wait, self.now()).await)
             }
         };
         let (ran, ()) = tokio::join!(ran, noted);
@@ -146,21 +151,28 @@ impl Node {
         self.note(by, action, format!("preset:{}", preset.id), Some(detail))
     }
 
+    /// Starts that may be stopped as long as nobody was told of them.
+    fn held(&self, runs: Vec<RunProgram>) -> Vec<HeldRun> {
+        let hold = |run: RunProgram| (self.displays.held.hold(&run.display, run.preset), run);
+        runs.into_iter().map(hold).collect()
+    }
+
     async fn run_each(
         self: &Arc<Self>,
         by: &Operator,
-        runs: Vec<RunProgram>,
+        runs: Vec<HeldRun>,
         wait: Wait,
         since: Timestamp,
     ) -> Vec<Each> {
-        let each = runs.into_iter().map(|run| async move {
+        let each = runs.into_iter().map(|(held, run)| async move {
             let display = run.display.clone();
-            (display, self.run_on(by, run, wait, since).await)
+            (display, self.run_on(by, run, wait, since, &held).await)
         });
         join_all(each).await
     }
 
-    /// First all that can are prepared; if all are, they are told when to start, and the others are told at that moment.
+    /// First all that can are prepared; if all are, they are told when to start; if all have that, the others are told at
+    /// that moment.
     async fn run_behind_barrier(
         self: &Arc<Self>,
         by: &Operator,
@@ -168,36 +180,94 @@ impl Node {
         wait: Wait,
     ) -> Result<Vec<Each>, Refusal> {
         let since = self.now();
-        // Both halves together take no longer than one who waits for a command may.
-        let half_ms = self.ports.limits.command_wait_max_ms / 2;
-        let prepared = join_all(runs.iter().map(|run| async move {
-            if self.can(&run.display, BARRIER).await? {
-                let until = Wait {
-                    until: WaitFor::Done,
-                    timeout_ms: Some(half_ms),
-                };
-                return self.prepare_on(by, run, until).await.map(Some);
-            }
-            // One that is away fails here, and not only after the others were started.
-            run.start_at.map_or(Ok(()), |start| self.check_wait(start))?;
-            self.is_connected(&run.display).await.map(|()| None)
-        }))
-        .await;
-        let ready = prepared.iter().all(|one| match one {
-            Ok(Some(ran)) => ran.command.state == CommandState::Succeeded,
-            Ok(None) => true,
+        let runs = self.held(runs);
+        let prepared = join_all(runs.iter().map(|(_, run)| self.prepares(by, run))).await;
+        let ready = prepared.iter().zip(&runs).all(|(one, (held, _))| match one {
+            Ok(Some(ran)) => ran.command.state == CommandState::Succeeded && held.stands().is_ok(),
+            Ok(None) => held.stands().is_ok(),
             Err(_) => false,
         });
         if !ready {
             return Ok(not_started(runs, prepared));
         }
-        let lead_ms = self.ports.limits.display_barrier_lead_ms;
+        // The more there are to be told, the longer it takes.
+        let lead_ms = self.ports.limits.display_barrier_lead_ms + runs.len() as u64;
         let soonest = self.now().plus_ms(lead_ms);
-        let runs = runs.into_iter().map(|run| RunProgram {
-            start_at: Some(run.start_at.map_or(soonest, |at| at.max(soonest))),
-            ..run
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        for ((held, mut run), prepared) in runs.into_iter().zip(prepared) {
+            run.start_at = Some(run.start_at.map_or(soonest, |at| at.max(soonest)));
+            let knows = matches!(prepared, Ok(Some(_)));
+            let turn = if knows { &mut first } else { &mut last };
+            turn.push((held, run));
+        }
+        let told = Wait {
+            until: WaitFor::Accepted,
+            timeout_ms: None,
+        };
+        let first = self.run_each(by, first, told, since).await;
+        if first.iter().any(|(_, told)| told.is_err()) {
+            let mut each = self.call_off(by, first).await;
+            each.extend(last.into_iter().map(|(_, run)| (run.display, Err(held_back()))));
+            return Ok(in_order(each));
+        }
+        let first = first.into_iter().map(|(display, told)| async move {
+            let followed = match told {
+                Ok(ran) => self.follow(ran, wait, since).await,
+                Err(refusal) => Err(refusal),
+            };
+            (display, followed)
         });
-        Ok(self.run_each(by, runs.collect(), wait, since).await)
+        let (mut each, last) = tokio::join!(join_all(first), self.run_each(by, last, wait, since));
+        each.extend(last);
+        Ok(in_order(each))
+    }
+
+    /// Has a display prepare what it is to run, if it can: `None` if it knows no such thing, and is there.
+    async fn prepares(self: &Arc<Self>, by: &Operator, run: &RunProgram) -> Result<Option<Ran>, Refusal> {
+        if self.can(&run.display, BARRIER).await? {
+            let until = Wait {
+                until: WaitFor::Done,
+                // Both halves together take no longer than one who waits for a command may.
+                timeout_ms: Some(self.ports.limits.command_wait_max_ms / 2),
+            };
+            return self.prepare_on(by, run, until).await.map(Some);
+        }
+        // One that is away fails here, and not only after the others were started.
+        run.start_at.map_or(Ok(()), |start| self.check_wait(start))?;
+        self.is_connected(&run.display).await.map(|()| None)
+    }
+
+    /// Some were told when to start, and one could not be: they are told to stop, which reaches them before that moment
+    /// unless they are slow to hear of it.
+    async fn call_off(self: &Arc<Self>, by: &Operator, told: Vec<Each>) -> Vec<Each> {
+        let stops = told.into_iter().map(|(display, told)| async move {
+            let Ok(ran) = told else {
+                return (display, told);
+            };
+            let stop = StopPrograms {
+                display: display.clone(),
+                preset: None,
+                run: Some(ran.command.id),
+                grace_ms: None,
+                key: None,
+                from: None,
+            };
+            let until = Wait {
+                until: WaitFor::Accepted,
+                timeout_ms: None,
+            };
+            let stopped = self.stop_on(by, stop, until).await;
+            (display, stopped.and(Err(held_back())))
+        });
+        join_all(stops).await
+    }
+
+    /// Waits for a command that is kept already.
+    async fn follow(self: &Arc<Self>, ran: Ran, wait: Wait, since: Timestamp) -> Result<Ran, Refusal> {
+        let ttl_ms = ran.command.deadline.ms_since(self.now());
+        let usual_ms = ttl_ms.saturating_add(self.ports.limits.command_wait_ms);
+        let wait = self.left(wait, since, usual_ms);
+        self.wait_on(ran, wait).await
     }
 
     /// Makes sure that a display is connected somewhere.
@@ -216,18 +286,28 @@ impl Node {
 }
 
 /// What each display is told of a start that did not come about: why it was itself not ready, or that another was not.
-fn not_started(runs: Vec<RunProgram>, prepared: Vec<Result<Option<Ran>, Refusal>>) -> Vec<Each> {
+fn not_started(runs: Vec<HeldRun>, prepared: Vec<Result<Option<Ran>, Refusal>>) -> Vec<Each> {
     runs.into_iter()
         .zip(prepared)
-        .map(|(run, prepared)| {
+        .map(|((held, run), prepared)| {
             let result = match prepared {
                 Ok(Some(ran)) if ran.command.state != CommandState::Succeeded => Ok(ran),
-                Ok(_) => Err(Refusal::because(Code::CommandRefused, "barrier")),
+                Ok(_) => held.stands().and(Err(held_back())),
                 Err(refusal) => Err(refusal),
             };
             (run.display, result)
         })
         .collect()
+}
+
+/// The start of one, which did not come about because of another.
+const fn held_back() -> Refusal {
+    Refusal::because(Code::CommandRefused, "barrier")
+}
+
+fn in_order(mut each: Vec<Each>) -> Vec<Each> {
+    each.sort_by(|one, other| one.0.cmp(&other.0));
+    each
 }
 
 /// The displays of a preset that are meant, ascending, with their programs.

@@ -43,7 +43,7 @@ pub(super) async fn run(node: Weak<Node>, display: Arc<Display>) {
                 Pulled::Written(Taken::Said(ticket)) => display.device.wrote(ticket),
                 Pulled::Begun(Taken::Said(ticket)) => {
                     drop(node);
-                    display.mailbox.relief(0).await;
+                    display.mailbox.emptied().await;
                     if display.mailbox.is_closed() {
                         return;
                     }
@@ -64,6 +64,9 @@ pub(super) async fn run(node: Weak<Node>, display: Arc<Display>) {
 /// The next frames, if there is something to be said now.
 fn next(dialect: &dyn Dialect, node: &Arc<Node>, display: &Arc<Display>) -> Option<(Bytes, Taken)> {
     loop {
+        if display.left.load(Ordering::Acquire) {
+            return None;
+        }
         let out = display.device.take()?;
         let said = match out.frame {
             ToDevice::Welcome(welcome) => ToDisplay::Registered {

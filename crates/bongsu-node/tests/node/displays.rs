@@ -220,20 +220,27 @@ async fn who_may_register_is_let_in_and_who_may_not_is_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_car_is_not_had_for_being_asked_from_the_right_place() {
+async fn what_is_no_display_is_not_had_for_being_asked_from_the_right_place() {
     let world = open_world();
-    let car = NewDevice {
-        id: name(NAME),
-        kind: "vehicle".into(),
-    };
-    world.store.create_device(car, Timestamp(1)).await.unwrap();
+    for (name, kind) in [("car-1", "vehicle"), (NAME, "device")] {
+        let made = NewDevice {
+            id: self::name(name),
+            kind: kind.into(),
+        };
+        world.store.create_device(made, Timestamp(1)).await.unwrap();
+    }
+    let mut car = Screen::of(&world, "car-1");
+    let refused = ["not registered: PERMISSION_DENIED kind"];
+    assert_eq!(car.registers(&[], None).await, refused);
+    assert_eq!(car.registers(&[], Some("device:car-1")).await, refused);
+    // What has not said what it is may be one, if it has a token.
     let mut screen = Screen::of(&world, NAME);
     assert_eq!(
         screen.registers(&[], None).await,
         ["not registered: NOT_AUTHENTICATED"]
     );
     let heard = screen.registers(&[], Some("device:Display_01")).await;
-    assert_eq!(heard, ["registered Display_01 #1 epoch 1"]);
+    assert_eq!(heard, ["registered Display_01 #2 epoch 1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -771,4 +778,258 @@ async fn every_display_is_told_another_time_to_come_back() {
         screen.goes().await;
     }
     stopping.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_by_its_command_is_one_by_its_preset_for_the_guide() {
+    let world = open_world();
+    let mut screen = Screen::guide(&world, NAME).await;
+    let (asked, id) = tokio::join!(
+        asks(&world, run(NAME, Some(7)), WaitFor::Accepted),
+        screen.told_to("execute")
+    );
+    asked.unwrap();
+    screen.does(Doing::Running, Some(7), None).await;
+    let stop = StopPrograms {
+        display: name(NAME),
+        preset: None,
+        run: Some(id),
+        grace_ms: None,
+        key: None,
+        from: None,
+    };
+    let wait = Wait {
+        until: WaitFor::Accepted,
+        timeout_ms: None,
+    };
+    let by = operator();
+    let (stopped, line) = tokio::join!(world.node.stop_programs(&by, stop.clone(), wait), async {
+        screen.told_to("stop").await
+    });
+    let stopped = stopped.unwrap().command.id;
+    assert_eq!(line, stopped);
+    screen.reports(&[7]).await;
+    world.quiet().await;
+    assert!(state(&world, stopped).await.is_open(), "it runs still");
+    screen.reports(&[]).await;
+    world.quiet().await;
+    assert_eq!(state(&world, stopped).await, CommandState::Succeeded);
+    let elsewhere = StopPrograms {
+        display: name("Display_02"),
+        ..stop
+    };
+    let refused = world.node.stop_programs(&by, elsewhere, wait).await.unwrap_err();
+    assert_eq!(refused.code, Code::CommandNotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_display_that_is_full_can_still_be_stopped() {
+    let world = open_world();
+    let mut screen = Screen::agent(&world, NAME).await;
+    for _ in 0..Limits::DEFAULT.commands_open_max {
+        world.pass(1_000).await;
+        let (asked, id) = tokio::join!(
+            asks(&world, run(NAME, Some(7)), WaitFor::Accepted),
+            screen.told_to("execute")
+        );
+        asked.unwrap();
+        screen.does(Doing::Running, Some(7), Some(id)).await;
+    }
+    world.pass(1_000).await;
+    let refused = asks(&world, run(NAME, Some(7)), WaitFor::Accepted)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, Code::RateLimited);
+    let stop = StopPrograms {
+        display: name(NAME),
+        preset: Some(PresetId(7)),
+        run: None,
+        grace_ms: None,
+        key: None,
+        from: None,
+    };
+    let wait = Wait {
+        until: WaitFor::Done,
+        timeout_ms: None,
+    };
+    let by = operator();
+    let (stopped, ()) = tokio::join!(world.node.stop_programs(&by, stop, wait), async {
+        let id = screen.told_to("stop").await;
+        screen.does(Doing::Stopped, Some(7), Some(id)).await;
+    });
+    assert_eq!(stopped.unwrap().command.state, CommandState::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_preset_that_the_guide_starts_again_the_older_program_is_over() {
+    let world = open_world();
+    let mut screen = Screen::guide(&world, NAME).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        world.pass(1_000).await;
+        let (asked, id) = tokio::join!(
+            asks(&world, run(NAME, Some(7)), WaitFor::Accepted),
+            screen.told_to("execute")
+        );
+        asked.unwrap();
+        screen.does(Doing::Running, Some(7), None).await;
+        ids.push(id);
+    }
+    world.quiet().await;
+    assert_eq!(state(&world, ids[0]).await, CommandState::Succeeded);
+    assert_eq!(state(&world, ids[1]).await, CommandState::InProgress);
+}
+
+#[tokio::test(start_paused = true)]
+async fn programs_of_an_agent_that_has_lost_its_memory_are_lost() {
+    let world = open_world();
+    let mut screen = Screen::agent(&world, NAME).await;
+    let (asked, id) = tokio::join!(
+        asks(&world, run(NAME, None), WaitFor::Accepted),
+        screen.told_to("execute")
+    );
+    asked.unwrap();
+    screen.does(Doing::Running, None, Some(id)).await;
+    screen.goes().await;
+    let mut screen = Screen::agent(&world, NAME).await;
+    world.pass(20_000).await;
+    screen.reports(&[]).await;
+    assert_eq!(
+        state(&world, id).await,
+        CommandState::InProgress,
+        "what it has to say may be on its way"
+    );
+    world.pass(20_000).await;
+    screen.reports(&[]).await;
+    world.quiet().await;
+    let kept = world.store.command(id).await.unwrap().unwrap();
+    assert_eq!(kept.state, CommandState::Failed);
+    assert_eq!(kept.error.unwrap().to_string(), r#"{"status":"lost"}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_held_can_be_stopped() {
+    let world = open_world();
+    let mut screen = Screen::guide(&world, NAME).await;
+    let later = RunProgram {
+        start_at: Some(world.node.now().plus_ms(5_000)),
+        ..run(NAME, Some(7))
+    };
+    let stop = StopPrograms {
+        display: name(NAME),
+        preset: Some(PresetId(7)),
+        run: None,
+        grace_ms: None,
+        key: None,
+        from: None,
+    };
+    let wait = Wait {
+        until: WaitFor::Accepted,
+        timeout_ms: None,
+    };
+    let stopping = async {
+        world.pass(1_000).await;
+        world.node.stop_programs(&operator(), stop, wait).await
+    };
+    let (ran, stopped) = tokio::join!(asks(&world, later, WaitFor::Running), stopping);
+    let refused = ran.unwrap_err();
+    assert_eq!(
+        (refused.code, &refused.why),
+        (Code::CommandRefused, &Why::Reason("stopped"))
+    );
+    stopped.unwrap();
+    world.pass(6_000).await;
+    assert!(screen.told("stop").await.len() == 32);
+    assert!(screen.unread.is_empty(), "{:?}", screen.unread);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_just_stopped_can_be_started_at_once() {
+    let world = open_world();
+    let mut screen = Screen::guide(&world, NAME).await;
+    let (first, one) = tokio::join!(
+        asks(&world, run(NAME, Some(7)), WaitFor::Accepted),
+        screen.told_to("execute")
+    );
+    let stop = StopPrograms {
+        display: name(NAME),
+        preset: Some(PresetId(7)),
+        run: None,
+        grace_ms: None,
+        key: None,
+        from: None,
+    };
+    let wait = Wait {
+        until: WaitFor::Accepted,
+        timeout_ms: None,
+    };
+    let by = operator();
+    let again = asks(&world, run(NAME, Some(7)), WaitFor::Accepted).await.unwrap();
+    assert!(
+        again.coalesced && again.command.id == one,
+        "a second tap is the first"
+    );
+    let (stopped, _) = tokio::join!(world.node.stop_programs(&by, stop, wait), screen.told("stop"));
+    stopped.unwrap();
+    let (second, other) = tokio::join!(
+        asks(&world, run(NAME, Some(7)), WaitFor::Accepted),
+        screen.told_to("execute")
+    );
+    assert_eq!(
+        (first.unwrap().command.id, second.unwrap().command.id),
+        (one, other)
+    );
+    assert_ne!(one, other);
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_barrier_one_that_cannot_be_told_stops_the_others() {
+    let world = open_world();
+    let mut one = Screen::agent(&world, "Display_01").await;
+    let mut two = Screen::agent(&world, "Display_02").await;
+    // So many that there is no place for another program, though there is one for preparing it.
+    for _ in 0..Limits::DEFAULT.commands_open_max {
+        world.pass(1_000).await;
+        let (asked, id) = tokio::join!(
+            asks(&world, run("Display_02", Some(7)), WaitFor::Accepted),
+            two.told_to("execute")
+        );
+        asked.unwrap();
+        two.does(Doing::Running, Some(7), Some(id)).await;
+    }
+    world.pass(1_000).await;
+    let first = async {
+        let id = one.told_to("prepare").await;
+        let heard = one.does(Doing::Prepared, Some(9), Some(id)).await;
+        one.unread.extend(heard);
+        let told = one.told_to("execute").await;
+        (told, one.told("stop").await)
+    };
+    let second = async {
+        let id = two.told_to("prepare").await;
+        two.does(Doing::Prepared, Some(9), Some(id)).await;
+    };
+    let names = ["Display_01", "Display_02"];
+    let (each, _, ()) = tokio::join!(runs_preset(&world, &names, true), first, second);
+    assert_eq!(each[0].1.as_ref().unwrap_err().why, Why::Reason("barrier"));
+    assert_eq!(each[1].1.as_ref().unwrap_err().code, Code::RateLimited);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_whose_words_are_being_carried_out_is_alive() {
+    let world = open_world();
+    let mut holder = Screen::guide(&world, NAME).await;
+    let mut newcomer = Screen::of(&world, NAME);
+    // So much at once that what it says next is heard seconds later.
+    let floods = async {
+        for _ in 0..200 {
+            holder.reports(&[1]).await;
+        }
+    };
+    let claims = async {
+        world.pass(200).await;
+        newcomer.registers(&[], None).await
+    };
+    let ((), heard) = tokio::join!(floods, claims);
+    assert_eq!(heard, ["not registered: NAME_TAKEN"]);
 }
