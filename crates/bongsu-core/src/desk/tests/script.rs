@@ -54,7 +54,7 @@ struct Script {
 
 pub(super) fn run(text: &str) -> String {
     let limits = Limits {
-        commands_open_max: 4,
+        commands_open_max: 2,
         ..Limits::DEFAULT
     };
     let mut script = Script {
