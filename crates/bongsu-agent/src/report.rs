@@ -45,7 +45,7 @@ pub enum Outcome {
         /// Its command line.
         line: Arc<str>,
     },
-    /// Its program has ended, and everything that it had started.
+    /// Its program has ended. What it has left is brought to its end.
     Ended {
         /// How the program ended.
         how: How,

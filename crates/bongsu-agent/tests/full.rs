@@ -1,13 +1,15 @@
-//! Disks that are full, for the agent or for a supervisor.
+//! Disks that are full, for the agent or for a supervisor; and descriptors that are few.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod common;
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
-use bongsu_agent::{Code, How, Outcome, Which};
-use common::{DEADLINE, Place, ended, job, next, started};
+use bongsu_agent::{Code, How, Outcome, Runner, Which};
+use common::{DEADLINE, Place, ended, job, next, started, until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const FULL: &str = "BONGSU_AGENT_TEST_FULL";
@@ -38,7 +40,7 @@ async fn stops_without_a_disk() {
     let before = getrlimit(Resource::Fsize);
     let full = Rlimit {
         current: Some(0),
-        ..before.clone()
+        ..before
     };
     setrlimit(Resource::Fsize, full).unwrap();
     let refused = runner.start(job("sleep 1000")).await.remove(0).outcome;
@@ -61,4 +63,60 @@ async fn stops_without_a_disk() {
     let again = runner.stop(stop, Which::All, None, DEADLINE).await;
     assert_eq!(again.answer, Some(done), "it is known as long as the agent runs");
     setrlimit(Resource::Fsize, before).unwrap();
+}
+
+/// Something is in the way of a file of that name for the supervisor that is started: it cannot be written.
+fn without(place: &Place, name: &str) -> Runner {
+    let mut config = place.config();
+    let own = std::mem::replace(&mut config.supervisor.program, PathBuf::from("/bin/sh"));
+    let line = format!("mkdir \"$1/{name}.new\"; exec {} supervise \"$1\"", own.display());
+    config.supervisor.args = ["-c", &line, "sh"].map(Into::into).to_vec();
+    Runner::open(config).unwrap().0
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_written_is_written_later() {
+    let place = Place::new();
+    let mut runner = without(&place, "end");
+    let program = job("sleep 1000");
+    let pid = started(&mut runner, &program).await;
+    common::kill(pid, rustix::process::Signal::KILL);
+    let log = place.run(program.command).join("supervisor.log");
+    until("it is tried", || fs::metadata(&log).is_ok_and(|it| it.len() > 0)).await;
+    fs::remove_dir(place.run(program.command).join("end.new")).unwrap();
+    assert_eq!(ended(&mut runner, &program).await, (How::Killed(9), false));
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_be_written_is_written_later() {
+    let place = Place::new();
+    let mut runner = without(&place, "started");
+    let program = job("sleep 1000");
+    runner.start(program.clone()).await;
+    let log = place.run(program.command).join("supervisor.log");
+    until("it is tried", || fs::metadata(&log).is_ok_and(|it| it.len() > 0)).await;
+    fs::remove_dir(place.run(program.command).join("started.new")).unwrap();
+    let running = next(&mut runner).await.outcome;
+    let Outcome::Running { pid, .. } = running else {
+        panic!("{running:?}");
+    };
+    common::kill(pid, rustix::process::Signal::KILL);
+    assert_eq!(ended(&mut runner, &program).await, (How::Killed(9), false));
+}
+
+#[tokio::test]
+async fn more_children_than_descriptors_are_all_asked() {
+    let place = Place::new();
+    let mut config = place.config();
+    let own = std::mem::replace(&mut config.supervisor.program, PathBuf::from("/bin/sh"));
+    let line = format!("ulimit -n 20; exec {} supervise \"$1\"", own.display());
+    config.supervisor.args = ["-c", &line, "sh"].map(Into::into).to_vec();
+    // Who was not asked lives for longer than the test has patience.
+    config.limits.leftover_grace_ms = 600_000;
+    let mut runner = Runner::open(config).unwrap().0;
+    let program = common::shell("for each in $(seq 60); do sleep 1000 & done; exit 5");
+    started(&mut runner, &program).await;
+    assert_eq!(ended(&mut runner, &program).await, (How::Exited(5), false));
+    let folder = place.run(program.command);
+    until("nothing is left", || !folder.join("control").exists()).await;
 }

@@ -244,7 +244,8 @@ async fn what_a_program_leaves_behind_ends_with_it() {
     ));
     started(&mut runner, &job).await;
     assert_eq!(ended(&mut runner, &job).await, (How::Exited(3), false));
-    assert!(!common::lives(common::number(&file).await));
+    let left = common::number(&file).await;
+    common::until("what is left is killed", || !common::lives(left)).await;
 }
 
 #[tokio::test]

@@ -80,8 +80,8 @@ async fn children_that_do_not_listen_are_killed_with_it() {
     stop(&mut runner, Which::Run(job.command), Some(300)).await;
     assert!(is_end(&next(&mut runner).await, job.command, How::Killed(9)));
     assert!(began.elapsed() >= Duration::from_millis(300));
-    assert!(pids.iter().all(|pid| !lives(*pid)), "{pids:?}");
     assert_eq!(next(&mut runner).await.outcome, Outcome::Stopped { programs: 1 });
+    assert!(pids.iter().all(|pid| !lives(*pid)), "{pids:?}");
 }
 
 #[tokio::test]
@@ -99,11 +99,73 @@ async fn a_child_has_the_whole_time_even_if_its_parent_went_at_once() {
     let child = number(&ready).await;
     stop(&mut runner, Which::All, Some(30_000)).await;
     assert!(is_end(&next(&mut runner).await, job.command, How::Killed(15)));
+    assert!(lives(child), "an end is told at once");
+    assert_eq!(next(&mut runner).await.outcome, Outcome::Stopped { programs: 1 });
+    assert!(!lives(child), "a stop is done when nothing is left");
     assert_eq!(
         number(&saved).await,
         1,
         "more than the time of leftovers, less than that of the stop"
     );
+}
+
+/// A program that ends at once when it is asked to, and its child, which does not.
+async fn with_stubborn_child(place: &Place, runner: &mut Runner) -> (CommandId, u32) {
+    let ready = place.path("ready");
+    let line = format!(
+        "sh -c 'trap \"\" TERM; echo $$ > {}; while :; do sleep 1; done' & wait",
+        ready.display()
+    );
+    let job = of_preset(1, shell(&line));
+    started(runner, &job).await;
+    let child = number(&ready).await;
+    stop(runner, Which::All, Some(60_000)).await;
+    assert!(is_end(&next(runner).await, job.command, How::Killed(15)));
+    assert!(runner.running().is_empty() && lives(child));
+    (job.command, child)
+}
+
+#[tokio::test]
+async fn what_a_program_has_left_may_be_given_less_time() {
+    let place = Place::new();
+    let mut runner = place.runner();
+    let (command, child) = with_stubborn_child(&place, &mut runner).await;
+    stop(&mut runner, Which::Run(command), Some(0)).await;
+    for _ in 0..2 {
+        assert_eq!(next(&mut runner).await.outcome, Outcome::Stopped { programs: 1 });
+    }
+    assert!(!lives(child));
+    assert_eq!(
+        runner
+            .stop(job("").command, Which::All, None, DEADLINE)
+            .await
+            .programs,
+        0
+    );
+}
+
+#[tokio::test]
+async fn what_a_program_has_left_is_stopped_by_the_next_agent() {
+    let place = Place::new();
+    let mut runner = place.runner();
+    let (_, child) = with_stubborn_child(&place, &mut runner).await;
+    drop(runner);
+    let mut runner = place.runner();
+    assert!(lives(child), "its time is not over");
+    stop(&mut runner, Which::All, Some(0)).await;
+    for _ in 0..2 {
+        assert_eq!(next(&mut runner).await.outcome, Outcome::Stopped { programs: 1 });
+    }
+    assert!(!lives(child));
+}
+
+#[tokio::test]
+async fn what_a_program_has_left_is_killed_if_its_supervisor_is() {
+    let place = Place::new();
+    let mut runner = place.runner();
+    let (command, child) = with_stubborn_child(&place, &mut runner).await;
+    common::kill(place.supervisor(command), rustix::process::Signal::KILL);
+    assert_eq!(next(&mut runner).await.outcome, Outcome::Stopped { programs: 1 });
     assert!(!lives(child));
 }
 

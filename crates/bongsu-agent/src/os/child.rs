@@ -3,9 +3,10 @@
 //! Invariant: this process becomes the parent of whatever a program leaves behind, so "no children any more" means that
 //! nothing of it is left.
 
-use std::io::{self, PipeReader, Read as _, Write as _};
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 
 use rustix::process::{Pid, WaitOptions, WaitStatus, getpid, set_child_subreaper, setsid, wait};
@@ -58,14 +59,15 @@ pub(crate) fn start(mut command: Command, account: Option<&Account>) -> io::Resu
         .stderr(Stdio::piped());
     // A thread has its own user, and what it starts inherits that: this process stays who it is, and keeps its files to
     // itself.
-    let started = thread::scope(|scope| {
-        let starting = scope.spawn(|| {
+    let child = thread::scope(|scope| {
+        let starting = thread::Builder::new().spawn_scoped(scope, || {
             account.map_or(Ok(()), Account::become_it)?;
             command.spawn()
-        });
-        starting.join()
-    });
-    let child = started.map_err(|_| io::Error::other("the starting thread panicked"))??;
+        })?;
+        starting
+            .join()
+            .map_err(|_| io::Error::other("the starting thread panicked"))?
+    })?;
     if let Some(out) = &child.stdout {
         rustix::io::ioctl_fionbio(out, true)?;
     }
@@ -75,26 +77,50 @@ pub(crate) fn start(mut command: Command, account: Option<&Account>) -> io::Resu
     Ok(child)
 }
 
-/// Waits for all children in a thread, and says in a pipe what is heard of them: [`read_heard`] reads it.
-pub(crate) fn reap(program: u32) -> io::Result<PipeReader> {
-    let (reader, mut writer) = io::pipe()?;
-    rustix::io::ioctl_fionbio(&reader, true)?;
-    let reaping = move || {
-        loop {
-            let heard = match wait(WaitOptions::empty()) {
-                Ok(Some((pid, status))) if is(pid, program) => exit(status).map(Heard::Ended),
-                Ok(_) | Err(rustix::io::Errno::INTR) => None,
-                Err(_) => Some(Heard::Alone),
-            };
-            if let Some(heard) = heard
-                && (writer.write_all(&heard.bytes()).is_err() || heard == Heard::Alone)
-            {
-                return;
+/// Waits for all children in a thread, which is there before the program is.
+#[derive(Debug)]
+pub(crate) struct Reaper {
+    heard: PipeReader,
+    program: SyncSender<u32>,
+}
+
+impl Reaper {
+    /// A thread that does not wait for children yet.
+    pub(crate) fn new() -> io::Result<Self> {
+        let (heard, writer) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&heard, true)?;
+        let (program, told) = mpsc::sync_channel(1);
+        let reaping = move || {
+            if let Ok(program) = told.recv() {
+                reap(program, writer);
             }
+        };
+        thread::Builder::new().stack_size(64 * 1024).spawn(reaping)?;
+        Ok(Self { heard, program })
+    }
+
+    /// All children are waited for from now on. What is heard of them, and of the program among them, is in the pipe:
+    /// [`read_heard`] reads it.
+    pub(crate) fn wait_for(self, program: u32) -> PipeReader {
+        // The thread is there until it is told.
+        let _ = self.program.send(program);
+        self.heard
+    }
+}
+
+fn reap(program: u32, mut writer: PipeWriter) {
+    loop {
+        let heard = match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if is(pid, program) => exit(status).map(Heard::Ended),
+            Ok(_) | Err(rustix::io::Errno::INTR) => None,
+            Err(_) => Some(Heard::Alone),
+        };
+        if let Some(heard) = heard
+            && (writer.write_all(&heard.bytes()).is_err() || heard == Heard::Alone)
+        {
+            return;
         }
-    };
-    thread::Builder::new().stack_size(64 * 1024).spawn(reaping)?;
-    Ok(reader)
+    }
 }
 
 /// What was heard, if something was.

@@ -79,11 +79,11 @@ pub(crate) fn kill_marked(leader: u32, mark: &str) -> bool {
         tv_nsec: 100_000_000,
     };
     for _ in 0..ROUNDS {
-        let met = signal_all(Signal::KILL, &|all| marked(leader, mark, all));
-        if met.is_empty() {
+        let (met, some) = signal_all(Signal::KILL, &|all| marked(leader, mark, all));
+        if met == 0 {
             return true;
         }
-        for held in &met {
+        for held in &some {
             let _ = poll(&mut [PollFd::new(held, PollFlags::IN)], Some(&wait));
         }
     }
@@ -178,8 +178,10 @@ fn marked(leader: u32, mark: &str, all: &BTreeMap<u32, Stat>) -> Vec<u32> {
         .collect()
 }
 
-/// Holds each that is chosen by a descriptor, looks again whether it is the same, and signals it; those that were.
-fn signal_all(signal: Signal, choose: &dyn Fn(&BTreeMap<u32, Stat>) -> Vec<u32>) -> Vec<OwnedFd> {
+/// Holds each that is chosen by a descriptor, looks again whether it is the same, and signals it; how many were, and some
+/// of them: there may be more of them than descriptors.
+fn signal_all(signal: Signal, choose: &dyn Fn(&BTreeMap<u32, Stat>) -> Vec<u32>) -> (usize, Vec<OwnedFd>) {
+    const HELD_MAX: usize = 8;
     let all = everybody();
     let hold = |number: u32| {
         let held = pidfd_open(pid(number)?, PidfdFlags::empty()).ok()?;
@@ -187,7 +189,14 @@ fn signal_all(signal: Signal, choose: &dyn Fn(&BTreeMap<u32, Stat>) -> Vec<u32>)
         let same = all.get(&number).is_some_and(|then| then.ticks == now.ticks) && !now.dead;
         (same && pidfd_send_signal(&held, signal).is_ok()).then_some(held)
     };
-    choose(&all).into_iter().filter_map(hold).collect()
+    let (mut met, mut some) = (0, Vec::new());
+    for held in choose(&all).into_iter().filter_map(hold) {
+        met += 1;
+        if some.len() < HELD_MAX {
+            some.push(held);
+        }
+    }
+    (met, some)
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl Runner {
         ticket(programs, None)
     }
 
-    /// Tells the programs' supervisors, and waits for their ends from now on.
+    /// Tells the programs' supervisors, and waits from now on until nothing is left of them.
     pub(super) fn halt(
         &mut self,
         command: CommandId,
@@ -118,7 +118,8 @@ impl Runner {
     ) {
         let mut left = 0;
         for id in runs {
-            if let Some(run) = self.runs.get_mut(id) {
+            let run = self.runs.get_mut(id).or_else(|| self.leaving.get_mut(id));
+            if let Some(run) = run {
                 run.halts.push(command);
                 run.ask_to_stop(*id, grace_ms);
                 left += 1;
@@ -132,9 +133,9 @@ impl Runner {
         self.halts.insert(command, halt);
     }
 
-    /// The commands of the programs that are meant.
+    /// The commands of the programs that are meant, those included of which only something is left.
     fn meant(&self, which: Which) -> Vec<CommandId> {
-        let runs = self.runs.iter();
+        let runs = self.runs.iter().chain(&self.leaving);
         runs.filter(|(_, run)| match which {
             Which::All => true,
             Which::Preset(preset) => run.preset == Some(preset),

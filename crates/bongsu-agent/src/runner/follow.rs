@@ -1,9 +1,11 @@
 //! One program, from its supervisor's start or re-adoption to its end.
 //!
-//! Invariant: nothing is said of a program but what its folder says, and its end not before its supervisor is gone.
+//! Invariant: nothing is said of a program but what its folder says; its end when it is there, and that nothing is left of
+//! it not before its supervisor is gone.
 
 use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt as _;
+use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -25,13 +27,18 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// … and after so long at the most, if that does not help.
 const AGAIN_MAX: Duration = Duration::from_secs(60);
 
+/// An end that is not written yet is looked for again after so long first.
+const WRITTEN_AGAIN: Duration = Duration::from_millis(5);
+
 /// What happened to a program.
 #[derive(Debug)]
 pub(super) enum Happening {
     /// It runs.
     Started(Started),
-    /// It is over: an end.
+    /// It is over: an end. Something that it has started may be left.
     Over(Outcome),
+    /// Nothing is left of it, as far as that can be had.
+    Gone,
 }
 
 /// Says what happens to one program.
@@ -59,34 +66,111 @@ impl Follower {
         let started = spawn_blocking(move || start(&supervisor, &folder)).await;
         match started.unwrap_or_else(|fault| Err(io::Error::other(fault))) {
             Ok(mut supervisor) => {
-                self.say_started().await;
-                self.gone(|| Watch::child(supervisor.id()).map(Some)).await;
+                let started = self.say_started().await;
+                let gone = self.gone(|| Watch::child(supervisor.id()).map(Some));
+                let over = self.until_gone(started, gone).await;
                 // It has ended, so this waits for nothing; else it would stay as a dead child.
                 if let Err(fault) = supervisor.wait() {
                     tracing::warn!(command = %self.command, %fault, "a supervisor cannot be waited for");
                 }
+                self.settle(over).await;
             }
-            Err(fault) => tracing::error!(command = %self.command, %fault, "no supervisor can be started"),
+            Err(fault) => {
+                tracing::error!(command = %self.command, %fault, "no supervisor can be started");
+                self.settle(false).await;
+            }
         }
-        self.say_over().await;
     }
 
     /// Follows a program whose supervisor lives, or of which nothing could be found out yet, to its end.
-    pub(super) async fn adopt(self, supervisor: Option<Identity>, started: bool) {
+    pub(super) async fn adopt(self, supervisor: Option<Identity>, mut started: Option<Started>) {
         let Some(supervisor) = supervisor else {
-            return self.say_over().await;
+            return self.settle(false).await;
         };
-        if !started {
+        if started.is_none() {
             let folder = self.folder.clone();
             // Whether it is started is decided when the gate is open.
             let passed = spawn_blocking(move || folder.gate().map(drop)).await;
             if let Ok(Err(fault)) = passed {
                 tracing::warn!(command = %self.command, %fault, "a program's gate cannot be passed");
             }
-            self.say_started().await;
+            started = self.say_started().await;
         }
+        let over = self
+            .until_gone(started, self.gone(|| Watch::other(&supervisor)))
+            .await;
+        self.settle(over).await;
+    }
+
+    /// Follows what a program that is over has left, to its end.
+    pub(super) async fn leave(self, supervisor: Identity) {
         self.gone(|| Watch::other(&supervisor)).await;
-        self.say_over().await;
+        self.settle(true).await;
+    }
+
+    /// Waits until the supervisor is gone; whether the program's end was said before.
+    async fn until_gone(&self, started: Option<Started>, gone: impl Future<Output = ()>) -> bool {
+        let mut gone = pin!(gone);
+        let outcome = tokio::select! {
+            () = gone.as_mut() => return false,
+            outcome = self.ended(started) => outcome,
+        };
+        self.say(Happening::Over(outcome)).await;
+        gone.await;
+        true
+    }
+
+    /// Waits for the program's end to be written.
+    async fn ended(&self, mut started: Option<Started>) -> Outcome {
+        let started = loop {
+            match started {
+                Some(started) => break started,
+                // A supervisor that could not write it down tries again.
+                None => tokio::time::sleep(AGAIN).await,
+            }
+            if let Some(ending) = self.end().await {
+                return ending.outcome();
+            }
+            started = self.say_started().await;
+        };
+        self.gone(|| Watch::other(&started.program)).await;
+        let mut again = WRITTEN_AGAIN;
+        loop {
+            if let Some(ending) = self.end().await {
+                return ending.outcome();
+            }
+            // It is being written; or the disk is full.
+            tokio::time::sleep(again).await;
+            again = (again * 2).min(AGAIN);
+        }
+    }
+
+    async fn end(&self) -> Option<Ending> {
+        let folder = self.folder.clone();
+        let read = spawn_blocking(move || folder.end()).await;
+        // What cannot be read is asked for again, and said when the supervisor is gone.
+        read.ok()?.ok()?
+    }
+
+    /// The supervisor is gone: what there is to say still is said, and what is left without it is killed.
+    async fn settle(&self, over: bool) {
+        if !over {
+            self.say_over().await;
+        }
+        loop {
+            let (command, folder) = (self.command, self.folder.clone());
+            let left = spawn_blocking(move || leftovers(command, &folder)).await;
+            match left.unwrap_or_else(|fault| Err(io::Error::other(fault))) {
+                Ok(None) => break,
+                // The kernel may still show who is just ending.
+                Ok(Some(_)) => tokio::time::sleep(AGAIN).await,
+                Err(fault) => {
+                    tracing::error!(%command, %fault, "it is not known what a program has left");
+                    break;
+                }
+            }
+        }
+        self.say(Happening::Gone).await;
     }
 
     async fn gone(&self, watch: impl Fn() -> io::Result<Option<Watch>>) {
@@ -104,11 +188,20 @@ impl Follower {
         }
     }
 
-    async fn say_started(&self) {
-        match self.folder.started() {
-            Ok(Some(started)) => self.say(Happening::Started(started)).await,
-            Ok(None) => {}
-            Err(fault) => tracing::error!(command = %self.command, %fault, "it is not known what runs"),
+    async fn say_started(&self) -> Option<Started> {
+        let folder = self.folder.clone();
+        let read = spawn_blocking(move || folder.started()).await;
+        match read.unwrap_or_else(|fault| Err(io::Error::other(fault))) {
+            Ok(started) => {
+                if let Some(started) = &started {
+                    self.say(Happening::Started(started.clone())).await;
+                }
+                started
+            }
+            Err(fault) => {
+                tracing::error!(command = %self.command, %fault, "it is not known what runs");
+                None
+            }
         }
     }
 
@@ -170,13 +263,44 @@ pub(super) fn find(command: CommandId, folder: &Folder, then: Option<&str>) -> i
     if let Some(ending) = folder.end()? {
         return Ok(Found::Over(ending.outcome()));
     }
-    if let Some(group) = folder.spec()?.and_then(|spec| spec.cgroup) {
-        cgroup::clear(&group);
+    kill_all(command, folder, &supervisor);
+    lost(folder, Lost::Supervisor)
+}
+
+/// The supervisor, if it still sees to what a program that is over has left. If it was killed meanwhile, what is left is
+/// killed here.
+pub(super) fn leftovers(command: CommandId, folder: &Folder) -> io::Result<Option<Identity>> {
+    if !folder.may_be_left() {
+        return Ok(None);
+    }
+    if let Some(Claim::Supervisor(supervisor)) = folder.claimed()?
+        && supervisor.boot == boot()?
+    {
+        if supervisor.lives() {
+            return Ok(Some(supervisor));
+        }
+        // It may have left after that was asked above.
+        if folder.may_be_left() {
+            kill_all(command, folder, &supervisor);
+        }
+    }
+    folder.leave()?;
+    Ok(None)
+}
+
+/// Kills everything of a program that has lost its supervisor.
+fn kill_all(command: CommandId, folder: &Folder, supervisor: &Identity) {
+    match folder.spec() {
+        Ok(spec) => {
+            if let Some(group) = spec.and_then(|spec| spec.cgroup) {
+                cgroup::clear(&group);
+            }
+        }
+        Err(fault) => tracing::warn!(%command, %fault, "a program's control group is not known"),
     }
     if !kill_marked(supervisor.pid, &format!("{MARK}={command}")) {
         tracing::error!(%command, "a program that has lost its supervisor cannot be killed");
     }
-    lost(folder, Lost::Supervisor)
 }
 
 fn start(supervisor: &Supervisor, folder: &Folder) -> io::Result<Child> {

@@ -40,6 +40,8 @@ pub struct Runner {
     journal: Arc<Mutex<Journal>>,
     ledger: Ledger,
     runs: BTreeMap<CommandId, Run>,
+    /// Programs that are over, and of which something may be left that their supervisors see to.
+    leaving: BTreeMap<CommandId, Run>,
     halts: BTreeMap<CommandId, Halt>,
     said: VecDeque<Report>,
     happened: mpsc::Receiver<(CommandId, Happening)>,
@@ -58,7 +60,7 @@ struct Run {
     started: Option<Started>,
     /// The commands that it is for: its own, and those that were the same.
     askers: Vec<Asker>,
-    /// The stops that wait for its end.
+    /// The stops that wait until nothing of it is left.
     halts: Vec<CommandId>,
 }
 
@@ -168,19 +170,19 @@ impl Runner {
         match on_exit {
             OnExit::Leave => {}
             OnExit::Stop => {
-                for (command, run) in &self.runs {
+                for (command, run) in self.runs.iter().chain(&self.leaving) {
                     run.ask_to_stop(*command, None);
                 }
                 let patience = Duration::from_millis(self.plan.config.limits.close_ms);
                 let ended = tokio::time::timeout(patience, async {
-                    while !self.runs.is_empty()
+                    while !(self.runs.is_empty() && self.leaving.is_empty())
                         && let Some((command, happening)) = self.happened.recv().await
                     {
                         self.happens(command, happening);
                     }
                 });
                 if ended.await.is_err() {
-                    let left = self.runs.len();
+                    let left = self.runs.len() + self.leaving.len();
                     tracing::warn!(left, "programs have not ended yet; their supervisors see to it");
                 }
             }
@@ -199,20 +201,31 @@ impl Runner {
                 }
             }
             Happening::Over(outcome) => self.over(command, &outcome),
+            Happening::Gone => self.gone(command),
         }
     }
 
-    /// A program is over, for everybody who asked for it or for its end.
+    /// A program is over, for everybody who asked for it.
     fn over(&mut self, command: CommandId, outcome: &Outcome) {
         let Some(run) = self.runs.remove(&command) else {
             return;
         };
         tracing::info!(%command, ?outcome, "a program is over");
-        while self.followers.try_join_next().is_some() {}
         for asker in &run.askers {
             self.end(asker.command, asker.preset, outcome.clone());
         }
-        for id in run.halts {
+        self.leaving.insert(command, run);
+    }
+
+    /// Nothing is left of a program: its stops are done.
+    fn gone(&mut self, command: CommandId) {
+        while self.followers.try_join_next().is_some() {}
+        for id in self
+            .leaving
+            .remove(&command)
+            .into_iter()
+            .flat_map(|run| run.halts)
+        {
             let Some(halt) = self.halts.get_mut(&id) else {
                 continue;
             };

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::config::{OpenError, RunnerConfig};
-use super::follow::{Follower, Found, find};
+use super::follow::{Follower, Found, find, leftovers};
 use super::kept::Begun;
 use super::plan::Plan;
 use super::{Asker, Run, Runner};
@@ -59,6 +59,7 @@ impl Runner {
             journal: Arc::new(Mutex::new(journal)),
             ledger,
             runs: std::collections::BTreeMap::new(),
+            leaving: std::collections::BTreeMap::new(),
             halts: std::collections::BTreeMap::new(),
             said: VecDeque::new(),
             happened,
@@ -102,6 +103,7 @@ impl Runner {
                 Begun::Run { same: Some(_), .. } | Begun::Stop { .. } => later.push((id, begun)),
             }
         }
+        self.find_leaving();
         for (id, begun) in later {
             match begun {
                 Begun::Run { preset, same, .. } => self.rejoin(id, preset, same),
@@ -170,8 +172,50 @@ impl Runner {
             folder,
             tell: self.tell.clone(),
         };
-        self.followers
-            .spawn(follower.adopt(supervisor, started.is_some()));
+        self.followers.spawn(follower.adopt(supervisor, started));
+    }
+
+    /// Programs that are over, and whose supervisors still see to what they left.
+    fn find_leaving(&mut self) {
+        let folders = folder::all(&self.plan.config.data).unwrap_or_else(|fault| {
+            tracing::error!(%fault, "it is not known what programs have left");
+            Vec::new()
+        });
+        for (id, folder) in folders {
+            if self.runs.contains_key(&id) || !matches!(folder.end(), Ok(Some(_))) {
+                continue;
+            }
+            let supervisor = match leftovers(id, &folder) {
+                Ok(Some(supervisor)) => supervisor,
+                Ok(None) => continue,
+                Err(fault) => {
+                    tracing::warn!(command = %id, %fault, "it is not known what a program has left");
+                    continue;
+                }
+            };
+            let spec = folder.spec().ok().flatten();
+            let preset = spec.as_ref().and_then(|spec| spec.preset).map(PresetId);
+            let run = Run {
+                preset,
+                line: spec.map_or_else(|| "".into(), |spec| spec.line.into()),
+                taken_ms: 0,
+                control: folder.control().ok(),
+                started: None,
+                askers: vec![Asker {
+                    command: id,
+                    preset,
+                    told: true,
+                }],
+                halts: Vec::new(),
+            };
+            self.leaving.insert(id, run);
+            let follower = Follower {
+                command: id,
+                folder,
+                tell: self.tell.clone(),
+            };
+            self.followers.spawn(follower.leave(supervisor));
+        }
     }
 
     /// Programs that run and that no journal knows, as it was taken away: they are taken over all the same, so that they

@@ -16,7 +16,7 @@ impl Runner {
     /// Takes away the oldest folders of programs that have ended, off the loop.
     pub(super) fn sweep(&self) {
         let plan = std::sync::Arc::clone(&self.plan);
-        let followed: BTreeSet<CommandId> = self.runs.keys().copied().collect();
+        let followed: BTreeSet<CommandId> = self.runs.keys().chain(self.leaving.keys()).copied().collect();
         tokio::task::spawn_blocking(move || {
             if let Err(fault) = sweep(&plan.config.data, &followed, plan.config.limits.ended_kept) {
                 tracing::warn!(%fault, "what programs wrote that have ended cannot be taken away");

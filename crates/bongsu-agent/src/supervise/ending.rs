@@ -16,8 +16,10 @@ pub(crate) enum Act {
     Kill,
 }
 
-/// What was killed may be making more of itself just then: it is looked for again after so many milliseconds.
+/// What was killed may be making more of itself just then: it is looked for again after so many milliseconds …
 const AGAIN_MS: u64 = 20;
+/// … then after twice as many, up to so many: what waits for a device does not hear that it is killed.
+const AGAIN_MS_MAX: u64 = 5_000;
 
 /// Where a program is on its way to the end. All times are milliseconds of one clock.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub(crate) struct Closing {
     stopped: bool,
     ended: bool,
     kill_at: Option<u64>,
+    again_ms: u64,
 }
 
 impl Closing {
@@ -36,6 +39,7 @@ impl Closing {
             stopped: false,
             ended: false,
             kill_at: None,
+            again_ms: AGAIN_MS,
         }
     }
 
@@ -63,7 +67,8 @@ impl Closing {
     /// What is to be done by now because of the time.
     pub(crate) fn due(&mut self, now: u64) -> Option<Act> {
         if self.kill_at.is_some_and(|at| at <= now) {
-            self.kill_at = Some(now.saturating_add(AGAIN_MS));
+            self.kill_at = Some(now.saturating_add(self.again_ms));
+            self.again_ms = (self.again_ms * 2).min(AGAIN_MS_MAX);
             return Some(Act::Kill);
         }
         None
@@ -103,6 +108,13 @@ mod tests {
         assert_eq!(closing.next(), Some(5_030));
         assert_eq!(closing.due(5_030), Some(Act::Kill));
         assert!(closing.was_stopped());
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            let next = closing.next().unwrap();
+            assert_eq!(closing.due(next), Some(Act::Kill));
+            waits.push(closing.next().unwrap() - next);
+        }
+        assert_eq!(waits, [80, 160, 320, 640, 1_280, 2_560, 5_000, 5_000, 5_000]);
     }
 
     #[test]

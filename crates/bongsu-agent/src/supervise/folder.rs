@@ -130,6 +130,19 @@ impl Folder {
         files::open_pipe(&self.file("control"))
     }
 
+    /// Nothing is left of the program, and nobody to be spoken to.
+    pub(crate) fn leave(&self) -> io::Result<()> {
+        match fs::remove_file(self.file("control")) {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Whether something may be left of the program: its supervisor has not said otherwise.
+    pub(crate) fn may_be_left(&self) -> bool {
+        self.file("control").exists()
+    }
+
     /// Held by a supervisor until the program is started or cannot be: waits for that.
     pub(crate) fn gate(&self) -> io::Result<File> {
         files::lock(&self.file("gate"))

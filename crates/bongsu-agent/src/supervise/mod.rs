@@ -1,18 +1,20 @@
 //! The supervisor: a process per program that starts it, keeps what it writes, stops it, and writes down how it ended.
 //!
 //! Invariant: it outlives the agent and decides nothing. What it is given it does once; the program's end is on the disk
-//! before the supervisor's own.
+//! as soon as it is known, and in any case before the supervisor's own.
 
 pub(crate) mod ending;
 pub(crate) mod folder;
 pub(crate) mod log;
 pub(crate) mod spec;
 
+mod notes;
 mod tend;
 
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode};
+use std::time::Duration;
 
 use bongsu_device::time::OwnTime;
 
@@ -22,7 +24,8 @@ use crate::os::files::Mark;
 use crate::os::process::{Identity, since_boot_ms};
 use crate::os::{child, files};
 use crate::report::Code;
-use folder::{Claim, Ending, Folder, Lasted, Started};
+use folder::{Claim, Ending, Folder, Started};
+use notes::Notes;
 use spec::Spec;
 use tend::Tended;
 
@@ -51,36 +54,41 @@ fn carry_out(folder: &Folder) -> io::Result<()> {
     }
     let spec = folder.spec()?.ok_or(io::ErrorKind::NotFound)?;
     let control = folder.control()?;
-    let (program, group) = match start(&spec) {
-        Ok(started) => started,
-        Err((code, error)) => return folder.say_end(&Ending::not_started(code, &error)),
-    };
-    let began = since_boot_ms();
-    let pid = program.id();
-    // The child was not waited for yet, so there is a process of its number even if it has ended.
-    let said = Identity::of(pid).and_then(|program| {
-        folder.say_started(&Started {
-            program,
-            started_at: OwnTime::start().now().0,
-            boot_ms: began,
-        })
-    });
-    if let Err(fault) = said {
-        say(&format!("it cannot be said that the program runs: {fault}"));
+    let mut notes = Notes::new(folder);
+    // Who waits for it is there before it is: where nothing more can be made, nothing is started.
+    let reaper = child::Reaper::new().map_err(|fault| (Code::System, fault.to_string()));
+    match reaper.and_then(|reaper| Ok((reaper, start(&spec)?))) {
+        Ok((reaper, (program, group))) => {
+            let began = since_boot_ms();
+            // Nobody waits for the child yet, so there is a process of its number even if it has ended.
+            match Identity::of(program.id()) {
+                Ok(program) => notes.started(
+                    Started {
+                        program,
+                        started_at: OwnTime::start().now().0,
+                        boot_ms: began,
+                    },
+                    began,
+                ),
+                Err(fault) => say(&format!("it cannot be said that the program runs: {fault}")),
+            }
+            if let Err(fault) = child::close_stdout() {
+                say(&format!(
+                    "it cannot be shown that the program was started: {fault}"
+                ));
+            }
+            drop(gate);
+            let heard = reaper.wait_for(program.id());
+            Tended::new(program, heard, control, folder.path(), &spec, group).finish(&mut notes, began)?;
+        }
+        Err((code, error)) => notes.ended(Ending::not_started(code, &error), since_boot_ms()),
     }
-    child::close_stdout()?;
-    drop(gate);
-    let tended = Tended::new(program, control, folder.path(), &spec, group)?;
-    let (exit, stopped) = tended.finish()?;
-    let lasted = Lasted {
-        stopped,
-        lasted_ms: since_boot_ms().saturating_sub(began),
-        ended_at: OwnTime::start().now().0,
-    };
-    folder.say_end(&match exit {
-        child::Exit::Code(code) => Ending::Exited(code, lasted),
-        child::Exit::Signal(signal) => Ending::Killed(signal, lasted),
-    })
+    while let Some(at) = notes.next() {
+        let now = since_boot_ms();
+        std::thread::park_timeout(Duration::from_millis(at.saturating_sub(now)));
+        notes.due(since_boot_ms());
+    }
+    folder.leave()
 }
 
 fn start(spec: &Spec) -> Result<(Child, Option<Cgroup>), (Code, String)> {

@@ -9,15 +9,18 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout};
 
+use bongsu_device::time::OwnTime;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
 use super::ending::{Act, Closing};
+use super::folder::{Ending, Lasted};
 use super::log::{Log, Stream};
+use super::notes::Notes;
 use super::say;
 use super::spec::Spec;
 use crate::os::cgroup::Cgroup;
-use crate::os::child::{Exit, Heard, read_heard, reap};
+use crate::os::child::{Exit, Heard, read_heard};
 use crate::os::process::{signal_descendants, signal_group, signal_of, since_boot_ms};
 
 /// What is read at a time of what a program writes.
@@ -37,7 +40,7 @@ pub(super) struct Tended {
     signal: Signal,
     closing: Closing,
     group: Option<Cgroup>,
-    exit: Option<Exit>,
+    ended: bool,
     alone: bool,
     buffer: Vec<u8>,
     words: Vec<u8>,
@@ -46,16 +49,17 @@ pub(super) struct Tended {
 impl Tended {
     pub(super) fn new(
         mut program: Child,
+        heard: PipeReader,
         control: File,
         folder: &Path,
         spec: &Spec,
         group: Option<Cgroup>,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let log = |stream| Log::new(folder, stream, spec.log_bytes_max, spec.log_files);
-        Ok(Self {
+        Self {
             pid: program.id(),
             control,
-            heard: reap(program.id())?,
+            heard,
             out: program.stdout.take(),
             err: program.stderr.take(),
             out_log: log(Stream::Out),
@@ -63,20 +67,25 @@ impl Tended {
             signal: signal_of(spec.stop.signal),
             closing: Closing::new(spec.stop),
             group,
-            exit: None,
+            ended: false,
             alone: false,
             buffer: vec![0; READ_BYTES],
             words: Vec::new(),
-        })
+        }
     }
 
-    /// Tends it until nothing of it is left; how it ended, and whether it was asked to.
-    pub(super) fn finish(mut self) -> io::Result<(Exit, bool)> {
+    /// Tends it until nothing of it is left. Its end is noted as soon as it ends.
+    pub(super) fn finish(mut self, notes: &mut Notes<'_>, began: u64) -> io::Result<()> {
         while !self.alone {
-            self.wait()?;
-            self.listen()?;
+            self.wait(notes.next())?;
+            if let Some(exit) = self.listen()? {
+                // Whatever it wrote itself is there when it is known that it has ended.
+                self.read(PIPE_BYTES_MAX);
+                notes.ended(self.ending(exit, began), since_boot_ms());
+            }
             self.obey()?;
             self.read(READ_BYTES);
+            notes.due(since_boot_ms());
             if let Some(act) = self.closing.due(since_boot_ms()) {
                 self.act(act);
             }
@@ -86,15 +95,29 @@ impl Tended {
         if let Some(group) = &self.group {
             group.remove();
         }
-        let exit = self
-            .exit
-            .ok_or_else(|| io::Error::other("the program's end was not heard of"))?;
-        Ok((exit, self.closing.was_stopped()))
+        if self.ended {
+            Ok(())
+        } else {
+            Err(io::Error::other("the program's end was not heard of"))
+        }
     }
 
-    fn wait(&self) -> io::Result<()> {
+    fn ending(&self, exit: Exit, began: u64) -> Ending {
+        let lasted = Lasted {
+            stopped: self.closing.was_stopped(),
+            lasted_ms: since_boot_ms().saturating_sub(began),
+            ended_at: OwnTime::start().now().0,
+        };
+        match exit {
+            Exit::Code(code) => Ending::Exited(code, lasted),
+            Exit::Signal(signal) => Ending::Killed(signal, lasted),
+        }
+    }
+
+    fn wait(&self, or_at: Option<u64>) -> io::Result<()> {
         let now = since_boot_ms();
-        let left = self.closing.next().map(|at| at.saturating_sub(now));
+        let next = [self.closing.next(), or_at].into_iter().flatten().min();
+        let left = next.map(|at| at.saturating_sub(now));
         let timeout = left.map(|ms| Timespec {
             tv_sec: i64::try_from(ms / 1_000).unwrap_or(i64::MAX),
             tv_nsec: i64::try_from(ms % 1_000).unwrap_or_default() * 1_000_000,
@@ -112,21 +135,24 @@ impl Tended {
         }
     }
 
-    fn listen(&mut self) -> io::Result<()> {
+    /// How the program has ended, if that is heard now.
+    fn listen(&mut self) -> io::Result<Option<Exit>> {
+        let mut ended = None;
         while let Some(heard) = read_heard(&mut self.heard)? {
             match heard {
                 Heard::Ended(exit) => {
-                    self.exit = Some(exit);
+                    ended = Some(exit);
+                    self.ended = true;
                     let act = self.closing.ended(since_boot_ms());
                     self.act(act);
                 }
                 Heard::Alone => {
                     self.alone = true;
-                    return Ok(());
+                    break;
                 }
             }
         }
-        Ok(())
+        Ok(ended)
     }
 
     /// What the agent asks for: a line `stop`, or `stop` and the milliseconds that the program has.
@@ -167,7 +193,7 @@ impl Tended {
                 if let Some(Err(fault)) = self.group.as_ref().map(Cgroup::kill) {
                     say(&format!("the control group cannot be killed: {fault}"));
                 }
-                if self.exit.is_none() {
+                if !self.ended {
                     signal_group(self.pid, Signal::KILL);
                 }
                 signal_descendants(std::process::id(), Signal::KILL);
