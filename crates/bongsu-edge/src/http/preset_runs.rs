@@ -16,6 +16,7 @@ use super::body::JsonBody;
 use super::caller::Caller;
 use super::displays::{StartAt, grace_ms, start_at, ttl_ms, usual, wait};
 use super::fields::Fields;
+use super::idempotency;
 use super::outer;
 use super::presets::PresetPath;
 use super::problem::{Problem, ProblemDocument};
@@ -223,8 +224,8 @@ pub(super) async fn execute(
         barrier,
         start_at,
         ttl_ms,
-        // The answer as a whole is kept under the caller's key.
-        key: None,
+        // The answer as a whole is kept under the caller's key, once there is one; until then each command is.
+        key: idempotency::key(&headers)?.map(|key| format!("run:{key}").into()),
         from: caller.from,
     };
     let each = app.node.run_preset(&caller.by, run, wait).await?;
@@ -255,7 +256,7 @@ pub(super) async fn stop(
         preset,
         displays,
         grace_ms,
-        key: None,
+        key: idempotency::key(&headers)?.map(|key| format!("stop:{key}").into()),
         from: caller.from,
     };
     let each = app.node.stop_preset(&caller.by, stop, wait).await?;

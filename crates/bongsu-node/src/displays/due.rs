@@ -3,6 +3,7 @@
 //! Invariant: a display that does not show in its time that it is alive is closed by force, whatever it still says.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bongsu_model::display::ToDisplay;
 use bongsu_model::refusal::CloseCause;
@@ -27,7 +28,12 @@ enum Due {
 impl Node {
     /// Looks at all displays.
     pub(crate) fn displays_due(&self, now: Timestamp) {
+        let last = self.displays.looked_at.swap(now.0, Ordering::Relaxed);
+        let shift_ms = jump_ms(Timestamp(last), now);
         for display in self.displays.all() {
+            if shift_ms != 0 {
+                display.state.lock().shift(shift_ms);
+            }
             self.display_due(&display, now);
         }
     }
@@ -71,7 +77,25 @@ impl Node {
     }
 }
 
+/// By how much the clock was set, or stood still, since the last look: what is far more than the time between two looks.
+/// Nobody is silent because of it.
+fn jump_ms(last: Timestamp, now: Timestamp) -> i64 {
+    const USUAL_MS: i64 = 10_000;
+    let passed_ms = now.0.saturating_sub(last.0);
+    if last.0 == 0 || (0..=USUAL_MS).contains(&passed_ms) {
+        0
+    } else {
+        passed_ms
+    }
+}
+
 impl State {
+    /// The clock was set.
+    fn shift(&mut self, ms: i64) {
+        self.beat_at.0 = self.beat_at.0.saturating_add(ms);
+        self.asked_at.0 = self.asked_at.0.saturating_add(ms);
+    }
+
     /// What is due; a question that is due counts as asked.
     fn due(&mut self, limits: &Limits, now: Timestamp) -> Due {
         if now.ms_since(self.beat_at) >= limits.display_silent_ms {
@@ -126,6 +150,22 @@ mod tests {
         assert_eq!(at(120_000), Due::Check);
         assert_eq!(at(179_999), Due::Nothing, "the second has its time, too");
         assert_eq!(at(180_000), Due::Silent);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_closes_nobody() {
+        let limits = Limits::DEFAULT;
+        for jump_ms in [3_600_000_i64, -3_600_000] {
+            let mut state = state();
+            (state.beat_at, state.asked_at) = (Timestamp(4_000_000), Timestamp(4_000_000));
+            let (last, now) = (Timestamp(4_001_000), Timestamp(4_001_000 + jump_ms));
+            state.shift(super::jump_ms(last, now));
+            assert_eq!(state.due(&limits, now), Due::Nothing);
+            assert_eq!(state.due(&limits, now.plus_ms(88_000)), Due::Check);
+            assert_eq!(state.due(&limits, now.plus_ms(89_000)), Due::Silent);
+        }
+        assert_eq!(super::jump_ms(Timestamp(5_000), Timestamp(6_000)), 0);
+        assert_eq!(super::jump_ms(Timestamp(0), Timestamp(1_700_000_000_000)), 0);
     }
 
     #[test]

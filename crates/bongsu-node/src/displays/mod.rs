@@ -19,6 +19,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use bongsu_model::{ConnectionEpoch, DeviceId, Limits};
 use parking_lot::Mutex;
@@ -42,6 +43,8 @@ pub(crate) struct Displays {
     /// Who was found alive, for whoever has asked.
     pub(crate) alive: Watched<(DeviceId, ConnectionEpoch), ()>,
     held: HeldStarts,
+    /// When they were last looked at; 0 for never.
+    looked_at: AtomicI64,
 }
 
 impl Displays {
@@ -50,6 +53,7 @@ impl Displays {
             live: Mutex::default(),
             alive: Watched::new(limits.watchers_max),
             held: HeldStarts::default(),
+            looked_at: AtomicI64::new(0),
         }
     }
 

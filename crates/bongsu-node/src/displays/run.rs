@@ -259,16 +259,19 @@ impl Node {
     /// Waits for a moment, unless the node stops before, or the start is stopped.
     async fn until(&self, at: Timestamp, held: &Held) -> Result<(), Refusal> {
         const LOOK_MS: u64 = 100;
+        // Counted down, so that a clock that is set back holds nobody for as long.
+        let mut left_ms = at.ms_since(self.now());
         loop {
             held.stands()?;
-            let left_ms = at.ms_since(self.now());
             if left_ms == 0 {
                 return Ok(());
             }
             if self.is_stopping() {
                 return Err(Refusal::retry(Code::ShuttingDown, self.ports.limits.drain_ms));
             }
-            tokio::time::sleep(std::time::Duration::from_millis(left_ms.min(LOOK_MS))).await;
+            let look_ms = left_ms.min(LOOK_MS);
+            tokio::time::sleep(std::time::Duration::from_millis(look_ms)).await;
+            left_ms -= look_ms;
         }
     }
 
