@@ -108,6 +108,7 @@ fn everything_that_may_happen_does() {
                 | Saw::Alive { .. }
                 | Saw::Stalled { .. }
                 | Saw::Over { .. }
+                | Saw::Finished { .. }
                 | Saw::Asked { .. } => continue,
             };
             *counted.entry(what.into()).or_default() += 1;

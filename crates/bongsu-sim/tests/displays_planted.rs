@@ -159,3 +159,12 @@ fn who_is_let_in_is_cut_off() {
         nothing,
     );
 }
+
+#[test]
+fn what_runs_is_not_listed() {
+    found(
+        DisplayDefect::NothingListed,
+        |it| matches!(it, Violation::Runs { .. }),
+        nothing,
+    );
+}

@@ -100,6 +100,14 @@ pub enum Violation {
         /// Then.
         then: CommandState,
     },
+    /// A program is said to have ended, and has not.
+    #[error("command {command} is {state:?}, and its program runs")]
+    Runs {
+        /// Which.
+        command: CommandId,
+        /// How it is said to have ended.
+        state: CommandState,
+    },
     /// A command is said not to have been carried out, and was.
     #[error("command {command} is {state:?}, and was begun")]
     Untrue {
@@ -182,7 +190,8 @@ pub fn eventually(ledger: &Ledger) -> Result<(), Violation> {
             | Saw::Stalled { .. }
             | Saw::Told { .. }
             | Saw::Prepared { .. }
-            | Saw::Began { .. } => {}
+            | Saw::Began { .. }
+            | Saw::Finished { .. } => {}
         }
     }
     if let Some(call) = waiting.first() {
@@ -231,6 +240,7 @@ fn displaced(ledger: &Ledger) -> Result<(), Violation> {
             | Saw::Told { .. }
             | Saw::Prepared { .. }
             | Saw::Began { .. }
+            | Saw::Finished { .. }
             | Saw::Asked { .. }
             | Saw::Answered { .. }
             | Saw::HungUp { .. } => {}
@@ -271,6 +281,7 @@ fn unjust(ledger: &Ledger) -> Result<(), Violation> {
             | Saw::Told { .. }
             | Saw::Prepared { .. }
             | Saw::Began { .. }
+            | Saw::Finished { .. }
             | Saw::Asked { .. }
             | Saw::Answered { .. }
             | Saw::HungUp { .. } => false,
@@ -310,6 +321,7 @@ fn untold(ledger: &Ledger) -> Result<(), Violation> {
             | Saw::Told { .. }
             | Saw::Prepared { .. }
             | Saw::Began { .. }
+            | Saw::Finished { .. }
             | Saw::Asked { .. }
             | Saw::Answered { .. }
             | Saw::HungUp { .. } => {}
@@ -353,6 +365,7 @@ fn elsewhere(ledger: &Ledger) -> Result<(), Violation> {
             | Saw::Over { .. }
             | Saw::Prepared { .. }
             | Saw::Began { .. }
+            | Saw::Finished { .. }
             | Saw::Asked { .. }
             | Saw::Answered { .. }
             | Saw::HungUp { .. } => {}
@@ -437,6 +450,7 @@ fn barriers(ledger: &Ledger) -> Result<(), Violation> {
             | Saw::Alive { .. }
             | Saw::Stalled { .. }
             | Saw::Told { .. }
+            | Saw::Finished { .. }
             | Saw::Asked { .. }
             | Saw::Answered { .. }
             | Saw::HungUp { .. } => {}
@@ -521,6 +535,7 @@ fn starts(ledger: &Ledger) -> Result<(), Violation> {
             | Saw::Told { .. }
             | Saw::Prepared { .. }
             | Saw::Began { .. }
+            | Saw::Finished { .. }
             | Saw::Asked { .. }
             | Saw::Answered { .. }
             | Saw::HungUp { .. } => {}
@@ -539,6 +554,21 @@ fn starts(ledger: &Ledger) -> Result<(), Violation> {
 /// How a command ended is how it has ended, for whoever is told; and what was not done was not.
 fn ends(ledger: &Ledger) -> Result<(), Violation> {
     let last: BTreeMap<_, _> = ledger.commands.iter().map(|it| (it.id, it.state)).collect();
+    let mut finished = BTreeMap::new();
+    for seen in &ledger.seen {
+        if let Saw::Finished { command } = &seen.saw {
+            finished.insert(*command, seen.at);
+        }
+    }
+    for it in &ledger.commands {
+        let is_run = call_of_command(it).is_some_and(|(_, runs)| runs);
+        let over = matches!(it.state, CommandState::Succeeded | CommandState::Failed);
+        let was = finished.get(&it.id).is_some_and(|at| *at <= it.since);
+        if is_run && over && !was {
+            let (command, state) = (it.id, it.state);
+            return Err(Violation::Runs { command, state });
+        }
+    }
     for seen in &ledger.seen {
         if let Saw::Answered { commands, .. } = &seen.saw {
             for (command, state) in commands {

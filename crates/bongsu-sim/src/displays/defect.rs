@@ -27,6 +27,8 @@ pub enum DisplayDefect {
     EndsForgotten,
     /// Displays begin what they have refused.
     BegunAnyway,
+    /// Displays do not list what they run.
+    NothingListed,
     /// Programs of which nothing is heard any more go on for ever.
     Endless,
     /// Callers are not answered.
@@ -37,7 +39,7 @@ pub enum DisplayDefect {
 
 impl DisplayDefect {
     /// Every one.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AnswersLost,
         Self::AnsweredFor,
         Self::Untold,
@@ -50,6 +52,7 @@ impl DisplayDefect {
         Self::NoStart,
         Self::EndsForgotten,
         Self::BegunAnyway,
+        Self::NothingListed,
         Self::Endless,
         Self::Unanswered,
         Self::CutOff,

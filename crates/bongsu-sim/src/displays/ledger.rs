@@ -96,6 +96,11 @@ pub enum Saw {
         /// When it was to be begun.
         start_at: Option<Timestamp>,
     },
+    /// A program has ended on its display, whoever hears of it.
+    Finished {
+        /// By which command it was begun.
+        command: CommandId,
+    },
     /// A preset is to be run.
     Asked {
         /// One for each question.

@@ -172,7 +172,8 @@ impl Link {
         self.state.lock().gone
     }
 
-    fn is_let_in(&self) -> bool {
+    /// It was told that it is let in.
+    pub(super) fn is_let_in(&self) -> bool {
         self.state.lock().epoch.is_some()
     }
 

@@ -97,9 +97,12 @@ fn drop_link(shown: &Shown, link: &Arc<Link>) {
 }
 
 /// Says that it is there, and what runs.
-pub(super) fn beat(shown: &Shown) {
+pub(super) fn beat(shown: &Shown, defect: Option<DisplayDefect>) {
     let screen = shown.lock();
-    let Some(link) = &screen.link else { return };
+    // Who is not let in yet has nothing to say: what it said now would be heard when it is old.
+    let Some(link) = screen.link.as_ref().filter(|link| link.is_let_in()) else {
+        return;
+    };
     let name = || Arc::clone(screen.name.shared());
     let memory = screen.memory.lock();
     let running = memory.running.iter().map(|(command, preset)| Process {
@@ -108,7 +111,8 @@ pub(super) fn beat(shown: &Shown) {
         pid: None,
         uptime_ms: None,
     });
-    let running: Vec<_> = running.collect();
+    let lists = defect != Some(DisplayDefect::NothingListed);
+    let running: Vec<_> = running.filter(|_| lists).collect();
     link.say(FromDisplay::Heartbeat(Beat {
         name: name(),
         status: None,
@@ -230,6 +234,9 @@ async fn carry_out(scene: Scene, shown: Shown, execute: Execute) {
     pause(&scene, 0..150).await;
     say(&shown, &execute, Doing::Running, Object::new());
     pause(&scene, 100..5_000).await;
+    scene.saw(Saw::Finished {
+        command: execute.command,
+    });
     let how = if scene.random.often(200) {
         Doing::Failed
     } else {

@@ -225,7 +225,8 @@ impl World {
         let now_ms = self.scene.clock.ms();
         if now_ms >= self.beats_ms + HEARTBEAT_MS {
             self.beats_ms = now_ms;
-            self.screens.iter().for_each(screen::beat);
+            let defect = self.scene.defect;
+            self.screens.iter().for_each(|shown| screen::beat(shown, defect));
         }
     }
 
