@@ -66,7 +66,12 @@ fn guides_are_told_twice() {
     found(
         DisplayDefect::ToldTwice,
         |it| matches!(it, Violation::ToldTwice { .. }),
-        |it| matches!(it, Violation::BegunTwice { .. }),
+        |it| {
+            matches!(
+                it,
+                Violation::BegunTwice { .. } | Violation::Untrue { .. } | Violation::Runs { .. }
+            )
+        },
     );
 }
 

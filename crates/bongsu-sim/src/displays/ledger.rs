@@ -152,6 +152,8 @@ pub struct Ledger {
     pub expected: BTreeSet<DeviceId>,
     /// Whether nodes ever heard each other badly.
     pub deaf: bool,
+    /// Whether who follows another under its name may know nothing of what that one did.
+    pub mixed: bool,
     /// When it ended.
     pub until: Timestamp,
     /// How often what happened.

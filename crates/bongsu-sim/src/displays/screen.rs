@@ -10,7 +10,7 @@ use std::time::Duration;
 use bongsu_model::device::{CommandId, DeviceId, Object, Value};
 use bongsu_model::display::{
     BARRIER, Beat, COMMAND_IDS, Doing, Execute, Execution, FromDisplay, PresetId, Process, Processes,
-    Registration, ToDisplay,
+    Registration, Stop, ToDisplay,
 };
 use bongsu_node::Clock as _;
 use parking_lot::Mutex;
@@ -135,11 +135,11 @@ fn hear(scene: &Scene, shown: &Shown, link: &Arc<Link>, word: ToDisplay) {
         ToDisplay::Prepare(execute) => {
             tokio::spawn(prepare(scene.clone(), Arc::clone(shown), *execute));
         }
+        ToDisplay::Stop(what) => stop(scene, shown, &what),
         ToDisplay::NotRegistered(_) | ToDisplay::Closed(_) => drop_link(shown, link),
         ToDisplay::Registered { .. }
         | ToDisplay::Beat { .. }
         | ToDisplay::NotBeat(_)
-        | ToDisplay::Stop(_)
         | ToDisplay::Shutdown { .. }
         | ToDisplay::Taken
         | ToDisplay::Refused(_) => {}
@@ -171,14 +171,14 @@ async fn prepare(scene: Scene, shown: Shown, execute: Execute) {
     match scene.random.within(0..100) {
         0..6 => {
             let details = Object::from([("prepares".into(), true.into())]);
-            return say(&shown, &execute, Doing::Rejected, details);
+            return say(&shown, about(&execute), Doing::Rejected, details);
         }
         6..10 => return,
         10..16 => pause(&scene, 800..5_000).await,
         _ => pause(&scene, 1..200).await,
     }
     scene.saw(Saw::Prepared { name, call });
-    say(&shown, &execute, Doing::Prepared, Object::new());
+    say(&shown, about(&execute), Doing::Prepared, Object::new());
 }
 
 async fn carry_out(scene: Scene, shown: Shown, execute: Execute) {
@@ -194,18 +194,18 @@ async fn carry_out(scene: Scene, shown: Shown, execute: Execute) {
         Known::Ended(how) => how,
     });
     if let Some(doing) = again {
-        return say(&shown, &execute, doing, Object::new());
+        return say(&shown, about(&execute), doing, Object::new());
     }
     match scene.random.within(0..100) {
         0..5 => {
-            ends(&shown, &memory, &execute, Doing::Rejected, Object::new());
+            ends(&shown, &memory, about(&execute), Doing::Rejected, Object::new());
             if scene.defect != Some(DisplayDefect::BegunAnyway) {
                 return;
             }
         }
         // Nobody ever hears of it.
         5..10 => return,
-        10..70 => say(&shown, &execute, Doing::Starting, Object::new()),
+        10..70 => say(&shown, about(&execute), Doing::Starting, Object::new()),
         _ => {}
     }
     memory.lock().commands.insert(execute.command, Known::Waits);
@@ -216,9 +216,13 @@ async fn carry_out(scene: Scene, shown: Shown, execute: Execute) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
     pause(&scene, 0..30).await;
+    let is = |known: Known| memory.lock().commands.get(&execute.command) == Some(&known);
+    if !is(Known::Waits) {
+        return; // It was stopped before.
+    }
     if knows && scene.clock.now() >= execute.issued_at.plus_ms(execute.ttl_ms) {
         let details = Object::from([("code".into(), Value::text("expired"))]);
-        return ends(&shown, &memory, &execute, Doing::Rejected, details);
+        return ends(&shown, &memory, about(&execute), Doing::Rejected, details);
     }
     {
         let mut memory = memory.lock();
@@ -232,8 +236,11 @@ async fn carry_out(scene: Scene, shown: Shown, execute: Execute) {
         start_at: execute.start_at,
     });
     pause(&scene, 0..150).await;
-    say(&shown, &execute, Doing::Running, Object::new());
+    say(&shown, about(&execute), Doing::Running, Object::new());
     pause(&scene, 100..5_000).await;
+    if !is(Known::Runs) {
+        return; // It was stopped, and that is said.
+    }
     scene.saw(Saw::Finished {
         command: execute.command,
     });
@@ -242,27 +249,74 @@ async fn carry_out(scene: Scene, shown: Shown, execute: Execute) {
     } else {
         Doing::Completed
     };
-    ends(&shown, &memory, &execute, how, Object::new());
+    ends(&shown, &memory, about(&execute), how, Object::new());
 }
 
-fn ends(shown: &Shown, memory: &Mutex<Memory>, execute: &Execute, how: Doing, details: Object) {
+/// What a word is about.
+#[derive(Clone, Copy)]
+struct About(CommandId, Option<PresetId>);
+
+fn about(execute: &Execute) -> About {
+    About(execute.command, execute.preset)
+}
+
+fn ends(shown: &Shown, memory: &Mutex<Memory>, about: About, how: Doing, details: Object) {
     {
         let mut memory = memory.lock();
-        memory.commands.insert(execute.command, Known::Ended(how));
-        memory.running.retain(|(command, _)| *command != execute.command);
+        memory.commands.insert(about.0, Known::Ended(how));
+        memory.running.retain(|(command, _)| *command != about.0);
     }
-    say(shown, execute, how, details);
+    say(shown, about, how, details);
+}
+
+/// Ends what it is told to, and says so.
+fn stop(scene: &Scene, shown: &Shown, stop: &Stop) {
+    let memory = Arc::clone(&shown.lock().memory);
+    let meant = |(command, preset): &(CommandId, Option<PresetId>)| match stop.run {
+        Some(run) => *command == run,
+        None => *preset == stop.preset,
+    };
+    let running: Vec<_> = memory.lock().running.iter().copied().filter(meant).collect();
+    for (command, preset) in running {
+        scene.saw(Saw::Finished { command });
+        ends(
+            shown,
+            &memory,
+            About(command, preset),
+            Doing::Stopped,
+            Object::new(),
+        );
+    }
+    if let Some(run) = stop.run {
+        // One that waits for its start does not begin any more, and one that comes later never does.
+        let known = memory.lock().commands.get(&run).copied();
+        if known.is_none_or(|known| known == Known::Waits) {
+            ends(
+                shown,
+                &memory,
+                About(run, stop.preset),
+                Doing::Rejected,
+                Object::new(),
+            );
+        }
+    }
+    say(
+        shown,
+        About(stop.command, stop.preset),
+        Doing::Stopped,
+        Object::new(),
+    );
 }
 
 /// Says how a command is doing, on the link that there is now.
-fn say(shown: &Shown, execute: &Execute, status: Doing, details: Object) {
+fn say(shown: &Shown, about: About, status: Doing, details: Object) {
     let screen = shown.lock();
     let Some(link) = &screen.link else { return };
     link.say(FromDisplay::Execution(Box::new(Execution {
         name: Arc::clone(screen.name.shared()),
         status,
-        preset: execute.preset,
-        command: (screen.kind != Kind::Guide).then_some(execute.command),
+        preset: about.1,
+        command: (screen.kind != Kind::Guide).then_some(about.0),
         details,
     })));
 }

@@ -116,6 +116,8 @@ fn limits(defect: Option<DisplayDefect>) -> Limits {
         display_heartbeat_ms: HEARTBEAT_MS,
         display_silent_ms: 9_000,
         display_check_ms: 5_000,
+        display_stop_ttl_ms: 6_000,
+        command_execution_ms: 6_000,
         display_program_ms_max: if ends { 10_000 } else { 10_000_000 },
         ..ports::limits()
     }
@@ -364,6 +366,7 @@ impl World {
     /// What the store has in the end, and the log.
     fn end(mut self) -> (Ledger, String) {
         let mut ledger = self.scene.ledger.lock().clone();
+        ledger.mixed = self.is_mixed;
         ledger.until = self.scene.clock.now();
         for device in (0..NAMES).map(name) {
             let stored = self.scene_commands(&device);
