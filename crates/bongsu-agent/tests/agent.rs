@@ -301,7 +301,14 @@ async fn who_leaves_a_program_takes_it_over_when_it_comes_back() {
     let status = peer.said("process_status").await.data;
     assert_eq!(status["running_processes"][0]["pid"], pid);
     let writer = tokio::task::spawn_blocking(move || std::fs::write(fifo, "5\n"));
-    assert_eq!(peer.result(1, "failed").await["exit_code"], 5);
+    loop {
+        let said = peer.said("execution_result").await.data;
+        // That it runs is said again, as the agent is another.
+        if said["status"] != "running" {
+            assert_eq!(said["details"]["exit_code"], 5, "{said}");
+            break;
+        }
+    }
     writer.await.unwrap().unwrap();
     let log = tokio::spawn(end(second));
     while peer.hear().await.is_some() {}
@@ -326,6 +333,40 @@ async fn a_result_that_was_not_taken_is_said_again_over_the_next_link() {
             break;
         }
     }
+    let log = tokio::spawn(end(agent));
+    while peer.hear().await.is_some() {}
+    log.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_asks_is_answered_whatever_the_disk_does() {
+    let (listener, url) = listen().await;
+    let data = tempfile::tempdir().unwrap();
+    // Whoever writes this file waits for a reader: a disk that does not answer.
+    let run = data.path().join(format!("agent/runs/{:032x}", 1));
+    std::fs::create_dir_all(&run).unwrap();
+    let slow = run.join("spec.new");
+    let made = std::process::Command::new("mkfifo").arg(&slow).status();
+    assert!(made.unwrap().success());
+    let agent = agent(&url, data.path(), &[]);
+    let (mut peer, _) = Peer::registered(&listener).await;
+    peer.execute(1, "exit 0").await;
+    peer.say("connection_check", r#"{"timestamp":12.5}"#).await;
+    let alive = peer.said("connection_check_response").await.data;
+    assert_eq!(alive["received_at"], 12.5);
+    // What comes behind it is done behind it.
+    peer.say(
+        "prepare_command",
+        &format!(
+            r#"{{"clientName":"Wall_1","command":"true","presetId":7,"commandId":"{:032x}","issuedAt":{NOW},"ttlMs":600000}}"#,
+            2
+        ),
+    )
+    .await;
+    let reader = tokio::task::spawn_blocking(move || std::fs::read(slow));
+    peer.result(1, "failed").await;
+    peer.result(2, "prepared").await;
+    reader.await.unwrap().unwrap();
     let log = tokio::spawn(end(agent));
     while peer.hear().await.is_some() {}
     log.await.unwrap();

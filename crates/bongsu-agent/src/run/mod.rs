@@ -1,8 +1,9 @@
 //! The agent as it runs: its session decides, its link carries, its runner starts and stops.
 //!
-//! Invariant: one task, which waits for the link, the programs, the clock and its end, and for nothing else; without
+//! Invariant: one task, which waits for the link, the runner, the clock and its end, and for no disk; without
 //! anything to do it sleeps until the next heartbeat or report.
 
+mod hands;
 mod line;
 
 use std::collections::VecDeque;
@@ -17,9 +18,10 @@ use bongsu_wire::socketio::switchboard::client::{Problem, Said, Saying as Where,
 use tokio::time::{sleep, timeout};
 
 use crate::link::{Came, LinkConfig, said};
-use crate::report::{OnExit, Outcome, Report};
+use crate::report::{OnExit, Outcome};
 use crate::session::{Effect, Event, Identity, Saying, Session};
-use crate::{OpenError, Runner, RunnerConfig};
+use crate::{OpenError, RunnerConfig};
+use hands::{Done, Hands, Now};
 use line::{Line, Opened, Turn};
 
 /// What the server is told at the end may take so long.
@@ -45,7 +47,7 @@ pub struct AgentConfig {
 /// # Errors
 /// The data folder cannot be used. Whatever else goes wrong is logged, and tried again.
 pub async fn run(config: AgentConfig, stop: impl Future<Output = ()>) -> Result<(), OpenError> {
-    let (runner, reports) = Runner::open(config.runner)?;
+    let (hands, now) = Hands::open(config.runner).await?;
     let own = OwnTime::start();
     let mut agent = Agent {
         session: Session::new(config.identity, own.now()),
@@ -53,13 +55,13 @@ pub async fn run(config: AgentConfig, stop: impl Future<Output = ()>) -> Result<
         server: config.server,
         namespace: config.namespace,
         line: Line::Down,
-        runner: Some(runner),
+        hands: Some(hands),
         effects: VecDeque::new(),
     };
-    agent.reported(reports);
+    agent.reported(now);
     let mut stop = pin!(stop);
     loop {
-        Box::pin(agent.work_off()).await;
+        agent.work_off();
         agent.write();
         if agent.wait(stop.as_mut()).await {
             break;
@@ -76,7 +78,7 @@ struct Agent {
     namespace: String,
     line: Line,
     /// Until the agent ends.
-    runner: Option<Runner>,
+    hands: Option<Hands>,
     effects: VecDeque<Effect>,
 }
 
@@ -85,10 +87,14 @@ impl Agent {
     async fn wait(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> bool {
         let now = self.own.now();
         let due = self.session.next_deadline(self.line.is_writable());
-        let Self { line, runner, .. } = self;
+        let Self { line, hands, .. } = self;
         tokio::select! {
             turn = line.next() => self.turned(turn),
-            report = next(runner) => self.reported([report]),
+            done = next(hands) => match done {
+                Some(done) => self.done(done),
+                // It has been logged why. Whoever started the agent starts it anew; its programs go on.
+                None => return true,
+            },
             () = until(due, now) => self.tick(),
             () = stop => return true,
         }
@@ -137,6 +143,8 @@ impl Agent {
 
     fn take_in(&mut self, said: Said) {
         let (now, mut out) = (self.own.now(), Vec::new());
+        let waiting = self.hands.as_ref().map_or(0, Hands::waiting);
+        self.session.has_waiting(waiting);
         self.session.heard(said, now, any(), &mut out);
         self.effects.extend(out);
     }
@@ -149,7 +157,18 @@ impl Agent {
         self.effects.extend(out);
     }
 
-    fn reported(&mut self, reports: impl IntoIterator<Item = Report>) {
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Reported(now) => self.reported(now),
+            Done::Prepared {
+                command,
+                preset,
+                prepared,
+            } => self.session.prepared(command, preset, prepared),
+        }
+    }
+
+    fn reported(&mut self, Now(reports, running): Now) {
         let mut out = Vec::new();
         for report in reports {
             let (command, outcome) = (report.command, word(&report.outcome));
@@ -157,12 +176,10 @@ impl Agent {
             self.session.reported(report, &mut out);
         }
         self.effects.extend(out);
-        if let Some(runner) = &self.runner {
-            self.session.runs(runner.running(), self.own.now());
-        }
+        self.session.runs(running, self.own.now());
     }
 
-    async fn work_off(&mut self) {
+    fn work_off(&mut self) {
         while let Some(effect) = self.effects.pop_front() {
             match effect {
                 Effect::Dial => self.line = Line::dialing(&self.server),
@@ -176,44 +193,12 @@ impl Agent {
                 | Effect::Stop { .. }
                 | Effect::CatchUp
                 | Effect::Acknowledged(_)
-                | Effect::Forget(_) => self.have_done(effect).await,
+                | Effect::Forget(_) => match &mut self.hands {
+                    Some(hands) => hands.have_done(effect),
+                    // What is not done is said by the next agent.
+                    None => self.session.undone(&effect),
+                },
             }
-        }
-    }
-
-    /// Has the runner do something.
-    async fn have_done(&mut self, effect: Effect) {
-        // At the end there is nobody to do it: whatever is not done is said by the next agent.
-        let Some(runner) = &mut self.runner else { return };
-        match effect {
-            Effect::Start(job) => {
-                let reports = runner.start(job).await;
-                self.reported(reports);
-            }
-            Effect::Prepare {
-                command,
-                preset,
-                program,
-            } => {
-                let prepared = runner.prepare(&program);
-                self.session.prepared(command, preset, prepared);
-            }
-            Effect::Stop {
-                command,
-                which,
-                grace_ms,
-                deadline,
-            } => {
-                let ticket = runner.stop(command, which, grace_ms, deadline).await;
-                self.reported(ticket.answer);
-            }
-            Effect::CatchUp => {
-                let reports = runner.unacknowledged();
-                self.reported(reports);
-            }
-            Effect::Acknowledged(report) => runner.acknowledged(&report),
-            Effect::Forget(now) => runner.forget(now),
-            Effect::Dial | Effect::Hang(_) | Effect::Tell(_) => {}
         }
     }
 
@@ -266,17 +251,21 @@ impl Agent {
     async fn end(mut self, on_exit: OnExit) {
         tracing::info!(?on_exit, "ends");
         self.session.stop();
-        if let Some(runner) = self.runner.take() {
-            let mut closing = pin!(runner.close(on_exit));
-            loop {
-                self.go_on().await;
-                let now = self.own.now();
-                let due = self.session.next_deadline(self.line.is_writable());
-                tokio::select! {
-                    reports = closing.as_mut() => break self.reported(reports),
-                    turn = self.line.next() => self.turned(turn),
-                    () = until(due, now) => self.tick(),
-                }
+        if let Some(hands) = &mut self.hands {
+            hands.close(on_exit);
+        }
+        while self.hands.is_some() {
+            self.go_on();
+            let now = self.own.now();
+            let due = self.session.next_deadline(self.line.is_writable());
+            let Self { line, hands, .. } = &mut self;
+            tokio::select! {
+                turn = line.next() => self.turned(turn),
+                done = next(hands) => match done {
+                    Some(done) => self.done(done),
+                    None => self.rest(),
+                },
+                () = until(due, now) => self.tick(),
             }
         }
         // Whatever is not heard in time the next agent says again.
@@ -288,10 +277,18 @@ impl Agent {
         }
     }
 
+    /// Nothing more is done.
+    fn rest(&mut self) {
+        self.session.rest_hands();
+        for effect in self.hands.take().into_iter().flat_map(Hands::undone) {
+            self.session.undone(&effect);
+        }
+    }
+
     /// Until the server knows all that there is to know, or there is no link.
     async fn settle(&mut self) {
         loop {
-            self.go_on().await;
+            self.go_on();
             if self.session.is_settled() && self.line.is_writable() || !self.session.is_open() {
                 return;
             }
@@ -304,15 +301,15 @@ impl Agent {
         }
     }
 
-    async fn go_on(&mut self) {
-        Box::pin(self.work_off()).await;
+    fn go_on(&mut self) {
+        self.work_off();
         self.write();
     }
 }
 
-async fn next(runner: &mut Option<Runner>) -> Report {
-    match runner {
-        Some(runner) => runner.next().await,
+async fn next(hands: &mut Option<Hands>) -> Option<Done> {
+    match hands {
+        Some(hands) => hands.next().await,
         None => std::future::pending().await,
     }
 }

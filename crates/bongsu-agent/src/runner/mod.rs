@@ -167,27 +167,53 @@ impl Runner {
     /// journal, too, and said by the next agent if nobody acknowledges it. Waits `close_ms` for it at most; what then
     /// still runs is brought to its end by its supervisor.
     pub async fn close(mut self, on_exit: OnExit) -> Vec<Report> {
-        match on_exit {
-            OnExit::Leave => {}
-            OnExit::Stop => {
-                for (command, run) in self.runs.iter().chain(&self.leaving) {
-                    run.ask_to_stop(*command, None);
+        let mut said = Vec::new();
+        if on_exit == OnExit::Stop {
+            self.ask_all_to_stop();
+            let patience = Duration::from_millis(self.close_ms());
+            let ended = tokio::time::timeout(patience, async {
+                while let Some(report) = self.next_of_rest().await {
+                    said.push(report);
                 }
-                let patience = Duration::from_millis(self.plan.config.limits.close_ms);
-                let ended = tokio::time::timeout(patience, async {
-                    while !(self.runs.is_empty() && self.leaving.is_empty())
-                        && let Some((command, happening)) = self.happened.recv().await
-                    {
-                        self.happens(command, happening);
-                    }
-                });
-                if ended.await.is_err() {
-                    let left = self.runs.len() + self.leaving.len();
-                    tracing::warn!(left, "programs have not ended yet; their supervisors see to it");
-                }
+            });
+            if ended.await.is_err() {
+                self.has_not_ended();
             }
         }
-        self.said.into()
+        said.extend(self.said);
+        said
+    }
+
+    /// Asks everything to stop, in nobody's name.
+    pub(crate) fn ask_all_to_stop(&self) {
+        for (command, run) in self.runs.iter().chain(&self.leaving) {
+            run.ask_to_stop(*command, None);
+        }
+    }
+
+    /// As [`Self::next`], but `None` when nothing runs, nothing is left of what ran, and nothing is to be said.
+    pub(crate) async fn next_of_rest(&mut self) -> Option<Report> {
+        loop {
+            if let Some(report) = self.said.pop_front() {
+                return Some(report);
+            }
+            if self.runs.is_empty() && self.leaving.is_empty() {
+                return None;
+            }
+            let (command, happening) = self.happened.recv().await?;
+            self.happens(command, happening);
+        }
+    }
+
+    /// How long an agent that ends waits for what it stops, in milliseconds.
+    pub(crate) fn close_ms(&self) -> u64 {
+        self.plan.config.limits.close_ms
+    }
+
+    /// Says that that time was not enough.
+    pub(crate) fn has_not_ended(&self) {
+        let left = self.runs.len() + self.leaving.len();
+        tracing::warn!(left, "programs have not ended yet; their supervisors see to it");
     }
 
     fn happens(&mut self, command: CommandId, happening: Happening) {

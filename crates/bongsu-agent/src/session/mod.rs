@@ -40,7 +40,7 @@ const HEARTBEAT_MS_RANGE: std::ops::RangeInclusive<u64> = 1_000..=300_000;
 const STATUS_MS: u64 = 20_000;
 /// … and at most so often when it changes.
 const STATUS_MS_MIN: u64 = 250;
-/// A result that is not acknowledged for so long never will be over this link.
+/// Where no result is acknowledged for so long, none will be over this link: a server may take them one after the other.
 const ACKNOWLEDGE_MS: u64 = 30_000;
 /// A server that stops and does not say when it is back is tried again after this time, in milliseconds, as the guide has it.
 const RECONNECT_AFTER_MS: u64 = 5_000;
@@ -100,6 +100,9 @@ pub struct Session {
     not_mine: u64,
     forget_due: Option<Timestamp>,
     stopping: bool,
+    /// How many orders the runner has not heard yet, and whether it hears any.
+    waiting: usize,
+    rests: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -133,6 +136,8 @@ impl Session {
             not_mine: 0,
             forget_due: None,
             stopping: false,
+            waiting: 0,
+            rests: false,
         }
     }
 
@@ -189,6 +194,16 @@ impl Session {
         for (command, order) in self.schedule.cancel(Which::All) {
             self.refuse(command, order.preset, STOPPING);
         }
+    }
+
+    /// So much of what was ordered is not done yet.
+    pub const fn has_waiting(&mut self, orders: usize) {
+        self.waiting = orders;
+    }
+
+    /// Nothing is done any more: what is ordered from now on is refused.
+    pub const fn rest_hands(&mut self) {
+        self.rests = true;
     }
 
     /// What runs has perhaps changed.
@@ -476,7 +491,7 @@ impl Session {
             // What is refused for good is refused again whenever it is said.
             out.push(refused(problem));
         }
-        if let Some(report) = self.words.taken(number).and_then(|word| word.report) {
+        if let Some(report) = self.words.taken(number, now).and_then(|word| word.report) {
             out.push(Effect::Acknowledged(report));
         }
     }

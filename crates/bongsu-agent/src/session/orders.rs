@@ -14,6 +14,8 @@ use crate::report::{Code, Job, Outcome, Report, Which};
 
 /// So many commands that the runner was told of are remembered, and so many stops.
 const KNOWN_MAX: usize = 1_024;
+/// So many orders wait for the runner, and no more programs are taken; to stop some there is as much room again.
+const WAITING_MAX: usize = 128;
 /// A stop may come again so long, in milliseconds.
 const STOP_MS: u64 = 600_000;
 /// What a name of our own making begins with: no server's does for the next eight thousand years.
@@ -127,6 +129,14 @@ impl Session {
             return;
         }
         let command = order.command.unwrap_or_else(|| own(now, chance));
+        if self.waiting >= 2 * WAITING_MAX {
+            out.push(Effect::Tell(Event::Overloaded(command)));
+            return;
+        }
+        if self.rests {
+            self.refuse_stop(command, order.preset);
+            return;
+        }
         let which = match (order.run, order.preset) {
             (Some(run), _) => Which::Run(run),
             (None, Some(preset)) => Which::Preset(preset),
@@ -180,6 +190,35 @@ impl Session {
         self.words.push(word);
     }
 
+    /// The agent ends before it could do this. Whatever waits for an answer has one.
+    pub fn undone(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Stop { command, which, .. } => {
+                let preset = match which {
+                    Which::Preset(preset) => Some(*preset),
+                    Which::Run(_) | Which::All => None,
+                };
+                self.refuse_stop(*command, preset);
+            }
+            Effect::Prepare { command, preset, .. } => self.refuse(*command, *preset, STOPPING),
+            // Of programs only repeats come so late: the next agent says how they are.
+            Effect::Start(_)
+            | Effect::Dial
+            | Effect::Hang(_)
+            | Effect::CatchUp
+            | Effect::Acknowledged(_)
+            | Effect::Forget(_)
+            | Effect::Tell(_) => {}
+        }
+    }
+
+    /// Who has no name for a stop waits for no answer to it.
+    fn refuse_stop(&mut self, command: CommandId, preset: Option<PresetId>) {
+        if !is_own(command) {
+            self.refuse(command, preset, STOPPING);
+        }
+    }
+
     /// Why a command that nobody knows yet is not carried out.
     fn refusal(&self, order: &Order, now: Timestamp) -> Option<&'static str> {
         if self.stopping {
@@ -214,7 +253,7 @@ impl Session {
             return None;
         }
         let command = order.command.unwrap_or_else(|| own(now, chance));
-        if !self.words.has_room() {
+        if !self.words.has_room() || self.waiting >= WAITING_MAX {
             out.push(Effect::Tell(Event::Overloaded(command)));
             return None;
         }

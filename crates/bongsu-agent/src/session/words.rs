@@ -137,6 +137,8 @@ pub(super) struct Words {
     said: BTreeMap<u64, (Timestamp, Word)>,
     number: u64,
     quiet_until: Option<Timestamp>,
+    /// When the last acknowledgement came.
+    heard: Option<Timestamp>,
 }
 
 impl Words {
@@ -182,19 +184,24 @@ impl Words {
         Some((word, Some(self.number)))
     }
 
-    /// When the word was said that has waited for its acknowledgement longest.
+    /// Since when an acknowledgement has been waited for: since the last one, as they come one after the other.
     pub(super) fn asked(&self) -> Option<Timestamp> {
-        self.said.values().next().map(|(at, _)| *at)
+        let (at, _) = self.said.values().next()?;
+        Some(self.heard.map_or(*at, |heard| heard.max(*at)))
     }
 
     /// The server has it.
-    pub(super) fn taken(&mut self, number: u64) -> Option<Word> {
-        self.said.remove(&number).map(|(_, word)| word)
+    pub(super) fn taken(&mut self, number: u64, now: Timestamp) -> Option<Word> {
+        let (_, word) = self.said.remove(&number)?;
+        self.heard = Some(now);
+        Some(word)
     }
 
     /// The server does not have it, and may take it later.
     pub(super) fn again(&mut self, number: u64, now: Timestamp) {
-        let Some(word) = self.taken(number) else { return };
+        let Some(word) = self.taken(number, now) else {
+            return;
+        };
         self.quiet_until = Some(now.plus_ms(AGAIN_MS));
         let command = word.command;
         let mut later = self.said.values().map(|(_, it)| it).chain(&self.waiting);
@@ -214,7 +221,7 @@ impl Words {
         let said = std::mem::take(&mut self.said).into_values().map(|(_, word)| word);
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting = said.chain(waiting).filter(|it| it.report.is_none()).collect();
-        self.quiet_until = None;
+        (self.quiet_until, self.heard) = (None, None);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -385,3 +385,60 @@ fn who_ends_takes_only_stops() {
         "#]],
     );
 }
+
+#[test]
+fn who_does_nothing_any_more_acknowledges_no_stop() {
+    run(
+        r#"
+        register
+        stop
+        rests
+        hear stop_command {"clientName":"Wall_1","presetId":7,"commandId":"$C"}
+        hear stop_command {"clientName":"Wall_1","presetId":7}
+        undone $D
+        "#,
+        &expect![[r#"
+            register
+            stop
+            rests
+            hear stop_command {"clientName":"Wall_1","presetId":7,"commandId":"$C"}
+                say 1["execution_result",{"clientName":"Wall_1","status":"rejected","presetId":7,"commandId":"$C","details":{"code":"stopping","error":"the agent ends"}
+            hear stop_command {"clientName":"Wall_1","presetId":7}
+            undone $D
+                say 2["execution_result",{"clientName":"Wall_1","status":"rejected","presetId":7,"commandId":"$D","details":{"code":"stopping","error":"the agent ends"}
+        "#]],
+    );
+}
+
+#[test]
+fn who_has_much_to_do_takes_nothing_more_and_stops_a_little_longer() {
+    run(
+        r#"
+        register
+        waiting 127
+        RUN"$A"}
+        waiting 128
+        RUN"$B"}
+        waiting 255
+        hear stop_command {"clientName":"Wall_1","presetId":7,"commandId":"$C"}
+        waiting 256
+        hear stop_command {"clientName":"Wall_1","presetId":7,"commandId":"$D"}
+        "#,
+        &expect![[r#"
+            register
+            waiting 127
+            hear execute_command {"clientName":"Wall_1","command":"clock","presetId":7,"commandId":"$A"}
+                start $A of Some(PresetId(7)): clock until 1000000
+            waiting 128
+            hear execute_command {"clientName":"Wall_1","command":"clock","presetId":7,"commandId":"$B"}
+                Tell(Overloaded($B))
+            waiting 255
+            hear stop_command {"clientName":"Wall_1","presetId":7,"commandId":"$C"}
+                stop $C: Preset(PresetId(7)) None until 1600000
+                say 1["execution_result",{"clientName":"Wall_1","status":"starting","presetId":7,"commandId":"$C","details":{}
+            waiting 256
+            hear stop_command {"clientName":"Wall_1","presetId":7,"commandId":"$D"}
+                Tell(Overloaded($D))
+        "#]],
+    );
+}

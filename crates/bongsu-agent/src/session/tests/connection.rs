@@ -175,6 +175,59 @@ fn who_is_not_answered_hangs_up() {
 }
 
 #[test]
+fn a_server_that_takes_results_slowly_but_takes_them_is_waited_for() {
+    run(
+        r#"
+        register
+        report $A starting
+        report $B starting
+        report $C starting
+        at 29000
+        ack 1 {"ok":true}
+        ack 9 {"ok":true}
+        at 30000
+        at 58000
+        ack 2 {"error":{"code":"OVERLOADED","message":"later"}}
+        at 59000
+        ack 4 {"ok":true}
+        ack 9 {"ok":true}
+        at 88999
+        at 89000
+        "#,
+        &expect![[r#"
+            register
+            report $A starting
+                say 1["execution_result",{"clientName":"Wall_1","status":"starting","presetId":7,"commandId":"$A","details":{}
+            report $B starting
+                say 2["execution_result",{"clientName":"Wall_1","status":"starting","presetId":7,"commandId":"$B","details":{}
+            report $C starting
+                say 3["execution_result",{"clientName":"Wall_1","status":"starting","presetId":7,"commandId":"$C","details":{}
+            at 29000
+                say ["process_status",{"clientName":"Wall_1","status":"online","running_process_count":0,"running_processes":[]
+            ack 1 {"ok":true}
+                acknowledged $A Starting
+            ack 9 {"ok":true}
+            at 30000
+                say ["heartbeat",{"clientName":"Wall_1","status":"online","uptime":30.000,"process_count":0
+            at 58000
+                say ["process_status",{"clientName":"Wall_1","status":"online","running_process_count":0,"running_processes":[]
+            ack 2 {"error":{"code":"OVERLOADED","message":"later"}}
+            at 59000
+                say 4["execution_result",{"clientName":"Wall_1","status":"starting","presetId":7,"commandId":"$B","details":{}
+            ack 4 {"ok":true}
+                acknowledged $B Starting
+            ack 9 {"ok":true}
+            at 88999
+                say ["heartbeat",{"clientName":"Wall_1","status":"online","uptime":88.999,"process_count":0
+                say ["process_status",{"clientName":"Wall_1","status":"online","running_process_count":0,"running_processes":[]
+            at 89000
+                Hang(NotAcknowledged)
+                Tell(Rests(1000))
+        "#]],
+    );
+}
+
+#[test]
 fn a_server_that_wants_it_is_come_back_to_at_once_and_then_in_time() {
     check(
         r#"

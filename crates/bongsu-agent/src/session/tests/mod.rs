@@ -36,6 +36,7 @@ struct Bench {
 /// Runs a script. Its lines:
 ///
 /// `at MS`, `opened`, `closed`, `hear EVENT DATA`, `ack N DATA`, `left`, `report ID WHAT`, `runs ID…`, `stop`,
+/// `waiting N`, `rests`, `undone ID`,
 /// `register` (all up to a registration with a server that is 1,000 s ahead, and its first heartbeat).
 fn check(script: &str, wanted: &Expect) {
     let mut bench = Bench::new();
@@ -130,6 +131,14 @@ impl Bench {
                 self.session.runs(runs.collect(), now);
             }
             "stop" => self.session.stop(),
+            "waiting" => self.session.has_waiting(rest.parse().unwrap()),
+            "rests" => self.session.rest_hands(),
+            "undone" => self.session.undone(&Effect::Stop {
+                command: id(rest),
+                which: Which::Preset(PresetId(7)),
+                grace_ms: None,
+                deadline: now,
+            }),
             _ => panic!("{line}"),
         }
     }
