@@ -120,7 +120,7 @@ while :; do wait; sleep 1; done"""
 @scenario(config=OPEN)
 def a_stop_ends_all_that_a_program_has_started(server):
     with agent(server) as machine:
-        mark = f"E2E_MARK={machine.name}/stubborn"
+        mark = f"E2E_MARK={machine.home}/stubborn"
         name, _, value = mark.partition("=")
         made = running(server, machine, LEFT, n=3, shell=True, env={name: value}, grace_ms=700)
         before = wait_until(lambda: (it := marked(mark)) and len(it) >= 5 and it, "its children")
@@ -152,7 +152,7 @@ def a_stop_ends_all_that_a_program_has_started(server):
 @scenario(config=OPEN)
 def what_a_program_leaves_behind_ends_with_it(server):
     with agent(server) as machine:
-        mark = f"E2E_MARK={machine.name}/orphans"
+        mark = f"E2E_MARK={machine.home}/orphans"
         name, _, value = mark.partition("=")
         line = "setsid sleep 1000 & (setsid sh -c 'sleep 1001' &); exit 4"
         answer = done(server, machine, line, shell=True, env={name: value})

@@ -53,7 +53,7 @@ def authority():
 def config():
     folder = authority()
     return (
-        f'[server]\nhttps = "127.0.0.1:0"\n{COMMANDS}'
+        f'[server]\nhttps = "127.0.0.1:0"\ntcps = "127.0.0.1:0"\n{COMMANDS}'
         + f'\n[tls]\ncertificate = "{folder}/server.pem"\nkey = "{folder}/server.key"\n'
         + f'client_auth = "optional"\nclient_ca = ["{folder}/ca.pem"]\n'
     )
