@@ -63,6 +63,23 @@ async fn stops_without_a_disk() {
     let again = runner.stop(stop, Which::All, None, DEADLINE).await;
     assert_eq!(again.answer, Some(done), "it is known as long as the agent runs");
     setrlimit(Resource::Fsize, before).unwrap();
+    // What could not be written is, with the next that is.
+    let next_one = job("true");
+    started(&mut runner, &next_one).await;
+    drop(runner);
+    fs::remove_dir_all(place.run(program.command)).unwrap();
+    let (mut runner, _) = Runner::open(place.config()).unwrap();
+    let again = runner.start(program).await.remove(0).outcome;
+    assert!(
+        matches!(
+            again,
+            Outcome::Ended {
+                how: How::Killed(15),
+                ..
+            }
+        ),
+        "{again:?}"
+    );
 }
 
 /// Something is in the way of a file of that name for the supervisor that is started: it cannot be written.

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +113,21 @@ impl Cgroup {
         let _ = fs::remove_dir(&self.path);
     }
 
+    /// Takes the group away as soon as what was killed in it is gone: the kernel calls it busy until then.
+    fn remove_soon(&self) -> io::Result<()> {
+        const TRIES: usize = 50;
+        for _ in 1..TRIES {
+            match fs::remove_dir(&self.path) {
+                Err(fault) if fault.kind() == io::ErrorKind::ResourceBusy => {
+                    std::thread::park_timeout(Duration::from_millis(20));
+                }
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(()),
+                removed => return removed,
+            }
+        }
+        fs::remove_dir(&self.path)
+    }
+
     fn limit(&self, quota: &Quota) -> io::Result<()> {
         let set = |name: &str, value: String| {
             fs::write(self.path.join(name), value)
@@ -135,8 +151,12 @@ pub(crate) fn clear(path: &Path) {
         path: path.to_owned(),
         back: None,
     };
-    let _ = group.kill();
-    group.remove();
+    if !path.exists() {
+        return;
+    }
+    if let Err(fault) = group.kill().and_then(|()| group.remove_soon()) {
+        tracing::warn!(path = %path.display(), %fault, "a control group cannot be cleared");
+    }
 }
 
 fn own(near: &Path) -> Option<PathBuf> {

@@ -96,6 +96,7 @@ impl Runner {
             // Whoever is stopped twice is stopped: it does not wait for a disk that is full.
             tracing::error!(%command, %error, "a stop is not written down, and done");
             self.ledger.note(&record);
+            self.owes = true;
         }
         let programs = runs.len() as u64;
         if runs.is_empty() {
@@ -236,23 +237,24 @@ impl Runner {
     /// Writes down what is begun: it is on the disk when this returns.
     async fn write_down(&mut self, record: Record) -> Result<(), Refused> {
         let journal = Arc::clone(&self.journal);
-        // Most of the file may be past by now; a clone of the rest is made only then.
-        let rest = journal
-            .lock()
-            .is_mostly_past(&self.ledger)
-            .then(|| self.ledger.clone());
+        // Most of the file may be past by now, or something not be in it; a clone of the rest is made only then.
+        let anew = self.owes || journal.lock().is_mostly_past(&self.ledger);
+        let rest = anew.then(|| self.ledger.clone());
         let kept = spawn_blocking(move || {
             let mut journal = journal.lock();
-            if let Some(rest) = rest
-                && let Err(fault) = journal.rewrite(&rest)
-            {
-                tracing::warn!(%fault, "the journal cannot be written anew");
-            }
-            journal.keep(&record, true).map(|()| record)
+            let written = rest.is_some_and(|rest| match journal.rewrite(&rest) {
+                Ok(()) => true,
+                Err(fault) => {
+                    tracing::warn!(%fault, "the journal cannot be written anew");
+                    false
+                }
+            });
+            journal.keep(&record, true).map(|()| (record, written))
         })
         .await;
         match kept {
-            Ok(Ok(record)) => {
+            Ok(Ok((record, written))) => {
+                self.owes &= !written;
                 self.ledger.note(&record);
                 Ok(())
             }

@@ -39,6 +39,8 @@ pub struct Runner {
     boot: String,
     journal: Arc<Mutex<Journal>>,
     ledger: Ledger,
+    /// Whether the ledger knows something that could not be written.
+    owes: bool,
     runs: BTreeMap<CommandId, Run>,
     /// Programs that are over, and of which something may be left that their supervisors see to.
     leaving: BTreeMap<CommandId, Run>,
@@ -269,7 +271,7 @@ impl Runner {
     fn end(&mut self, id: CommandId, preset: Option<PresetId>, outcome: Outcome) {
         if let Some(answer) = kept::answer(&outcome, preset) {
             let deadline = self.ledger.deadline(id).unwrap_or(Timestamp::FAR);
-            // Not durable: until it is, the program's own folder says the same.
+            // Not durable: until it is, the program's own folder says the same, and is not swept.
             self.keep(&Record::Ended { id, deadline, answer });
         }
         self.said.push_back(Report {
@@ -284,6 +286,7 @@ impl Runner {
         if let Err(fault) = self.journal.lock().keep(record, false) {
             let fault = &fault as &dyn std::error::Error;
             tracing::error!(command = %record.id(), fault, "the journal cannot be written");
+            self.owes = true;
         }
         self.ledger.note(record);
     }

@@ -58,6 +58,7 @@ impl Runner {
             boot: boot().map_err(OpenError::System)?,
             journal: Arc::new(Mutex::new(journal)),
             ledger,
+            owes: false,
             runs: std::collections::BTreeMap::new(),
             leaving: std::collections::BTreeMap::new(),
             halts: std::collections::BTreeMap::new(),

@@ -116,6 +116,18 @@ impl Journal {
         }
     }
 
+    /// Has everything that was kept on the disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// It is not certain to be.
+    pub fn sync(&self) -> Result<(), JournalFault> {
+        if self.broken {
+            return Err(JournalFault::Broken(self.path.clone()));
+        }
+        self.file.sync_data().map_err(|source| self.fault(source))
+    }
+
     /// Whether the file holds so much that is past that it should be written anew.
     #[must_use]
     pub fn is_mostly_past(&self, ledger: &Ledger) -> bool {
