@@ -203,15 +203,16 @@ impl Node {
         processes: Processes,
     ) -> Result<(), Refusal> {
         display.is_called(&processes.name)?;
-        display.device.heard(self.now());
+        let now = self.now();
+        display.device.heard(now);
         let shown = {
             let mut state = display.state.lock();
             state.status = processes.status;
             state.process_count = processes.running.len() as u64;
             let shown = if display.knows_ids {
-                state.ran.doubted(&processes.running)
+                state.ran.doubted(&processes.running, now)
             } else {
-                state.ran.report(&processes.running)
+                state.ran.report(&processes.running, now)
             };
             let same = |one: &Process, other: &Process| {
                 (one.preset, one.command, one.pid) == (other.preset, other.command, other.pid)

@@ -4,18 +4,24 @@
 
 use std::collections::VecDeque;
 
-use bongsu_model::CommandId;
 use bongsu_model::device::Command;
 use bongsu_model::display::{PresetId, Process, RUN, STOP, preset_of};
+use bongsu_model::{CommandId, Timestamp};
 
 /// As many of a display's commands are remembered: more than it may have open.
 const REMEMBERED: usize = 256;
-/// A program that so many reports in a row do not list has ended: the first may have been made before it began.
+/// A program that so many reports in a row do not list has ended: the first may have been made before it began …
 const UNSEEN_MAX: u8 = 2;
+/// … and counts only so long after the one before, since several that waited somewhere come at once.
+const APART_MS: u64 = 5_000;
 
 /// What a display was told to do.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ran(VecDeque<One>);
+pub(super) struct Ran {
+    all: VecDeque<One>,
+    /// When a report was counted last.
+    counted_at: Option<Timestamp>,
+}
 
 #[derive(Clone, Debug)]
 struct One {
@@ -51,7 +57,7 @@ impl Ran {
             ran.told(command);
             if command.state.is_acknowledged() {
                 ran.runs(command.id);
-                if let Some(one) = ran.0.back_mut().filter(|one| one.command == command.id) {
+                if let Some(one) = ran.all.back_mut().filter(|one| one.command == command.id) {
                     one.doubted = !running.contains(&command.id);
                 }
             }
@@ -62,14 +68,14 @@ impl Ran {
     /// The display is told to do this.
     pub(super) fn told(&mut self, command: &Command) {
         let stops = *command.name == *STOP;
-        let known = self.0.iter().any(|one| one.command == command.id);
+        let known = self.all.iter().any(|one| one.command == command.id);
         if known || !(stops || *command.name == *RUN) {
             return;
         }
-        if self.0.len() >= REMEMBERED {
-            self.0.pop_front();
+        if self.all.len() >= REMEMBERED {
+            self.all.pop_front();
         }
-        self.0.push_back(One {
+        self.all.push_back(One {
             command: command.id,
             // Whose arguments are none is refused before it is told.
             preset: preset_of(&command.args).unwrap_or(None),
@@ -82,7 +88,7 @@ impl Ran {
 
     /// The program of a preset that is spoken of.
     pub(super) fn program(&self, preset: Option<PresetId>) -> Option<CommandId> {
-        let newest = self.0.iter().rev();
+        let newest = self.all.iter().rev();
         newest
             .filter(|one| !one.stops && one.preset == preset)
             .map(|one| one.command)
@@ -91,13 +97,13 @@ impl Ran {
 
     /// What was to be stopped of a preset, and is: the display has said so.
     pub(super) fn stops(&self, preset: Option<PresetId>) -> Vec<CommandId> {
-        let stops = self.0.iter().filter(|one| one.stops && one.preset == preset);
+        let stops = self.all.iter().filter(|one| one.stops && one.preset == preset);
         stops.map(|one| one.command).collect()
     }
 
     /// A program runs.
     pub(super) fn runs(&mut self, command: CommandId) {
-        for one in self.0.iter_mut().filter(|one| one.command == command) {
+        for one in self.all.iter_mut().filter(|one| one.command == command) {
             (one.running, one.unseen, one.doubted) = (true, 0, false);
         }
     }
@@ -105,7 +111,7 @@ impl Ran {
     /// The programs of a preset that were told before one and are said to run: a display that knows no ids speaks of none
     /// of them any more.
     pub(super) fn older(&self, preset: Option<PresetId>, than: CommandId) -> Vec<CommandId> {
-        let before = self.0.iter().take_while(|one| one.command != than);
+        let before = self.all.iter().take_while(|one| one.command != than);
         before
             .filter(|one| !one.stops && one.running && one.preset == preset)
             .map(|one| one.command)
@@ -114,16 +120,17 @@ impl Ran {
 
     /// Whether the newest program of a preset was told to stop.
     pub(super) fn was_stopped(&self, preset: Option<PresetId>) -> bool {
-        let newest = self.0.iter().rev().find(|one| one.preset == preset);
+        let newest = self.all.iter().rev().find(|one| one.preset == preset);
         newest.is_some_and(|one| one.stops)
     }
 
     /// What a report of all processes shows of programs that the display has not named when it registered. What it shows as
     /// lost is forgotten.
-    pub(super) fn doubted(&mut self, running: &[Process]) -> Vec<Shown> {
+    pub(super) fn doubted(&mut self, running: &[Process], now: Timestamp) -> Vec<Shown> {
+        let counts = self.counts(now);
         let listed = |command| running.iter().any(|process| process.command == Some(command));
         let mut shown = Vec::new();
-        self.0.retain_mut(|one| {
+        self.all.retain_mut(|one| {
             if !one.doubted {
                 return true;
             }
@@ -131,7 +138,7 @@ impl Ran {
                 one.doubted = false;
                 return true;
             }
-            one.unseen = one.unseen.saturating_add(1);
+            one.unseen = one.unseen.saturating_add(u8::from(counts));
             if one.unseen >= UNSEEN_MAX {
                 shown.push(Shown::Lost(one.command));
             }
@@ -140,22 +147,33 @@ impl Ran {
         shown
     }
 
+    /// Whether a report that comes now counts.
+    fn counts(&mut self, now: Timestamp) -> bool {
+        let apart = |last: Timestamp| now.ms_since(last) >= APART_MS;
+        let counts = self.counted_at.is_none_or(apart);
+        if counts {
+            self.counted_at = Some(now);
+        }
+        counts
+    }
+
     /// A command has ended.
     pub(super) fn ended(&mut self, command: CommandId) {
-        self.0.retain(|one| one.command != command);
+        self.all.retain(|one| one.command != command);
     }
 
     /// What a report of all processes shows. What it shows as ended is forgotten.
-    pub(super) fn report(&mut self, running: &[Process]) -> Vec<Shown> {
+    pub(super) fn report(&mut self, running: &[Process], now: Timestamp) -> Vec<Shown> {
+        let counts = self.counts(now);
         let listed = |preset: Option<PresetId>| running.iter().any(|process| process.preset == preset);
         let stopped: Vec<_> = self
-            .0
+            .all
             .iter()
             .filter(|one| one.stops)
             .map(|one| one.preset)
             .collect();
         let mut shown = Vec::new();
-        self.0.retain_mut(|one| {
+        self.all.retain_mut(|one| {
             if listed(one.preset) {
                 one.unseen = 0;
                 return true;
@@ -167,7 +185,7 @@ impl Ran {
             if !one.running {
                 return true;
             }
-            one.unseen = one.unseen.saturating_add(1);
+            one.unseen = one.unseen.saturating_add(u8::from(counts));
             if stopped.contains(&one.preset) {
                 shown.push(Shown::Stopped(one.command));
                 return false;
@@ -186,7 +204,7 @@ impl Ran {
 mod tests {
     use bongsu_model::device::{CommandState, IfOffline, Object, Pace};
     use bongsu_model::display::{Execute, Program, Stop};
-    use bongsu_model::{ConnectionEpoch, DeviceId, Timestamp};
+    use bongsu_model::{ConnectionEpoch, DeviceId};
 
     use super::*;
 
@@ -249,14 +267,29 @@ mod tests {
     fn two_reports_without_it_end_a_program_that_ran() {
         let mut ran = Ran::default();
         ran.told(&run(1, 5));
-        assert_eq!(ran.report(&[]), [], "it has not begun");
-        assert_eq!(ran.report(&[]), []);
+        assert_eq!(ran.report(&[], Timestamp(10000)), [], "it has not begun");
+        assert_eq!(ran.report(&[], Timestamp(20000)), []);
         ran.runs(CommandId(1));
-        assert_eq!(ran.report(&[]), [], "the report may be older than the program");
-        assert_eq!(ran.report(&listed(5)), []);
-        assert_eq!(ran.report(&listed(6)), []);
-        assert_eq!(ran.report(&[]), [Shown::Ended(CommandId(1))]);
-        assert_eq!(ran.report(&[]), []);
+        assert_eq!(
+            ran.report(&[], Timestamp(30000)),
+            [],
+            "the report may be older than the program"
+        );
+        assert_eq!(ran.report(&listed(5), Timestamp(40000)), []);
+        assert_eq!(ran.report(&listed(6), Timestamp(50000)), []);
+        assert_eq!(ran.report(&[], Timestamp(60000)), [Shown::Ended(CommandId(1))]);
+        assert_eq!(ran.report(&[], Timestamp(70000)), []);
+    }
+
+    #[test]
+    fn reports_that_come_at_once_count_as_one() {
+        let mut ran = Ran::default();
+        ran.told(&run(1, 5));
+        ran.runs(CommandId(1));
+        for ms in [0, 1, 4_999] {
+            assert_eq!(ran.report(&[], Timestamp(ms)), []);
+        }
+        assert_eq!(ran.report(&[], Timestamp(5_000)), [Shown::Ended(CommandId(1))]);
     }
 
     #[test]
@@ -265,9 +298,9 @@ mod tests {
         ran.told(&run(1, 5));
         ran.runs(CommandId(1));
         ran.told(&stop(2, 5));
-        assert_eq!(ran.report(&listed(5)), [], "it is still there");
+        assert_eq!(ran.report(&listed(5), Timestamp(80000)), [], "it is still there");
         assert_eq!(
-            ran.report(&[]),
+            ran.report(&[], Timestamp(90000)),
             [Shown::Stopped(CommandId(1)), Shown::Done(CommandId(2))]
         );
     }
@@ -279,9 +312,13 @@ mod tests {
         other.state = CommandState::InProgress;
         let named = [CommandId(2)];
         let mut ran = Ran::of(&[one, other, run(3, 5)], &named);
-        assert_eq!(ran.doubted(&[]), []);
-        assert_eq!(ran.doubted(&[]), [Shown::Lost(CommandId(1))]);
-        assert_eq!(ran.doubted(&[]), [], "the others are not in doubt");
+        assert_eq!(ran.doubted(&[], Timestamp(100000)), []);
+        assert_eq!(ran.doubted(&[], Timestamp(110000)), [Shown::Lost(CommandId(1))]);
+        assert_eq!(
+            ran.doubted(&[], Timestamp(120000)),
+            [],
+            "the others are not in doubt"
+        );
     }
 
     #[test]
@@ -306,7 +343,7 @@ mod tests {
             ran.told(&run(id, 5));
             ran.told(&run(id, 5));
         }
-        assert_eq!(ran.0.len(), REMEMBERED);
-        assert_eq!(ran.0.front().map(|one| one.command), Some(CommandId(1)));
+        assert_eq!(ran.all.len(), REMEMBERED);
+        assert_eq!(ran.all.front().map(|one| one.command), Some(CommandId(1)));
     }
 }

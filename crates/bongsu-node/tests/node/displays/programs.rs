@@ -33,8 +33,10 @@ async fn a_program_is_run_by_the_guide() {
         screen.reports(&[456]).await;
     }
     assert_eq!(state(&world, id).await, CommandState::InProgress);
+    world.pass(20_000).await;
     screen.reports(&[]).await;
     assert_eq!(state(&world, id).await, CommandState::InProgress);
+    world.pass(20_000).await;
     screen.reports(&[]).await;
     world.quiet().await;
     let kept = world.store.command(id).await.unwrap().unwrap();
