@@ -121,6 +121,7 @@ async fn a_program_has_its_own_control_group_and_ends_with_it() {
             ..
         }
     ));
+    assert_eq!(next(&mut runner).await.outcome, Outcome::Stopped { programs: 1 });
     assert!(!lives(pid) && !lives(child) && !own.exists());
     runner.close(OnExit::Leave).await;
     config.quota.memory_bytes = Some(64 << 20);
