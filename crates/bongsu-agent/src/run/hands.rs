@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem::discriminant;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +79,12 @@ impl Hands {
 
     /// Has something done. What is none of the runner's is left undone.
     pub(super) fn have_done(&mut self, effect: Effect) {
+        if let Effect::CatchUp | Effect::Forget(_) = effect {
+            // Of these the last is enough, however often the link comes back meanwhile.
+            let same = discriminant(&effect);
+            let is = |order: &Order| matches!(order, Order::Do(it) if discriminant(it) == same);
+            self.waiting.retain(|order| !is(order));
+        }
         self.waiting.push_back(Order::Do(effect));
     }
 
@@ -216,5 +223,46 @@ impl Worker {
                 self.carry_out(effect).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bongsu_model::Timestamp;
+
+    #[tokio::test]
+    async fn a_link_that_comes_back_often_asks_once() {
+        let (orders, mut ordered) = mpsc::channel(1);
+        let (tell, done) = mpsc::channel(DONE);
+        let waiting = VecDeque::new();
+        let mut hands = Hands {
+            orders,
+            done,
+            waiting,
+        };
+        let now = Timestamp(2);
+        for effect in [
+            Effect::CatchUp,
+            Effect::Forget(Timestamp(1)),
+            Effect::Forget(now),
+            Effect::CatchUp,
+        ] {
+            hands.have_done(effect);
+        }
+        hands.close(OnExit::Leave);
+        assert_eq!(hands.waiting(), 3);
+        let worked = tokio::spawn(async move {
+            let mut seen = Vec::new();
+            while let Some(Order::Do(effect)) = ordered.recv().await {
+                seen.push(effect);
+            }
+            drop(tell);
+            seen
+        });
+        assert!(hands.next().await.is_none());
+        assert_eq!(worked.await.unwrap(), [Effect::Forget(now), Effect::CatchUp]);
+        hands.have_done(Effect::Forget(now));
+        assert_eq!(hands.undone().collect::<Vec<_>>(), [Effect::Forget(now)]);
     }
 }
