@@ -31,7 +31,8 @@ async fn a_program_is_asked_to_stop_and_its_way_of_ending_is_told() {
     let mut runner = place.runner();
     let file = place.path("ready");
     let line = format!(
-        "trap 'exit 4' INT; echo $$ > {}; while :; do sleep 0.01; done",
+        // Without a child that the signal would reach, too.
+        "trap 'exit 4' INT; echo $$ > {}; while :; do :; done",
         file.display()
     );
     let mut job = of_preset(1, shell(&line));
@@ -40,7 +41,8 @@ async fn a_program_is_asked_to_stop_and_its_way_of_ending_is_told() {
     number(&file).await;
     let (stop, programs) = stop(&mut runner, Which::Preset(PresetId(1)), None).await;
     assert_eq!(programs, 1);
-    assert!(is_end(&next(&mut runner).await, job.command, How::Exited(4)));
+    let end = next(&mut runner).await;
+    assert!(is_end(&end, job.command, How::Exited(4)), "{end:?}");
     let done = next(&mut runner).await;
     assert_eq!((done.command, done.preset), (stop, Some(PresetId(1))));
     assert_eq!(done.outcome, Outcome::Stopped { programs: 1 });
