@@ -10,6 +10,7 @@ use bongsu_agent::{How, Outcome, Report, Runner, Which};
 use bongsu_model::CommandId;
 use bongsu_model::display::{PresetId, StopSignal};
 use common::{DEADLINE, Place, job, lives, next, number, of_preset, shell, started};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A stop of its own command.
 async fn stop(runner: &mut Runner, which: Which, grace_ms: Option<u64>) -> (CommandId, u64) {
@@ -27,6 +28,8 @@ fn is_end(report: &Report, command: CommandId, how: How) -> bool {
 
 #[tokio::test]
 async fn a_program_is_asked_to_stop_and_its_way_of_ending_is_told() {
+    // As the agent does: else a program inherits that the signal is ignored, where whoever runs the tests has it ignored.
+    let _caught = signal(SignalKind::interrupt()).unwrap();
     let place = Place::new();
     let mut runner = place.runner();
     let file = place.path("ready");
