@@ -80,6 +80,26 @@ pub(super) struct Made {
     pub(super) ran: Ran,
 }
 
+impl State {
+    /// A display that was let in now.
+    pub(super) fn new(ran: Ran, now: Timestamp) -> Self {
+        Self {
+            beat_at: now,
+            asked_at: now,
+            unanswered: 0,
+            wanted: false,
+            probed_at: None,
+            cut_at: None,
+            status: None,
+            uptime_ms: None,
+            process_count: 0,
+            processes: Vec::new(),
+            ran,
+            rate: Bucket::default(),
+        }
+    }
+}
+
 impl Display {
     pub(super) fn new(made: Made, registration: &Registration, now: Timestamp) -> Arc<Self> {
         Arc::new(Self {
@@ -92,20 +112,7 @@ impl Display {
             tag: made.tag,
             mailbox: made.mailbox,
             locale: made.locale,
-            state: Mutex::new(State {
-                beat_at: now,
-                asked_at: now,
-                unanswered: 0,
-                wanted: false,
-                probed_at: None,
-                cut_at: None,
-                status: None,
-                uptime_ms: None,
-                process_count: 0,
-                processes: Vec::new(),
-                ran: made.ran,
-                rate: Bucket::default(),
-            }),
+            state: Mutex::new(State::new(made.ran, now)),
             answered: Notify::new(),
             busy: AtomicBool::new(false),
             left: AtomicBool::new(false),

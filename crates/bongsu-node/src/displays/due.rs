@@ -115,26 +115,11 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use bongsu_core::rate::Bucket;
-
     use super::super::ran::Ran;
     use super::*;
 
     fn state() -> State {
-        State {
-            beat_at: Timestamp(0),
-            asked_at: Timestamp(0),
-            unanswered: 0,
-            wanted: false,
-            probed_at: None,
-            cut_at: None,
-            status: None,
-            uptime_ms: None,
-            process_count: 0,
-            processes: Vec::new(),
-            ran: Ran::default(),
-            rate: Bucket::default(),
-        }
+        State::new(Ran::default(), Timestamp(0))
     }
 
     #[test]

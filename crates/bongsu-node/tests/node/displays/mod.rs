@@ -184,3 +184,14 @@ async fn asks(world: &World, run: RunProgram, until: WaitFor) -> Result<Ran, Ref
 async fn state(world: &World, command: CommandId) -> CommandState {
     world.store.command(command).await.unwrap().unwrap().state
 }
+
+fn of_stop(preset: Option<i64>, run: Option<CommandId>) -> StopPrograms {
+    StopPrograms {
+        display: name(NAME),
+        preset: preset.map(PresetId),
+        run,
+        grace_ms: None,
+        key: None,
+        from: None,
+    }
+}

@@ -153,14 +153,7 @@ async fn programs_are_stopped_and_seen_to_be_gone() {
     );
     ran.unwrap();
     screen.does(Doing::Running, Some(5), None).await;
-    let stop = StopPrograms {
-        display: name(NAME),
-        preset: Some(PresetId(5)),
-        run: None,
-        grace_ms: None,
-        key: None,
-        from: None,
-    };
+    let stop = of_stop(Some(5), None);
     let wait = Wait {
         until: WaitFor::Done,
         timeout_ms: None,
@@ -174,14 +167,7 @@ async fn programs_are_stopped_and_seen_to_be_gone() {
     let (stopped, ()) = tokio::join!(world.node.stop_programs(&by, stop, wait), display);
     assert_eq!(stopped.unwrap().command.state, CommandState::Succeeded);
     assert_eq!(state(&world, id).await, CommandState::Succeeded);
-    let nothing = StopPrograms {
-        display: name(NAME),
-        preset: None,
-        run: None,
-        grace_ms: None,
-        key: None,
-        from: None,
-    };
+    let nothing = of_stop(None, None);
     let refused = world.node.stop_programs(&by, nothing, wait).await.unwrap_err();
     assert_eq!(refused.code, Code::InvalidData);
 }
@@ -222,14 +208,7 @@ async fn a_stop_by_its_command_is_one_by_its_preset_for_the_guide() {
     );
     asked.unwrap();
     screen.does(Doing::Running, Some(7), None).await;
-    let stop = StopPrograms {
-        display: name(NAME),
-        preset: None,
-        run: Some(id),
-        grace_ms: None,
-        key: None,
-        from: None,
-    };
+    let stop = of_stop(None, Some(id));
     let wait = Wait {
         until: WaitFor::Accepted,
         timeout_ms: None,
@@ -272,14 +251,7 @@ async fn a_display_that_is_full_can_still_be_stopped() {
         .await
         .unwrap_err();
     assert_eq!(refused.code, Code::RateLimited);
-    let stop = StopPrograms {
-        display: name(NAME),
-        preset: Some(PresetId(7)),
-        run: None,
-        grace_ms: None,
-        key: None,
-        from: None,
-    };
+    let stop = of_stop(Some(7), None);
     let wait = Wait {
         until: WaitFor::Done,
         timeout_ms: None,
@@ -347,14 +319,7 @@ async fn a_start_that_is_held_can_be_stopped() {
         start_at: Some(world.node.now().plus_ms(5_000)),
         ..run(NAME, Some(7))
     };
-    let stop = StopPrograms {
-        display: name(NAME),
-        preset: Some(PresetId(7)),
-        run: None,
-        grace_ms: None,
-        key: None,
-        from: None,
-    };
+    let stop = of_stop(Some(7), None);
     let wait = Wait {
         until: WaitFor::Accepted,
         timeout_ms: None,
@@ -383,14 +348,7 @@ async fn what_was_just_stopped_can_be_started_at_once() {
         asks(&world, run(NAME, Some(7)), WaitFor::Accepted),
         screen.told_to("execute")
     );
-    let stop = StopPrograms {
-        display: name(NAME),
-        preset: Some(PresetId(7)),
-        run: None,
-        grace_ms: None,
-        key: None,
-        from: None,
-    };
+    let stop = of_stop(Some(7), None);
     let wait = Wait {
         until: WaitFor::Accepted,
         timeout_ms: None,
