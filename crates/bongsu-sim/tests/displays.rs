@@ -1,86 +1,43 @@
 //! Many seeds of the world of displays, the seeds that once failed, and one seed by hand.
 
+mod common;
+
 use std::collections::BTreeMap;
 
 use bongsu_sim::displays::ledger::Saw;
 use bongsu_sim::displays::{checks, run};
+use common::World;
 
 /// Things that happen in one seed.
 const OPS: usize = 100;
 /// Seeds that are run always.
 const SEEDS: u64 = 50;
-/// The end of a log that is shown for a seed that fails.
-const SHOWN: usize = 60;
+const WORLD: World = World {
+    name: "displays",
+    run: judged,
+    seeds: SEEDS,
+    failed: include_str!("../seeds-displays.txt"),
+};
 
-fn judge(seed: u64) -> Result<(), String> {
+fn judged(seed: u64) -> (Result<(), String>, String) {
     let (ledger, log) = run(seed, OPS);
     let judged = checks::always(&ledger).and_then(|()| checks::eventually(&ledger));
-    judged.map_err(|violation| {
-        let lines: Vec<&str> = log.lines().collect();
-        let shown = lines[lines.len().saturating_sub(SHOWN)..].join("\n");
-        format!("seed {seed}: {violation}\n{shown}\nBONGSU_SEED={seed} cargo test -p bongsu-sim --test displays replay -- --nocapture")
-    })
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+    (judged.map_err(|violation| violation.to_string()), log)
 }
 
 #[test]
 fn every_seed_holds() {
-    let count = number("BONGSU_SIM_SEEDS").unwrap_or(SEEDS);
-    let from = number("BONGSU_SIM_FROM").unwrap_or(1);
-    // Each seed is a world of its own: they share nothing but the machine.
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut failed: Vec<(u64, String)> = std::thread::scope(|scope| {
-        let part = |first: u64| {
-            let seeds = (from + first..from + count).step_by(threads);
-            move || {
-                seeds
-                    .filter_map(|seed| Some((seed, judge(seed).err()?)))
-                    .collect::<Vec<_>>()
-            }
-        };
-        let parts: Vec<_> = (0..threads as u64)
-            .map(|first| scope.spawn(part(first)))
-            .collect();
-        let joined = parts
-            .into_iter()
-            .map(|part| part.join().expect("a world does not panic"));
-        joined.flatten().collect()
-    });
-    failed.sort_unstable();
-    let firsts: Vec<&str> = failed
-        .iter()
-        .filter_map(|(_, text)| text.lines().next())
-        .collect();
-    assert!(
-        failed.is_empty(),
-        "{} of {count} seeds failed:\n{}",
-        failed.len(),
-        firsts.join("\n")
-    );
+    WORLD.every_seed_holds();
 }
 
 #[test]
 fn seeds_that_once_failed_hold() {
-    let lines = include_str!("../seeds-displays.txt").lines();
-    for line in lines.filter(|line| !line.starts_with('#') && !line.is_empty()) {
-        let (seed, name) = line.split_once(' ').expect("a seed and its name");
-        if let Err(text) = judge(seed.parse().expect("a seed is a number")) {
-            panic!("{name}: {text}");
-        }
-    }
+    WORLD.seeds_that_once_failed_hold();
 }
 
 #[test]
 fn replay() {
-    let Some(seed) = number("BONGSU_SEED") else { return };
-    let (ledger, log) = run(seed, OPS);
-    println!("{log}");
-    if let Err(violation) = checks::always(&ledger).and_then(|()| checks::eventually(&ledger)) {
-        panic!("seed {seed}: {violation}");
-    }
+    WORLD.replay();
 }
 
 /// A fault that never happened proves nothing, and neither does a display that is always let in.
