@@ -592,7 +592,8 @@ fn ends(ledger: &Ledger) -> Result<(), Violation> {
                 CommandState::Offline,
                 CommandState::Rejected,
             ];
-            if never.contains(&state) {
+            // A node that has not heard of a later session goes on telling its own one: seed 41.
+            if never.contains(&state) && !ledger.deaf {
                 let command = *command;
                 return Err(Violation::Untrue { command, state });
             }
