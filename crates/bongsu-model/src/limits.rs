@@ -281,6 +281,8 @@ limits! {
     display_events_per_s: u32 = 20;
     /// … and at once; who says more is read more slowly.
     display_events_burst: u32 = 100;
+    /// A report of what runs counts only so long after the one before: several that waited somewhere come at once.
+    display_reports_apart_ms: u64 = 5_000;
     /// Programs that a display may say it runs.
     display_processes_max: usize = 256;
     /// The command line of a program.

@@ -10,17 +10,17 @@ use bongsu_model::{CommandId, Timestamp};
 
 /// As many of a display's commands are remembered: more than it may have open.
 const REMEMBERED: usize = 256;
-/// A program that so many reports in a row do not list has ended: the first may have been made before it began …
+/// A program that so many reports in a row do not list has ended: the first may have been made before it began.
 const UNSEEN_MAX: u8 = 2;
-/// … and counts only so long after the one before, since several that waited somewhere come at once.
-const APART_MS: u64 = 5_000;
 
 /// What a display was told to do.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ran {
     all: VecDeque<One>,
-    /// When a report was counted last.
+    /// When a report was counted last …
     counted_at: Option<Timestamp>,
+    /// … and for how long after it none is.
+    apart_ms: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -51,8 +51,11 @@ pub(super) enum Shown {
 
 impl Ran {
     /// What is still open of a device's commands, oldest first, for a display that says it carries these out.
-    pub(super) fn of(commands: &[Command], running: &[CommandId]) -> Self {
-        let mut ran = Self::default();
+    pub(super) fn of(commands: &[Command], running: &[CommandId], apart_ms: u64) -> Self {
+        let mut ran = Self {
+            apart_ms,
+            ..Self::default()
+        };
         for command in commands {
             ran.told(command);
             if command.state.is_acknowledged() {
@@ -149,7 +152,7 @@ impl Ran {
 
     /// Whether a report that comes now counts.
     fn counts(&mut self, now: Timestamp) -> bool {
-        let apart = |last: Timestamp| now.ms_since(last) >= APART_MS;
+        let apart = |last: Timestamp| now.ms_since(last) >= self.apart_ms;
         let counts = self.counted_at.is_none_or(apart);
         if counts {
             self.counted_at = Some(now);
@@ -283,7 +286,7 @@ mod tests {
 
     #[test]
     fn reports_that_come_at_once_count_as_one() {
-        let mut ran = Ran::default();
+        let mut ran = Ran::of(&[], &[], 5_000);
         ran.told(&run(1, 5));
         ran.runs(CommandId(1));
         for ms in [0, 1, 4_999] {
@@ -311,7 +314,7 @@ mod tests {
         one.state = CommandState::InProgress;
         other.state = CommandState::InProgress;
         let named = [CommandId(2)];
-        let mut ran = Ran::of(&[one, other, run(3, 5)], &named);
+        let mut ran = Ran::of(&[one, other, run(3, 5)], &named, 5_000);
         assert_eq!(ran.doubted(&[], Timestamp(100000)), []);
         assert_eq!(ran.doubted(&[], Timestamp(110000)), [Shown::Lost(CommandId(1))]);
         assert_eq!(

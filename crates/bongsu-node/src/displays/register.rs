@@ -171,7 +171,11 @@ impl Node {
             tag: arriving.tag,
             mailbox: arriving.mailbox,
             locale: arriving.locale,
-            ran: Ran::of(&open, &registration.running),
+            ran: Ran::of(
+                &open,
+                &registration.running,
+                self.ports.limits.display_reports_apart_ms,
+            ),
         };
         let display = Display::new(made, registration, self.now());
         self.displays.enter(&display);

@@ -116,6 +116,7 @@ fn limits(defect: Option<DisplayDefect>) -> Limits {
         display_heartbeat_ms: HEARTBEAT_MS,
         display_silent_ms: 9_000,
         display_check_ms: 5_000,
+        display_reports_apart_ms: 100,
         display_stop_ttl_ms: 6_000,
         command_execution_ms: 6_000,
         display_program_ms_max: if ends { 10_000 } else { 10_000_000 },
