@@ -1,55 +1,50 @@
 //! The contract of every bus.
 
-use std::sync::Arc;
+use std::sync::Weak;
 
 use async_trait::async_trait;
-use bongsu_model::device::DeviceSaid;
-use bongsu_model::records::RoomHead;
-use bongsu_model::{Jti, Outbound, Seq, SessionId, TokenHash, UserId};
-
-/// What is said over the bus.
-#[derive(Clone, Debug)]
-pub enum Heard {
-    /// Something happened.
-    Event(Arc<Outbound>),
-    /// How far rooms are that were active a short while ago.
-    Heads(Arc<[RoomHead]>),
-    /// Whom a user has blocked has changed: all of them, ascending.
-    Blocks(UserId, Arc<[UserId]>),
-    /// A room was made with these members, ascending, each hearing what comes after a message.
-    Members(RoomHead, Arc<[(UserId, Seq)]>),
-    /// Live sessions are to be ended.
-    Cut(Cut),
-    /// Something about a device, its commands or its state.
-    Device(Arc<DeviceSaid>),
-}
-
-/// Which live sessions are to be ended, and so why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// All of a user who was banned.
-    Banned(UserId),
-    /// All of a user, by an operator who does not mind its coming back.
-    Disconnected(UserId),
-    /// One, by an operator.
-    Session(SessionId),
-    /// All that were opened with a token that was revoked.
-    Revoked(Jti),
-    /// All that were opened with member tokens that were revoked.
-    MemberTokens {
-        /// Whose they were.
-        user: UserId,
-        /// Which they were.
-        tokens: Arc<[TokenHash]>,
-    },
-}
+pub use bongsu_model::cluster::{Cut, Heard, Subject};
 
 /// The bus cannot be reached. What was said may or may not be heard by others.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BusFault {
     /// The backplane is gone for now.
     #[error("the backplane cannot be reached")]
     Unreachable,
+    /// More waits to be said than may.
+    #[error("more announcements wait for the backplane than may wait")]
+    Full,
+    /// It is larger than the backplane takes.
+    #[error("the announcement has {bytes} bytes; the backplane takes {max}")]
+    TooLarge {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        max: usize,
+    },
+}
+
+/// Whether another node wants to hear what is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// At least one other node does. Whether it hears this is not known.
+    Somebody,
+    /// No other node does, as far as the backplane knows.
+    Nobody,
+    /// The backplane cannot tell.
+    Unknown,
+}
+
+/// How a bus is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// What was said lately has come back.
+    Well,
+    /// It has not, for so long, in milliseconds.
+    Silent {
+        /// How long.
+        for_ms: u64,
+    },
 }
 
 /// One who hears: a node.
@@ -57,14 +52,32 @@ pub enum BusFault {
 pub trait Ear: Send + Sync {
     /// Takes in what was said. Waits only while the node's own shards have their full load.
     async fn hear(&self, heard: Heard);
+
+    /// Anything that others said a while ago may have been lost: the backplane was away, or this node was too slow. Called
+    /// once it is back.
+    async fn missed(&self);
 }
 
-/// The bus. What is said on it reaches every node, the speaker's own included, any number of times, in any order, or
-/// not at all. A healthy bus delivers once and nearly in order.
+/// The bus. What is said on it reaches every node that wants its subject, and the speaker's own always, any number of
+/// times, in any order, or not at all. A healthy bus delivers once and, of one speaker and subject, in order.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
-    /// Says something to every node. On `Ok` every shard of this node has it; about the others nothing is known.
+    /// Says something. On `Ok` every shard of this node has it; about the others nothing is known. Never waits for the
+    /// backplane. On an error this node has it all the same.
     async fn publish(&self, heard: Heard) -> Result<(), BusFault>;
+
+    /// Says something, and asks whether another node wants to hear it. Waits for the backplane's word, no longer than
+    /// [`bongsu_model::Limits::node_answer_ms`].
+    async fn reach(&self, heard: Heard) -> Result<Reach, BusFault>;
+
+    /// From now on this node wants to hear of a subject, or does not any more. Wanting twice is wanting once. What is said
+    /// before the backplane knows of it is missed; so whoever wants something looks into the store after it has said so, or
+    /// is found by a later look.
+    fn want(&self, subject: Subject, wanted: bool);
+
     /// Makes somebody hear what is said from now on, until it is dropped.
-    fn listen(&self, ear: std::sync::Weak<dyn Ear>);
+    fn listen(&self, ear: Weak<dyn Ear>);
+
+    /// How the bus is.
+    fn health(&self) -> Health;
 }

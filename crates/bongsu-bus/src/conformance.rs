@@ -18,6 +18,8 @@ impl Ear for Notes {
             self.0.lock().push(user.0);
         }
     }
+
+    async fn missed(&self) {}
 }
 
 fn listen(bus: &dyn Bus) -> Arc<Notes> {

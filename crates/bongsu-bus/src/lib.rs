@@ -5,9 +5,7 @@
 
 mod api;
 pub mod conformance;
-mod faulty;
 mod local;
 
-pub use api::{Bus, BusFault, Cut, Ear, Heard};
-pub use faulty::{Faults, FaultyBus};
+pub use api::{Bus, BusFault, Cut, Ear, Health, Heard, Reach, Subject};
 pub use local::LocalBus;

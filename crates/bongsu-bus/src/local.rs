@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use parking_lot::RwLock;
 
-use crate::{Bus, BusFault, Ear, Heard};
+use crate::{Bus, BusFault, Ear, Health, Heard, Reach, Subject};
 
 /// Reaches the ears of this process, in order, each once, before `publish` returns.
 #[derive(Default)]
@@ -19,17 +19,34 @@ impl LocalBus {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Those who listen.
+    pub(crate) fn ears(&self) -> impl Iterator<Item = Arc<dyn Ear>> + use<> {
+        let ears = Arc::clone(&self.ears.read());
+        (0..ears.len()).filter_map(move |index| ears[index].upgrade())
+    }
+
+    pub(crate) async fn tell(&self, heard: Heard) {
+        for ear in self.ears() {
+            ear.hear(heard.clone()).await;
+        }
+    }
 }
 
 #[async_trait]
 impl Bus for LocalBus {
     async fn publish(&self, heard: Heard) -> Result<(), BusFault> {
-        let ears = Arc::clone(&self.ears.read());
-        for ear in ears.iter().filter_map(Weak::upgrade) {
-            ear.hear(heard.clone()).await;
-        }
+        self.tell(heard).await;
         Ok(())
     }
+
+    async fn reach(&self, heard: Heard) -> Result<Reach, BusFault> {
+        self.tell(heard).await;
+        Ok(Reach::Nobody)
+    }
+
+    /// A process hears all it says.
+    fn want(&self, _subject: Subject, _wanted: bool) {}
 
     fn listen(&self, ear: Weak<dyn Ear>) {
         let mut ears = self.ears.write();
@@ -39,5 +56,10 @@ impl Bus for LocalBus {
             .cloned()
             .chain([ear])
             .collect();
+    }
+
+    /// A call cannot fail.
+    fn health(&self) -> Health {
+        Health::Well
     }
 }

@@ -36,8 +36,8 @@ pub enum Audience {
     RoomExcept(RoomId, UserId),
     /// Every live session of the user.
     User(UserId),
-    /// These sessions, wherever they are.
-    Sessions(Arc<[SessionId]>),
+    /// These sessions, each with its user, wherever they are.
+    Sessions(Arc<[(UserId, SessionId)]>),
     /// Once to each session of each user who is a member of any of these rooms, but for the user itself.
     Related(UserId, Arc<[RoomId]>),
     /// Every live session.

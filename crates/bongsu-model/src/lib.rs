@@ -3,6 +3,7 @@
 //! Owns the vocabulary and nothing else. Invariant: no I/O, no async, no serialisation framework;
 //! a value that exists here is well formed, because its constructor checked it.
 
+pub mod cluster;
 pub mod device;
 pub mod display;
 pub mod event;
@@ -25,6 +26,7 @@ pub mod request;
 pub mod role;
 pub mod time;
 
+pub use cluster::{Cut, Heard, Subject};
 pub use device::{CommandId, ConnectionEpoch, DeviceId, Object, Value};
 pub use event::{ApplicationEvent, Audience, Event, EventBody};
 pub use happening::{Happening, HappeningKind};

@@ -204,6 +204,26 @@ limits! {
     gap_wait_ms: u64 = 50;
     /// How often nodes tell each other how far the active rooms are.
     head_exchange_ms: u64 = 1_000;
+    /// How often a node tells the others that it lives, and how it is.
+    node_beat_ms: u64 = 5_000;
+    /// A node that was not heard for this long counts as gone, with everyone on it.
+    node_silent_ms: u64 = 15_000;
+    /// A node that was not heard for this long is forgotten.
+    node_forgotten_ms: u64 = 20 * 60 * 1_000;
+    /// Nodes that are known at once; who comes on top is not heard.
+    nodes_max: usize = 1_000;
+    /// Users in one part of what a node says of everyone on it.
+    presence_page_max: usize = 20_000;
+    /// How often a node looks whether the backplane brings it back what it says.
+    canary_ms: u64 = 1_000;
+    /// A backplane that has brought nothing back for this long counts as lost.
+    canary_lost_ms: u64 = 3_000;
+    /// Announcements that may wait for the backplane; what comes on top is lost and found again by others.
+    backplane_queue_max: usize = 16_384;
+    /// Words of other nodes that may wait to be taken in.
+    backplane_inbox_max: usize = 16_384;
+    /// How long a request to another node may take.
+    node_answer_ms: u64 = 2_000;
     /// Members served of one room before another has its turn.
     fanout_slice: usize = 64;
     /// From its acceptance a command may be sent for this long, if neither the caller nor the catalogue says otherwise …
@@ -425,6 +445,14 @@ relations! { |it|
         it.room_members_max <= it.room_members_ceiling;
     [gap_wait_ms, head_exchange_ms] "a hole must be looked for before heads are exchanged":
         it.gap_wait_ms < it.head_exchange_ms;
+    [node_beat_ms, node_silent_ms] "a node must be able to lose two words that it lives":
+        it.node_beat_ms.saturating_mul(3) <= it.node_silent_ms;
+    [node_silent_ms, node_forgotten_ms] "a node must be silent before it is forgotten":
+        it.node_silent_ms < it.node_forgotten_ms;
+    [canary_ms, canary_lost_ms] "a backplane must be able to lose two canaries":
+        it.canary_ms.saturating_mul(3) <= it.canary_lost_ms;
+    [canary_lost_ms] "a lost backplane must be noticed within five seconds":
+        it.canary_lost_ms < 5_000;
     [store_batch_max, store_queue_max] "as many writes must be able to wait as go into one commit":
         it.store_batch_max <= it.store_queue_max;
     [command_ttl_ms, command_ttl_max_ms] "a command's usual time must be allowed":

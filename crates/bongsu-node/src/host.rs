@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use bongsu_bus::Subject;
 use bongsu_core::shard::{Effect, Hear, Input, Shard, SlotNo};
 use bongsu_model::event::Lane;
 use bongsu_model::records::RoomHead;
@@ -279,7 +280,9 @@ impl Host<'_> {
                     .unwrap_or_default();
                 Input::Heads(heads.into())
             }),
-            Effect::Interest { room, wanted } => node.routes.set(room, self.index, wanted),
+            Effect::Interest { room, wanted } => node.routes.set(room, self.index, wanted, |any| {
+                node.want(Subject::Room(room), any);
+            }),
             Effect::Passed { ticket } => node.shards[self.index].passed(ticket),
             Effect::Fanned { oldest, .. } => node
                 .counters

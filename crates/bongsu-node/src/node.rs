@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use bongsu_bus::{Ear, Heard};
+use bongsu_bus::{BusFault, Ear, Heard, Reach, Subject};
 use bongsu_core::call::{CallLimits, Calls};
 use bongsu_core::roster::Roster;
 use bongsu_core::shard::{Input, Shard};
@@ -199,13 +199,29 @@ impl Node {
         self.publish(Heard::Event(Outbound::new(event))).await;
     }
 
-    /// Says something to every node. Without the backplane this node hears it all the same.
+    /// Says something to every node that wants to hear it. Without the backplane this node hears it all the same.
     pub(crate) async fn publish(&self, heard: Heard) {
-        if let Err(fault) = self.ports.bus.publish(heard.clone()).await {
-            self.counters.bus_faults.bump();
-            tracing::warn!(%fault, "an announcement was not taken by the bus");
-            self.hear(heard).await;
+        if let Err(fault) = self.ports.bus.publish(heard).await {
+            self.bus_failed(&fault);
         }
+    }
+
+    /// Says something, and asks whether another node wants to hear it.
+    pub(crate) async fn reach(&self, heard: Heard) -> Reach {
+        self.ports.bus.reach(heard).await.unwrap_or_else(|fault| {
+            self.bus_failed(&fault);
+            Reach::Unknown
+        })
+    }
+
+    fn bus_failed(&self, fault: &BusFault) {
+        self.counters.bus_faults.bump();
+        tracing::warn!(%fault, "an announcement was not taken by the bus");
+    }
+
+    /// From now on this node hears of a subject, or does not any more.
+    pub(crate) fn want(&self, subject: Subject, wanted: bool) {
+        self.ports.bus.want(subject, wanted);
     }
 
     /// Notes how far a room is, for the exchange of heads.
@@ -337,6 +353,9 @@ impl Ear for Node {
             }
             Heard::Cut(cut) => usecases::cut::cut(self, &cut),
             Heard::Device(said) => self.device_said(&said).await,
+            Heard::Node(_) | Heard::Happening(_) => {}
         }
     }
+
+    async fn missed(&self) {}
 }

@@ -25,15 +25,23 @@ impl Routes {
         &self.parts[room.0.rem_euclid(PARTS as i64) as usize]
     }
 
-    pub(crate) fn set(&self, room: RoomId, shard: usize, wanted: bool) {
+    /// A shard wants a room from now on, or does not any more. `told` hears whether any does, if that has changed, before
+    /// another can change it.
+    pub(crate) fn set(&self, room: RoomId, shard: usize, wanted: bool, told: impl FnOnce(bool)) {
         let mut part = self.part(room).write();
         let bit = 1 << shard;
         if wanted {
-            *part.entry(room).or_default() |= bit;
+            let shards = part.entry(room).or_default();
+            let first = *shards == 0;
+            *shards |= bit;
+            if first {
+                told(true);
+            }
         } else if let Some(shards) = part.get_mut(&room) {
             *shards &= !bit;
             if *shards == 0 {
                 part.remove(&room);
+                told(false);
             }
         }
     }
@@ -85,13 +93,15 @@ mod tests {
     fn a_room_is_routed_to_those_who_want_it() {
         let routes = Routes::default();
         for shard in [0, 5, 63] {
-            routes.set(RoomId(-3), shard, true);
+            routes.set(RoomId(-3), shard, true, |any| assert!(any && shard == 0));
         }
         assert_eq!(routes.of(RoomId(-3)).collect::<Vec<_>>(), [0, 5, 63]);
-        routes.set(RoomId(-3), 5, false);
+        routes.set(RoomId(-3), 5, false, |_| panic!("others want it"));
         assert_eq!(routes.of(RoomId(-3)).collect::<Vec<_>>(), [0, 63]);
-        routes.set(RoomId(-3), 0, false);
-        routes.set(RoomId(-3), 63, false);
+        routes.set(RoomId(-3), 0, false, |_| panic!("another wants it"));
+        let mut none = false;
+        routes.set(RoomId(-3), 63, false, |any| none = !any);
+        assert!(none);
         assert_eq!(routes.rooms(), 0);
     }
 
@@ -100,7 +110,7 @@ mod tests {
         let routes = Routes::default();
         let mut round = Round::default();
         assert_eq!(routes.next(&mut round, 3), []);
-        (-10..30).for_each(|room| routes.set(RoomId(room), 0, true));
+        (-10..30).for_each(|room| routes.set(RoomId(room), 0, true, |_| {}));
         let mut seen: Vec<_> = (0..14).flat_map(|_| routes.next(&mut round, 3)).collect();
         seen.sort_unstable();
         seen.dedup();

@@ -6,13 +6,26 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bongsu_bus::{Bus, BusFault, Ear, Faults, Heard};
+use bongsu_bus::{Bus, BusFault, Ear, Health, Heard, Reach, Subject};
 use parking_lot::Mutex;
 
 use crate::random::Random;
 
 /// How late a delayed announcement comes at most, in milliseconds.
 const LATE_MS: u64 = 700;
+
+/// What goes wrong with the bus, each in parts of 1,000 deliveries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults {
+    /// Delivered to nobody.
+    pub(crate) lose: u16,
+    /// Delivered once more, later.
+    pub(crate) repeat: u16,
+    /// Delivered after the next ones.
+    pub(crate) delay: u16,
+    /// Whether `publish` fails, and nothing is delivered to another node.
+    pub(crate) unreachable: bool,
+}
 
 /// The backplane.
 pub(crate) struct Backplane {
@@ -61,16 +74,9 @@ impl Backplane {
     }
 }
 
-#[async_trait]
-impl Bus for SimBus {
-    async fn publish(&self, heard: Heard) -> Result<(), BusFault> {
-        let (faults, nodes) = {
-            let state = self.backplane.state.lock();
-            (state.faults, state.ears.len())
-        };
-        if faults.unreachable {
-            return Err(BusFault::Unreachable);
-        }
+impl SimBus {
+    /// Carries a word to the others, as well as the faults let it.
+    fn carry(&self, heard: &Heard, faults: Faults, nodes: usize) {
         let random = &self.backplane.random;
         for node in (0..nodes).filter(|node| *node != self.node) {
             if random.often(faults.lose.into()) {
@@ -92,13 +98,41 @@ impl Bus for SimBus {
                 });
             }
         }
+    }
+}
+
+#[async_trait]
+impl Bus for SimBus {
+    async fn publish(&self, heard: Heard) -> Result<(), BusFault> {
+        let (faults, nodes) = {
+            let state = self.backplane.state.lock();
+            (state.faults, state.ears.len())
+        };
+        if !faults.unreachable {
+            self.carry(&heard, faults, nodes);
+        }
         if let Some(ear) = self.backplane.ear(self.node) {
             ear.hear(heard).await;
+        }
+        if faults.unreachable {
+            return Err(BusFault::Unreachable);
         }
         Ok(())
     }
 
+    async fn reach(&self, heard: Heard) -> Result<Reach, BusFault> {
+        self.publish(heard).await?;
+        Ok(Reach::Unknown)
+    }
+
+    /// Every node hears everything: who needs less hears too much, and nothing comes of it.
+    fn want(&self, _subject: Subject, _wanted: bool) {}
+
     fn listen(&self, ear: Weak<dyn Ear>) {
         self.backplane.state.lock().ears[self.node] = Some(ear);
+    }
+
+    fn health(&self) -> Health {
+        Health::Well
     }
 }

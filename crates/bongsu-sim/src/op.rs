@@ -1,6 +1,6 @@
 //! What may happen next, chosen by the seed.
 
-use bongsu_bus::Faults;
+use crate::bus::Faults;
 use bongsu_store::memory::Injected;
 
 use crate::world::{Cast, ROOMS, USERS, World};

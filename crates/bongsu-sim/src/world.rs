@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bongsu_bus::Faults;
+use crate::bus::Faults;
 use bongsu_model::records::{MemberRole, Membership, NewRoom, NewUser, Visibility};
 use bongsu_model::{Limits, PageFrom, Recover, Role, RoomId, RoomRef, Seq, Timestamp, UserId, UserRef};
 use bongsu_node::usecases::operate::Operator;

@@ -166,7 +166,7 @@ impl Calls {
                     participants_count,
                     reason: LeaveReason::Moved,
                 };
-                event(out, only(old), Some(user.id), None, body);
+                event(out, only(user.id, old), Some(user.id), None, body);
             }
             Place::Kept(until) => {
                 self.deadlines.cancel(until, (id, user.id));
@@ -179,7 +179,7 @@ impl Calls {
             media,
             participants_count,
         };
-        event(out, only(session), Some(user.id), cause, body);
+        event(out, only(user.id, session), Some(user.id), cause, body);
         if other_media {
             let others = call.others(user.id);
             let by = Some(user.id);

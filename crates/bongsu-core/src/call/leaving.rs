@@ -116,7 +116,7 @@ impl Calls {
         let peer = call.peers.remove(place);
         let itself = match told {
             Told::Others => None,
-            Told::AlsoItself => peer.session(),
+            Told::AlsoItself => peer.hears(),
         };
         let body = EventBody::CallLeft {
             call: id,

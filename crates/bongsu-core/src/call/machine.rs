@@ -205,8 +205,8 @@ pub(super) fn denied() -> Refusal {
     Refusal::new(Code::PermissionDenied)
 }
 
-pub(super) fn only(session: SessionId) -> Option<Audience> {
-    Some(Audience::Sessions([session].into()))
+pub(super) fn only(user: UserId, session: SessionId) -> Option<Audience> {
+    Some(Audience::Sessions([(user, session)].into()))
 }
 
 /// Adds an event, unless nobody would hear it.

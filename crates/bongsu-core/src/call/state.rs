@@ -48,6 +48,11 @@ impl Peer {
         self.joined_at
     }
 
+    /// Who hears what it is told: its user's session, if there is one now.
+    pub(super) fn hears(&self) -> Option<(UserId, SessionId)> {
+        Some((self.user.id, self.session()?))
+    }
+
     /// Its session; `None` while its place is only kept.
     #[must_use]
     pub const fn session(&self) -> Option<SessionId> {
@@ -134,8 +139,8 @@ impl Call {
     }
 
     /// Every live session in it and `besides`; `None` if that is nobody.
-    pub(super) fn audience(&self, besides: Option<SessionId>) -> Option<Audience> {
-        audience(self.peers.iter().filter_map(Peer::session).chain(besides))
+    pub(super) fn audience(&self, besides: Option<(UserId, SessionId)>) -> Option<Audience> {
+        audience(self.peers.iter().filter_map(Peer::hears).chain(besides))
     }
 
     /// Every live session in it but a user's own; `None` if that is nobody.
@@ -144,12 +149,12 @@ impl Call {
             self.peers
                 .iter()
                 .filter(|peer| peer.user.id != user)
-                .filter_map(Peer::session),
+                .filter_map(Peer::hears),
         )
     }
 }
 
-fn audience(sessions: impl Iterator<Item = SessionId>) -> Option<Audience> {
-    let sessions: Arc<[SessionId]> = sessions.collect();
+fn audience(sessions: impl Iterator<Item = (UserId, SessionId)>) -> Option<Audience> {
+    let sessions: Arc<[(UserId, SessionId)]> = sessions.collect();
     (!sessions.is_empty()).then_some(Audience::Sessions(sessions))
 }

@@ -56,7 +56,7 @@ impl Calls {
         out.push(CallEffect::Answer(CallAnswer::Done));
         event(
             out,
-            only(session),
+            only(target, session),
             Some(from),
             cause,
             EventBody::Signalled {

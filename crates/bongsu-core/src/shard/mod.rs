@@ -406,7 +406,7 @@ impl Shard {
             Audience::Sessions(sessions) => {
                 let slots: Vec<_> = sessions
                     .iter()
-                    .filter_map(|session| self.sessions.slot_of(*session))
+                    .filter_map(|(_, session)| self.sessions.slot_of(*session))
                     .collect();
                 self.list_job(&slots, outbound);
             }

@@ -203,11 +203,15 @@ pub enum DeviceSaid {
         device: DeviceId,
         /// Which.
         command: CommandId,
+        /// The node that offers it.
+        from: Arc<str>,
     },
     /// A node has taken an offered command on.
     Taken {
         /// Which.
         command: CommandId,
+        /// The node that offered it.
+        to: Arc<str>,
     },
     /// A caller takes a command back.
     Cancel {
@@ -226,6 +230,8 @@ pub enum DeviceSaid {
         command: CommandId,
         /// Where it is.
         state: CommandState,
+        /// The node on which it was asked for.
+        to: Arc<str>,
     },
     /// The desired state of a device has changed, in the store already.
     Desired {
@@ -249,6 +255,8 @@ pub enum DeviceSaid {
         device: DeviceId,
         /// Of which epoch; a later one is not meant.
         epoch: ConnectionEpoch,
+        /// The node that wants to know.
+        from: Arc<str>,
     },
     /// It is.
     Alive {
@@ -256,6 +264,8 @@ pub enum DeviceSaid {
         device: DeviceId,
         /// Of which epoch.
         epoch: ConnectionEpoch,
+        /// The node that asked.
+        to: Arc<str>,
     },
     /// The device's session is to end.
     Disconnect {

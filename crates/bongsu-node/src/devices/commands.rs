@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bongsu_bus::Heard;
+use bongsu_bus::{Heard, Reach};
 use bongsu_core::catalogue::Entry;
 use bongsu_core::desk::DeskInput;
 use bongsu_core::policy;
@@ -508,10 +508,15 @@ impl Node {
         let said = DeviceSaid::Offered {
             device: command.device.clone(),
             command: command.id,
+            from: Arc::clone(&self.id),
         };
-        self.publish(Heard::Device(Arc::new(said))).await;
-        let wait = Duration::from_millis(self.ports.limits.command_offer_ms);
-        tokio::time::timeout(wait, taken.next()).await.is_ok()
+        match self.reach(Heard::Device(Arc::new(said))).await {
+            Reach::Nobody => false,
+            Reach::Somebody | Reach::Unknown => {
+                let wait = Duration::from_millis(self.ports.limits.command_offer_ms);
+                tokio::time::timeout(wait, taken.next()).await.is_ok()
+            }
+        }
     }
 
     /// Waits on for a command that was accepted.
@@ -624,12 +629,13 @@ impl Node {
             self.wish_changed(&command).await;
         }
         // Whoever asked on another node waits there.
-        let asked_here = command.history.first().is_none_or(|note| note.node == self.id);
-        if news && !asked_here {
+        let asked_at = command.history.first().map(|note| &note.node);
+        if let Some(to) = asked_at.filter(|node| news && **node != self.id) {
             let said = DeviceSaid::Moved {
                 device: command.device.clone(),
                 command: command.id,
                 state: command.state,
+                to: Arc::clone(to),
             };
             self.publish(Heard::Device(Arc::new(said))).await;
         }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bongsu_bus::Heard;
+use bongsu_bus::{Heard, Subject};
 use bongsu_core::desk::{DeskInput, Pacing};
 use bongsu_core::shadow;
 use bongsu_model::device::{
@@ -164,7 +164,7 @@ impl Node {
 
     /// A session is over: its device has none any more, if it has no later one.
     pub(super) async fn device_left(self: &Arc<Self>, session: &Arc<DeviceSession>) {
-        if self.devices.leave(session) {
+        if self.forget_device(session) {
             self.happened(HappeningKind::DeviceOffline, |it| offline(it, session));
         }
         let (device, epoch) = (session.device.clone(), session.epoch);
@@ -210,7 +210,8 @@ impl Node {
 
     /// Makes the session current here, and has every older one end.
     async fn enter_device(self: &Arc<Self>, session: &Arc<DeviceSession>) -> Result<(), Refusal> {
-        let before = match self.devices.enter(session) {
+        let came = || self.want(Subject::Device(session.device.clone()), true);
+        let before = match self.devices.enter(session, came) {
             Ok(before) => before,
             // Two came at once, and the other one came later.
             Err(Superseded) => return Err(Refusal::because(Code::PermissionDenied, "replaced")),

@@ -23,6 +23,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bongsu_bus::Subject;
 use bongsu_core::catalogue::Catalogue;
 use bongsu_core::desk::{Desk, DeskInput, DeskRules};
 use bongsu_core::policy;
@@ -112,8 +113,13 @@ impl Devices {
         self.part(device).lock().get(device).cloned()
     }
 
-    /// Makes a session the current one of its device, unless there is a later one. What it takes the place of.
-    fn enter(&self, session: &Arc<DeviceSession>) -> Result<Option<Arc<DeviceSession>>, Superseded> {
+    /// Makes a session the current one of its device, unless there is a later one. What it takes the place of. `came` is
+    /// called if the device was not here before, and before it can go again.
+    fn enter(
+        &self,
+        session: &Arc<DeviceSession>,
+        came: impl FnOnce(),
+    ) -> Result<Option<Arc<DeviceSession>>, Superseded> {
         let mut part = self.part(&session.device).lock();
         if part
             .get(&session.device)
@@ -124,12 +130,14 @@ impl Devices {
         let before = part.insert(session.device.clone(), Arc::clone(session));
         if before.is_none() {
             self.count.fetch_add(1, Ordering::Relaxed);
+            came();
         }
         Ok(before)
     }
 
-    /// Forgets a session; false if it is not the current one of its device.
-    fn leave(&self, session: &DeviceSession) -> bool {
+    /// Forgets a session; false if it is not the current one of its device. `went` is called if it is, before its device can
+    /// come again.
+    fn leave(&self, session: &DeviceSession, went: impl FnOnce()) -> bool {
         let mut part = self.part(&session.device).lock();
         let current = part
             .get(&session.device)
@@ -137,6 +145,7 @@ impl Devices {
         if current {
             part.remove(&session.device);
             self.count.fetch_sub(1, Ordering::Relaxed);
+            went();
         }
         current
     }
@@ -247,6 +256,12 @@ impl Node {
     /// From now on these are the commands there are. Commands under way are not touched.
     pub fn set_catalogue(&self, catalogue: Catalogue) {
         *self.devices.catalogue.write() = Arc::new(catalogue);
+    }
+
+    /// Forgets a session; false if it is not the current one of its device.
+    fn forget_device(&self, session: &DeviceSession) -> bool {
+        let went = || self.want(Subject::Device(session.device.clone()), false);
+        self.devices.leave(session, went)
     }
 
     /// The session that a device has here.

@@ -18,8 +18,12 @@ impl Node {
     pub(crate) async fn device_said(&self, said: &DeviceSaid) {
         match said {
             DeviceSaid::Opened { device, epoch } => self.opened_somewhere(device, *epoch).await,
-            DeviceSaid::Offered { device, command } => self.offered(device, *command).await,
-            DeviceSaid::Taken { command } => self.devices.taken.tell(command, || ()),
+            DeviceSaid::Offered {
+                device,
+                command,
+                from,
+            } => self.offered(device, *command, from).await,
+            DeviceSaid::Taken { command, .. } => self.devices.taken.tell(command, || ()),
             DeviceSaid::Cancel { device, command, by } => {
                 if self.devices.session(device).is_some() {
                     self.devices.cancel(device, *command, Arc::clone(by)).await;
@@ -28,8 +32,8 @@ impl Node {
             DeviceSaid::Moved { command, .. } => self.look_and_tell(*command).await,
             DeviceSaid::Desired { device, version } => self.desired_somewhere(device, *version).await,
             DeviceSaid::Telemetry { device, values, at } => self.measured(device, values, *at),
-            DeviceSaid::Probe { device, epoch } => self.probed(device, *epoch).await,
-            DeviceSaid::Alive { device, epoch } => {
+            DeviceSaid::Probe { device, epoch, from } => self.probed(device, *epoch, from).await,
+            DeviceSaid::Alive { device, epoch, .. } => {
                 self.displays.alive.tell(&(device.clone(), *epoch), || ());
             }
             DeviceSaid::Disconnect { device } => {
@@ -49,7 +53,7 @@ impl Node {
             return;
         }
         session.end(CloseCause::Replaced);
-        if self.devices.leave(&session) {
+        if self.forget_device(&session) {
             let released = DeskInput::Released {
                 device: device.clone(),
                 by: epoch,
@@ -59,7 +63,7 @@ impl Node {
     }
 
     /// A command waits in the store for whoever holds its device.
-    async fn offered(&self, device: &DeviceId, id: CommandId) {
+    async fn offered(&self, device: &DeviceId, id: CommandId, from: &Arc<str>) {
         if self.devices.session(device).is_none() {
             return;
         }
@@ -71,7 +75,10 @@ impl Node {
             command: Box::new(command),
         };
         self.devices.desk(device, offered).await;
-        let said = DeviceSaid::Taken { command: id };
+        let said = DeviceSaid::Taken {
+            command: id,
+            to: Arc::clone(from),
+        };
         self.publish(Heard::Device(Arc::new(said))).await;
     }
 

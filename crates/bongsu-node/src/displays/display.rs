@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is remembered of a display has a bound, whatever it says.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -56,7 +57,7 @@ pub(super) struct State {
     /// … and so often since it last answered.
     pub(super) unanswered: u32,
     /// Another node wants to know whether it is there.
-    pub(super) wanted: bool,
+    pub(super) wanted: BTreeSet<Arc<str>>,
     /// Somebody has wanted to know then.
     pub(super) probed_at: Option<Timestamp>,
     /// Its end was seen then.
@@ -87,7 +88,7 @@ impl State {
             beat_at: now,
             asked_at: now,
             unanswered: 0,
-            wanted: false,
+            wanted: BTreeSet::new(),
             probed_at: None,
             cut_at: None,
             status: None,

@@ -53,6 +53,7 @@ impl Node {
         let said = DeviceSaid::Probe {
             device: name.clone(),
             epoch,
+            from: Arc::clone(&self.id),
         };
         self.publish(Heard::Device(Arc::new(said))).await;
         tokio::time::timeout(wait, alive.next()).await.is_ok()
@@ -93,17 +94,17 @@ impl Node {
     }
 
     /// Another node asks whether somebody who may be here is alive.
-    pub(crate) async fn probed(&self, name: &DeviceId, epoch: ConnectionEpoch) {
+    pub(crate) async fn probed(&self, name: &DeviceId, epoch: ConnectionEpoch, from: &Arc<str>) {
         let held = self.devices.session(name).filter(|it| it.epoch == epoch);
         if held.is_none_or(|session| session.ending().is_some()) {
             return;
         }
         match self.displays.get(name).filter(|it| it.device.epoch == epoch) {
             Some(display) => {
-                display.state.lock().wanted = true;
+                display.state.lock().wanted.insert(Arc::clone(from));
                 display.say(&self.ports, &ToDisplay::Check);
             }
-            None => self.tell_alive(name, epoch).await,
+            None => self.tell_alive(name, epoch, Arc::clone(from)).await,
         }
     }
 
@@ -116,15 +117,16 @@ impl Node {
             std::mem::take(&mut state.wanted)
         };
         display.answered.notify_waiters();
-        if wanted {
-            self.tell_alive(display.name(), display.device.epoch).await;
+        for node in wanted {
+            self.tell_alive(display.name(), display.device.epoch, node).await;
         }
     }
 
-    async fn tell_alive(&self, name: &DeviceId, epoch: ConnectionEpoch) {
+    async fn tell_alive(&self, name: &DeviceId, epoch: ConnectionEpoch, to: Arc<str>) {
         let said = DeviceSaid::Alive {
             device: name.clone(),
             epoch,
+            to,
         };
         self.publish(Heard::Device(Arc::new(said))).await;
     }

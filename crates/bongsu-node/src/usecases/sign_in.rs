@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
+use bongsu_bus::Subject;
 use bongsu_core::machine::Machine;
 use bongsu_core::policy::{self, Principal};
 use bongsu_core::roster::{RosterEffect, RosterInput};
@@ -113,6 +114,9 @@ impl Node {
                 retry_after_ms: Some(limits.ping_interval_ms),
                 ..Refusal::because(Code::RateLimited, "sessions")
             });
+        }
+        if roster.sessions_of(user) == 0 {
+            self.want(Subject::User(user), true);
         }
         let mut out = Vec::new();
         roster.handle(RosterInput::Began { user }, now, &mut out);

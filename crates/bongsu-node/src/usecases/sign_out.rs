@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bongsu_bus::Subject;
 use bongsu_core::call::CallInput;
 use bongsu_core::machine::Machine;
 use bongsu_core::roster::RosterInput;
@@ -25,7 +26,11 @@ impl Node {
         let last = {
             let mut roster = self.roster.lock();
             roster.handle(RosterInput::Ended { user: session.user }, now, &mut none);
-            roster.sessions_of(session.user) == 0
+            let last = roster.sessions_of(session.user) == 0;
+            if last {
+                self.want(Subject::User(session.user), false);
+            }
+            last
         };
         // Nobody asked, so nobody is refused.
         let _ = calls::happened(self, CallInput::SessionEnded { session: session.id }, now).await;

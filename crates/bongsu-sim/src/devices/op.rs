@@ -1,6 +1,6 @@
 //! What may happen next in a world of devices, chosen by the seed.
 
-use bongsu_bus::Faults;
+use crate::bus::Faults;
 use bongsu_store::memory::Injected;
 
 use super::world::{CARS, World};

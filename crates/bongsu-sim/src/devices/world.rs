@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bongsu_bus::Faults;
+use crate::bus::Faults;
 use bongsu_model::Limits;
 use bongsu_model::device::{CommandId, DeviceId};
 use bongsu_node::{Counters, Node};

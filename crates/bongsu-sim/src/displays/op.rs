@@ -1,6 +1,6 @@
 //! What may happen next in a world of displays, chosen by the seed.
 
-use bongsu_bus::Faults;
+use crate::bus::Faults;
 
 use super::screen::Manner;
 use super::world::{SCREENS, World};

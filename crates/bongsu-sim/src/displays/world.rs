@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bongsu_bus::Faults;
+use crate::bus::Faults;
 use bongsu_model::device::DeviceId;
 use bongsu_model::display::{Preset, PresetId, Program};
 use bongsu_model::{Limits, Role};

@@ -238,7 +238,7 @@ fn audience_text(audience: &Audience) -> String {
         Audience::Room(room) => format!("room {room}"),
         Audience::Sessions(sessions) => sessions
             .iter()
-            .map(|session| session.0.to_string())
+            .map(|(_, session)| session.0.to_string())
             .collect::<Vec<_>>()
             .join(" "),
         Audience::RoomExcept(..) | Audience::User(_) | Audience::Related(..) | Audience::All => {
