@@ -11,14 +11,14 @@ use bongsu_core::catalogue::Entry;
 use bongsu_core::desk::DeskInput;
 use bongsu_core::policy;
 use bongsu_core::rate::Rate;
-use bongsu_model::Limits;
 use bongsu_model::device::{
     Command, CommandState, DeviceSaid, Ends, Fence, IfOffline, NewCommand, Note, Object, Recorded, Step,
     StepKind, Stepped, Value, Wish, print,
 };
 use bongsu_model::display::{PREPARE, STOP};
 use bongsu_model::{
-    Code, CommandId, ConnectionEpoch, DeviceId, Happening, HappeningKind, Refusal, Timestamp, Want, Why,
+    Code, CommandId, ConnectionEpoch, DeviceId, Happening, HappeningKind, Limits, Refusal, Timestamp, Want,
+    Why,
 };
 use sha2::{Digest as _, Sha256};
 

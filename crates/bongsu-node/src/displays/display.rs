@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bongsu_core::rate::Bucket;
-use bongsu_model::display::{COMMAND_IDS, Process, Registration, ToDisplay};
+use bongsu_model::display::{Process, Registration, ToDisplay};
 use bongsu_model::event::Lane;
-use bongsu_model::{DeviceId, Locale, Tag, Timestamp};
+use bongsu_model::{DeviceId, Limits, Locale, Tag, Timestamp};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -31,10 +31,8 @@ pub struct Display {
     pub client_type: Option<Arc<str>>,
     /// Where it says it is.
     pub address: Option<Arc<str>>,
-    /// It answers commands by their ids, and knows one again.
-    pub(super) knows_ids: bool,
     /// All that it says it can do.
-    pub(super) can: Vec<Arc<str>>,
+    capabilities: Vec<Arc<str>>,
     /// What it is spoken to as, unasked.
     pub(super) tag: Tag,
     pub(super) mailbox: Arc<Mailbox>,
@@ -108,8 +106,7 @@ impl Display {
             client: made.client,
             client_type: registration.client.clone(),
             address: registration.address.clone(),
-            knows_ids: can(registration, COMMAND_IDS),
-            can: registration.capabilities.clone(),
+            capabilities: registration.capabilities.clone(),
             tag: made.tag,
             mailbox: made.mailbox,
             locale: made.locale,
@@ -124,6 +121,21 @@ impl Display {
     #[must_use]
     pub fn name(&self) -> &DeviceId {
         &self.device.device
+    }
+
+    /// Whether it says that it can do something.
+    pub(super) fn can(&self, what: &str) -> bool {
+        can(&self.capabilities, what)
+    }
+
+    /// That it is let in.
+    pub(super) fn registered(&self, limits: &Limits) -> ToDisplay {
+        ToDisplay::Registered {
+            client: self.client,
+            name: self.name().clone(),
+            epoch: self.device.epoch,
+            heartbeat_ms: limits.display_heartbeat_ms,
+        }
     }
 
     /// Whether its session has been ended from this side.
@@ -166,7 +178,7 @@ impl Display {
     }
 }
 
-/// Whether a display says that it can do something.
-pub(super) fn can(registration: &Registration, what: &str) -> bool {
-    registration.capabilities.iter().any(|one| **one == *what)
+/// Whether something is among what a display says it can do.
+pub(super) fn can(capabilities: &[Arc<str>], what: &str) -> bool {
+    capabilities.iter().any(|one| **one == *what)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bongsu_core::rate::{self, Rate};
 use bongsu_model::device::{FromDevice, Object, Status, Value, Word};
 use bongsu_model::display::{
-    Beat, Doing, Execution, FromDisplay, PresetId, Process, Processes, Registration, ToDisplay,
+    Beat, COMMAND_IDS, Doing, Execution, FromDisplay, PresetId, Process, Processes, Registration, ToDisplay,
 };
 use bongsu_model::{Code, CommandId, HappeningKind, Refusal, Tag};
 
@@ -30,15 +30,12 @@ impl Node {
         tag: &Tag,
         said: FromDisplay,
     ) -> ToDisplay {
-        if let FromDisplay::Alive { name } = &said {
-            // Whether it is there is asked in a hurry.
-            return match self.alive(display, name).await {
-                Ok(()) => ToDisplay::Taken,
-                Err(refusal) => ToDisplay::Refused(refusal),
-            };
+        // Whether it is there is asked in a hurry: the answer waits for nothing.
+        let hurried = matches!(said, FromDisplay::Alive { .. });
+        let _busy = (!hurried).then(|| Busy::of(display));
+        if !hurried {
+            self.slow_down(display).await;
         }
-        let _busy = Busy::of(display);
-        self.slow_down(display).await;
         let awaits = tag.reference.is_some();
         let heard = match said {
             FromDisplay::Register(again) => return self.registers_again(display, *again).await,
@@ -48,7 +45,7 @@ impl Node {
                     Err(refusal) => ToDisplay::NotBeat(refusal),
                 };
             }
-            FromDisplay::Alive { .. } => Ok(()),
+            FromDisplay::Alive { name } => self.alive(display, &name).await,
             FromDisplay::Execution(execution) => self.execution(display, *execution, awaits).await,
             FromDisplay::Processes(processes) => self.processes(display, processes).await,
             FromDisplay::Back { name } => display.is_called(&name).map(|()| {
@@ -84,12 +81,7 @@ impl Node {
         {
             return ToDisplay::NotRegistered(refusal);
         }
-        ToDisplay::Registered {
-            client: display.client,
-            name: display.name().clone(),
-            epoch: display.device.epoch,
-            heartbeat_ms: self.ports.limits.display_heartbeat_ms,
-        }
+        display.registered(&self.ports.limits)
     }
 
     async fn beat(self: &Arc<Self>, display: &Arc<Display>, beat: Beat) -> Result<(), Refusal> {
@@ -124,11 +116,11 @@ impl Node {
     ) -> Result<(), Refusal> {
         display.is_called(&execution.name)?;
         let concerned = display.concerned(&execution);
-        if execution.status == Doing::Running && !display.knows_ids {
+        if execution.status == Doing::Running && !display.can(COMMAND_IDS) {
             self.replaced(display, execution.preset, &concerned).await?;
         }
         for command in concerned {
-            let word = word(command, execution.status, &execution.details);
+            let word = doing(command, execution.status, &execution.details);
             let ends = execution.status.is_end();
             display.notes(command, &execution);
             if !(awaits && ends) {
@@ -175,18 +167,7 @@ impl Node {
         how: &'static str,
     ) -> Result<(), Refusal> {
         let said: Object = [("status".into(), Value::text(how))].into();
-        let (result, error) = if status == Status::Ok {
-            (Some(said.into()), None)
-        } else {
-            (None, Some(said.into()))
-        };
-        let word = Word {
-            reply_to: command,
-            status,
-            result,
-            error,
-            epoch: None,
-        };
+        let word = word(command, status, said);
         display.device.hear(FromDevice::Word(word)).await
     }
 
@@ -209,7 +190,7 @@ impl Node {
             let mut state = display.state.lock();
             state.status = processes.status;
             state.process_count = processes.running.len() as u64;
-            let shown = if display.knows_ids {
+            let shown = if display.can(COMMAND_IDS) {
                 state.ran.doubted(&processes.running, now)
             } else {
                 state.ran.report(&processes.running, now)
@@ -313,16 +294,26 @@ impl Display {
 /// Programs that are noted by their words alone, before they are reported.
 const PROCESSES_NOTED: usize = 256;
 
-/// What a display's word says of a command.
-fn word(command: CommandId, doing: Doing, details: &Object) -> Word {
+/// What is said of a command by what a display says that it is doing.
+fn doing(command: CommandId, doing: Doing, details: &Object) -> Word {
     let mut said = details.clone();
     said.insert("status".into(), Value::text(doing.name()));
-    let (status, result, error) = match doing {
-        Doing::Starting => (Status::Received, None, None),
-        Doing::Running => (Status::InProgress, None, None),
-        Doing::Prepared | Doing::Completed | Doing::Stopped => (Status::Ok, Some(said.into()), None),
-        Doing::Failed => (Status::Failed, None, Some(said.into())),
-        Doing::Rejected => (Status::Rejected, None, Some(said.into())),
+    let status = match doing {
+        Doing::Starting => Status::Received,
+        Doing::Running => Status::InProgress,
+        Doing::Prepared | Doing::Completed | Doing::Stopped => Status::Ok,
+        Doing::Failed => Status::Failed,
+        Doing::Rejected => Status::Rejected,
+    };
+    word(command, status, said)
+}
+
+/// A word about a command of a display: what is said with an end is its result, or its error.
+pub(super) fn word(command: CommandId, status: Status, said: Object) -> Word {
+    let (result, error) = match status {
+        Status::Received | Status::InProgress => (None, None),
+        Status::Ok => (Some(said.into()), None),
+        Status::Failed | Status::Rejected => (None, Some(said.into())),
     };
     Word {
         reply_to: command,

@@ -81,7 +81,7 @@ impl Node {
         };
         let certificate = registration.certificate.clone();
         let standing = self.display_standing(&arriving, certificate, &hello).await?;
-        let knows_ids = can(registration, COMMAND_IDS);
+        let knows_ids = can(&registration.capabilities, COMMAND_IDS);
         for _ in 0..TRIES {
             let expects = match self.holder(&name).await? {
                 Holder::Nobody => Expects::Free,

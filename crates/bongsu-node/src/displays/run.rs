@@ -14,6 +14,7 @@ use bongsu_model::display::{
 };
 use bongsu_model::{Code, CommandId, DeviceId, Refusal, Role, Timestamp, Want};
 
+use super::display::can;
 use super::held::Held;
 use crate::devices::{Ran, RunCommand, Wait};
 use crate::node::Node;
@@ -228,11 +229,11 @@ impl Node {
     /// Whether a display has said that it can do something, on whatever node.
     pub(super) async fn can(&self, display: &DeviceId, what: &str) -> Result<bool, Refusal> {
         if let Some(display) = self.displays.get(display) {
-            return Ok(display.can.iter().any(|one| **one == *what));
+            return Ok(display.can(what));
         }
         let known = self.ports.store.device(display.clone()).await;
         let known = known.map_err(|fault| self.fault(&fault))?;
-        Ok(known.is_some_and(|known| known.capabilities.iter().any(|one| **one == *what)))
+        Ok(known.is_some_and(|known| can(&known.capabilities, what)))
     }
 
     /// Looks whether a caller can wait for a start, and for the program afterwards.

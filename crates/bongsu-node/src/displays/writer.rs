@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use bongsu_model::CommandId;
-use bongsu_model::device::{FromDevice, Object, Status, ToDevice, Value, Word};
+use bongsu_model::device::{FromDevice, Object, Status, ToDevice, Value};
 use bongsu_model::display::ToDisplay;
 use bytes::Bytes;
 
 use super::display::Display;
+use super::hear::word;
 use crate::devices::Ticket;
 use crate::dialect::Dialect;
 use crate::mailbox::Pulled;
@@ -69,12 +70,7 @@ fn next(dialect: &dyn Dialect, node: &Arc<Node>, display: &Arc<Display>) -> Opti
         }
         let out = display.device.take()?;
         let said = match out.frame {
-            ToDevice::Welcome(welcome) => ToDisplay::Registered {
-                client: display.client,
-                name: display.name().clone(),
-                epoch: welcome.epoch,
-                heartbeat_ms: node.ports.limits.display_heartbeat_ms,
-            },
+            ToDevice::Welcome(_) => display.registered(&node.ports.limits),
             ToDevice::Command(frame) => match ToDisplay::of_command(&frame.command) {
                 Ok(Some(said)) => {
                     display.state.lock().ran.told(&frame.command);
@@ -116,13 +112,7 @@ fn next(dialect: &dyn Dialect, node: &Arc<Node>, display: &Arc<Display>) -> Opti
 fn reject(display: &Arc<Display>, command: CommandId, code: &'static str) {
     let device = Arc::clone(&display.device);
     let error: Object = [("code".into(), Value::text(code))].into();
-    let word = Word {
-        reply_to: command,
-        status: Status::Rejected,
-        result: None,
-        error: Some(error.into()),
-        epoch: None,
-    };
+    let word = word(command, Status::Rejected, error);
     tokio::spawn(async move {
         // What the session does not take any more is nobody's to be told.
         let _ = device.hear(FromDevice::Word(word)).await;
