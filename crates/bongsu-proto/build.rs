@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
+    "bongsu/backplane/v1/backplane.proto",
     "bongsu/v1/control.proto",
     "bongsu/v1/device.proto",
     "bongsu/v1/value.proto",
@@ -22,11 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config = prost_build::Config::new();
     // Members of objects come out in one order, so that a value has one encoding.
     config.btree_map(["."]);
+    // JSON that is carried unread is not copied on its way out.
+    config.bytes([".bongsu.backplane.v1"]);
     // A token is never printed; what is printed instead stands in src/lib.rs.
     config.skip_debug(["bongsu.v1.AuthUpdate"]);
     generate(config, &out, set.clone())?;
 
-    // Reflection tells what there is; the comments stay in the tree.
+    // Reflection tells clients what there is for them; the comments stay in the tree.
+    set.file.retain(|file| file.package() != "bongsu.backplane.v1");
     for file in &mut set.file {
         file.source_code_info = None;
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// One thing that happened, to be told to an audience.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Event {
     /// Random; the server's own id for the event on wires that show one.
     pub id: u64,
@@ -132,7 +132,7 @@ impl ApplicationEvent {
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum EventBody {
     /// A message was accepted. Delivered in `seq` order, once.
     Posted(Arc<Message>),

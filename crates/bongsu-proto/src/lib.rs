@@ -1,4 +1,5 @@
-//! The Protobuf contract: the messages of `proto/bongsu/v1`, and with the feature `grpc` its services.
+//! The Protobuf contract: the messages of `proto/bongsu/v1`, and with the feature `grpc` its services; and what nodes say to
+//! each other, `proto/bongsu/backplane/v1`.
 //!
 //! Invariant: nothing here is written by hand but this file; what the messages mean is said in `proto/`, what may be
 //! in them is checked in `bongsu-wire`.
@@ -19,7 +20,22 @@ pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/bongsu.v1.rs"));
 }
 
-/// The contract as an encoded `google.protobuf.FileDescriptorSet`, without comments: what reflection reads.
+/// What nodes say to each other.
+pub mod backplane {
+    /// The package `bongsu.backplane.v1`.
+    pub mod v1 {
+        #![allow(
+            missing_docs,
+            unreachable_pub,
+            clippy::all,
+            clippy::wildcard_enum_match_arm,
+            reason = "generated; its comments are those of proto/"
+        )]
+        include!(concat!(env!("OUT_DIR"), "/bongsu.backplane.v1.rs"));
+    }
+}
+
+/// The public contract as an encoded `google.protobuf.FileDescriptorSet`, without comments: what reflection reads.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// The names of the services, as in a path of gRPC.

@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod asyncapi;
+pub mod backplane;
 pub mod close;
 pub mod device;
 pub mod incoming;

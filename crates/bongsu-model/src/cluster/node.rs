@@ -80,7 +80,7 @@ pub struct NodeBeat {
 }
 
 /// A user has a session on a node from now on, or has none there any more and the grace time is over.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PresenceMoved {
     /// Where.
     pub node: NodeRef,
@@ -112,7 +112,7 @@ pub struct PresencePage {
 }
 
 /// What nodes say of themselves, and tell each other to do.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NodeSaid {
     /// It lives.
     Beat(Box<NodeBeat>),
