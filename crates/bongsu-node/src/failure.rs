@@ -16,7 +16,10 @@ impl Node {
         match fault {
             StoreFault::Overloaded => Refusal::retry(Code::Overloaded, OVERLOAD_RETRY_MS),
             StoreFault::Stopped => Refusal::retry(Code::ShuttingDown, OVERLOAD_RETRY_MS),
-            StoreFault::Broken(_) | StoreFault::Damaged { .. } => self.incident(fault),
+            StoreFault::Unavailable(_) => Refusal::retry(Code::Overloaded, OVERLOAD_RETRY_MS),
+            StoreFault::Broken(_) | StoreFault::InDoubt(_) | StoreFault::Damaged { .. } => {
+                self.incident(fault)
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! How a store says no, per operation, and how it says that it is broken.
 
-/// The store itself failed; nothing that was asked for is kept.
+/// The store itself failed; unless the variant says otherwise, nothing that was asked for is kept.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreFault {
     /// More waits than the queue takes; nothing was tried. Trying again later makes sense.
@@ -13,6 +13,14 @@ pub enum StoreFault {
     /// machine fails too, and was not acknowledged.
     #[error("the store failed: {0}")]
     Broken(std::sync::Arc<dyn std::error::Error + Send + Sync>),
+    /// The server behind the store cannot be reached, takes no writes now, or does not answer in time: nothing was done.
+    /// Trying again makes sense as soon as [`crate::Store::ready`] says so.
+    #[error("the store is not to be had now: {0}")]
+    Unavailable(std::sync::Arc<dyn std::error::Error + Send + Sync>),
+    /// The server behind the store was lost while it was asked to keep something: that may or may not be kept. Only
+    /// reading it again, or a retry that knows itself (a client id, a caller's key), finds out.
+    #[error("the store was lost while it was writing; what was asked for may or may not be kept: {0}")]
+    InDoubt(std::sync::Arc<dyn std::error::Error + Send + Sync>),
     /// A record that was read makes no sense: never treated as if it were absent.
     #[error("a stored record of {table} is damaged: {what}")]
     Damaged {

@@ -1,7 +1,7 @@
 //! What is kept: users, rooms, memberships, messages, read marks, blocks, bans, audit; devices, their commands and states;
 //! presets.
 //!
-//! [`Store`] is the contract; `sqlite` and `memory` fulfil it, and `conformance` holds every implementation to it.
+//! [`Store`] is the contract; `sqlite`, `postgres` and `memory` fulfil it, and `conformance` holds every implementation to it.
 //! Invariant: what a call has answered is durable as far as the store's durability setting says.
 
 pub mod api;
@@ -11,8 +11,12 @@ mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod fault;
+mod json;
 pub mod limits;
 pub mod memory;
+pub mod meter;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod rename;
 pub mod sqlite;
 
@@ -27,4 +31,7 @@ pub use fault::{
 };
 pub use limits::StoreLimits;
 pub use memory::Memory;
-pub use sqlite::{Durability, OpenError, Sqlite, SqliteOptions, StoreMeter};
+pub use meter::StoreMeter;
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresOptions};
+pub use sqlite::{Durability, OpenError, Sqlite, SqliteOptions};

@@ -200,7 +200,11 @@ async fn ask_all(store: &Sqlite) -> Vec<&'static str> {
         .flatten()
         .map(|fault| match fault {
             StoreFault::Damaged { table, .. } => table,
-            other @ (StoreFault::Overloaded | StoreFault::Stopped | StoreFault::Broken(_)) => {
+            other @ (StoreFault::Overloaded
+            | StoreFault::Stopped
+            | StoreFault::Broken(_)
+            | StoreFault::Unavailable(_)
+            | StoreFault::InDoubt(_)) => {
                 panic!("{other}")
             }
         })

@@ -45,9 +45,13 @@ fn unreadable<T>(
         let finding = match read(row) {
             Ok(_) => continue,
             Err(StoreFault::Damaged { table, what }) => Finding::Unreadable { table, what },
-            Err(fault @ (StoreFault::Overloaded | StoreFault::Stopped | StoreFault::Broken(_))) => {
-                Finding::Structure(fault.to_string().into())
-            }
+            Err(
+                fault @ (StoreFault::Overloaded
+                | StoreFault::Stopped
+                | StoreFault::Unavailable(_)
+                | StoreFault::InDoubt(_)
+                | StoreFault::Broken(_)),
+            ) => Finding::Structure(fault.to_string().into()),
         };
         if !findings.contains(&finding) {
             findings.push(finding);

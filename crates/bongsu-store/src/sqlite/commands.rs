@@ -11,8 +11,8 @@ use rusqlite::{Connection, Params, Row, params};
 
 use super::rows::{Columns, Sql as _, all, execute, named, number, one};
 use super::tables::Tables;
-use super::{devices, json, leases};
-use crate::{StoreFault, command};
+use super::{devices, leases};
+use crate::{StoreFault, command, json};
 
 /// Bytes of arguments in a command's own row; longer ones stand apart.
 const ARGS_INLINE: usize = 512;

@@ -12,10 +12,10 @@ use bongsu_model::{SessionId, Timestamp, TokenHash};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
+use super::commands;
 use super::rows::{Columns, all, execute, number, one};
 use super::tables::Tables;
-use super::{commands, json};
-use crate::{CreateRefused, Existing, StoreFault, command};
+use crate::{CreateRefused, Existing, StoreFault, command, json};
 
 /// Sessions that are ended in one transaction when a node starts.
 const SESSIONS_FORGOTTEN: u32 = 1_000;

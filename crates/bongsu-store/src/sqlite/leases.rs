@@ -6,10 +6,10 @@ use bongsu_model::Timestamp;
 use bongsu_model::device::{AtLapse, DeviceId, Fence, Lease, LeaseAsk, Leased};
 use rusqlite::{Connection, Row, params};
 
+use super::devices;
 use super::rows::{Columns, all, execute, number, one};
 use super::tables::Tables;
-use super::{devices, json};
-use crate::{Existing, StoreFault};
+use crate::{Existing, StoreFault, json};
 
 macro_rules! lease_columns {
     () => {

@@ -12,9 +12,7 @@ mod device_store;
 mod devices;
 mod folder;
 mod history;
-mod json;
 mod leases;
-mod meter;
 mod migrate;
 mod preset_store;
 mod presets;
@@ -42,14 +40,13 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{oneshot, watch};
 
-use crate::{StoreFault, StoreLimits};
+use crate::{StoreFault, StoreLimits, StoreMeter};
 use queue::Queue;
 use rows::SqliteFault;
 use tables::Tables;
 use writer::{Job, Shape, Writer};
 
 pub use check::{Finding, check};
-pub use meter::{BATCH_BOUNDS, COMMIT_US_BOUNDS, MeterReading, StoreMeter};
 pub use migrate::{Migrated, SCHEMA_VERSION};
 
 /// Statements that a connection keeps prepared: more than there are.

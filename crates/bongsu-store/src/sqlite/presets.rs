@@ -9,10 +9,10 @@ use bongsu_model::device::{DeviceId, print};
 use bongsu_model::display::{NewPreset, Preset, PresetId, Program};
 use rusqlite::{Connection, Row, params};
 
+use super::devices;
 use super::rows::{Columns, all, execute, number, one};
 use super::tables::Tables;
-use super::{devices, json};
-use crate::{CreateRefused, Existing, StoreFault};
+use crate::{CreateRefused, Existing, StoreFault, json};
 
 macro_rules! select_presets {
     ($rest:literal) => {

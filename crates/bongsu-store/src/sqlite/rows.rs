@@ -2,7 +2,6 @@
 //!
 //! Invariant: a value that cannot be read is [`StoreFault::Damaged`]; it is never taken for an absent one.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bongsu_model::records::{Ban, MemberRole, Room, User};
@@ -13,7 +12,7 @@ use bongsu_model::{
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row};
 
-use crate::StoreFault;
+use crate::{StoreFault, json};
 
 /// How many bits of a message's place are its seq; the rest is the room's slot.
 pub(super) const SEQ_BITS: u32 = 36;
@@ -250,26 +249,8 @@ pub(super) fn user(row: &Row<'_>) -> Result<User, StoreFault> {
     })
 }
 
-/// A user's names by language as they are kept.
-pub(super) fn nick_json(nick: &LocalizedNick) -> String {
-    let names: serde_json::Map<_, _> = nick
-        .iter()
-        .map(|(language, name)| (language.to_string(), (**name).into()))
-        .collect();
-    serde_json::Value::Object(names).to_string()
-}
-
 fn nick(columns: &Columns<'_, '_>, at: usize) -> Result<LocalizedNick, StoreFault> {
-    let json = columns.str(at, "nick")?;
-    if json == "{}" {
-        return Ok(LocalizedNick::default());
-    }
-    let names: BTreeMap<String, String> = serde_json::from_str(json).map_err(|_| columns.damaged("nick"))?;
-    let names = names
-        .into_iter()
-        .map(|(language, name)| (language.into(), name.into()));
-    // The limit may have been higher when it was written.
-    LocalizedNick::new(names, usize::MAX).map_err(|_| columns.damaged("nick"))
+    json::nick(columns.str(at, "nick")?).ok_or_else(|| columns.damaged("nick"))
 }
 
 macro_rules! room_columns {

@@ -10,10 +10,10 @@ use bongsu_model::device::{Command, CommandId, Desired, DeviceId, Reported, Shad
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
+use super::devices;
 use super::rows::{Columns, all, execute, number, one};
 use super::tables::Tables;
-use super::{devices, json};
-use crate::StoreFault;
+use crate::{StoreFault, json};
 
 const KEEP_DESIRED: &str = "INSERT OR REPLACE INTO desired (device, key, value, at, by, expires_at, command) \
                             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";

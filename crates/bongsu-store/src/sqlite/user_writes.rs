@@ -7,9 +7,11 @@ use bongsu_model::{CallId, Timestamp, TokenHash, TokenId, UserId, UserRef};
 use rusqlite::{Row, params};
 
 use super::reads;
-use super::rows::{Columns, all, execute, nick_json, one};
+use super::rows::{Columns, all, execute, one};
 use super::tables::{Tables, random_token};
-use crate::{CreateRefused, Existing, SignIn, SignedIn, StoreFault, StoredAnswer, TokenAdded, UpdateRefused};
+use crate::{
+    CreateRefused, Existing, SignIn, SignedIn, StoreFault, StoredAnswer, TokenAdded, UpdateRefused, json,
+};
 
 impl Tables<'_> {
     pub(super) fn sign_in(&mut self, sign_in: &SignIn) -> Result<Option<SignedIn>, StoreFault> {
@@ -89,7 +91,7 @@ impl Tables<'_> {
             user.id.0,
             &*user.handle,
             &*user.nickname,
-            nick_json(&profile.nick),
+            json::write_nick(&profile.nick),
             profile.profile_img.as_deref(),
             profile.profile_thumb.as_deref(),
             profile.region.as_deref(),
@@ -116,7 +118,7 @@ impl Tables<'_> {
         let values = params![
             user.id.0,
             &*user.nickname,
-            nick_json(&profile.nick),
+            json::write_nick(&profile.nick),
             profile.profile_img.as_deref(),
             profile.profile_thumb.as_deref(),
             profile.region.as_deref(),

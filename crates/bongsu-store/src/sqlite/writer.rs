@@ -12,11 +12,10 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::cache::Cache;
-use super::meter::StoreMeter;
 use super::queue::Queue;
 use super::rows::{Sql as _, execute};
 use super::tables::Tables;
-use crate::{AppendRefused, Appended, NewMessage, StoreFault, StoreLimits};
+use crate::{AppendRefused, Appended, NewMessage, StoreFault, StoreLimits, StoreMeter};
 
 /// Pages in the log after which they are copied into the file.
 const CHECKPOINT_PAGES: i64 = 1_000;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bongsu_edge::meters::{HistogramReading, MeterUnit, Meters, Reading};
 use bongsu_store::Sqlite;
-use bongsu_store::sqlite::{BATCH_BOUNDS, COMMIT_US_BOUNDS, MeterReading};
+use bongsu_store::meter::{BATCH_BOUNDS, COMMIT_US_BOUNDS, MeterReading};
 
 /// Microseconds in a second.
 const US: f64 = 1e-6;

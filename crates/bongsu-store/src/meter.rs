@@ -1,4 +1,4 @@
-//! What the SQLite store counts about itself, as plain atomics that anyone may read at any time.
+//! What a store that commits in groups counts about itself, as plain atomics that anyone may read at any time.
 //!
 //! Invariant: counters only grow until the process ends; gauges say how it is now.
 
@@ -62,7 +62,7 @@ fn add(counter: &AtomicU64, more: u64) {
 }
 
 impl StoreMeter {
-    pub(super) fn committed(&self, writes: usize, appended: usize, repeats: usize, us: u64) {
+    pub(crate) fn committed(&self, writes: usize, appended: usize, repeats: usize, us: u64) {
         let writes = writes as u64;
         add(&self.appended, appended as u64);
         add(&self.repeats, repeats as u64);
@@ -74,11 +74,11 @@ impl StoreMeter {
         self.commit_us_max.fetch_max(us, Ordering::Relaxed);
     }
 
-    pub(super) fn commit_failed(&self) {
+    pub(crate) fn commit_failed(&self) {
         add(&self.failed_commits, 1);
     }
 
-    pub(super) fn refused_overloaded(&self) {
+    pub(crate) fn refused_overloaded(&self) {
         add(&self.overloaded, 1);
     }
 

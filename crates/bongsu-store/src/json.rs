@@ -1,21 +1,22 @@
-//! JSON columns: values, objects, lists of words, histories of commands.
+//! JSON columns: values, objects, lists of words, names by language, histories of commands.
 //!
 //! Invariant: what is written here is read back as the same value; anything else in a column is damage.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use bongsu_model::Timestamp;
 use bongsu_model::device::{CommandState, Late, Note, Number, Object, Value};
+use bongsu_model::{LocalizedNick, Timestamp};
 use serde_json::Value as Json;
 
 /// Reads a value; `None` if it is none.
-pub(super) fn value(text: &str) -> Option<Value> {
+pub(crate) fn value(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok().and_then(of)
 }
 
 /// Reads an object; `None` if it is none.
-pub(super) fn object(text: &str) -> Option<Object> {
+pub(crate) fn object(text: &str) -> Option<Object> {
     match value(text)? {
         Value::Object(object) => Some(object),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => None,
@@ -43,19 +44,41 @@ fn of(json: Json) -> Option<Value> {
 }
 
 /// Writes a list of words.
-pub(super) fn write_words(words: &[Arc<str>]) -> String {
+pub(crate) fn write_words(words: &[Arc<str>]) -> String {
     let words = words.iter().map(|word| Value::Text(Arc::clone(word)));
     Value::List(words.collect()).to_string()
 }
 
 /// Reads a list of words; `None` if it is none.
-pub(super) fn words(text: &str) -> Option<Arc<[Arc<str>]>> {
+pub(crate) fn words(text: &str) -> Option<Arc<[Arc<str>]>> {
     let words: Vec<String> = serde_json::from_str(text).ok()?;
     Some(words.into_iter().map(Arc::from).collect())
 }
 
+/// Writes a user's names by language.
+pub(crate) fn write_nick(nick: &LocalizedNick) -> String {
+    let names: serde_json::Map<_, _> = nick
+        .iter()
+        .map(|(language, name)| (language.to_string(), (**name).into()))
+        .collect();
+    Json::Object(names).to_string()
+}
+
+/// Reads a user's names by language; `None` if they are none.
+pub(crate) fn nick(text: &str) -> Option<LocalizedNick> {
+    if text == "{}" {
+        return Some(LocalizedNick::default());
+    }
+    let names: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
+    let names = names
+        .into_iter()
+        .map(|(language, name)| (language.into(), name.into()));
+    // The limit may have been higher when it was written.
+    LocalizedNick::new(names, usize::MAX).ok()
+}
+
 /// Writes a history: a list of `[state, at, node, detail]`, the oldest first.
-pub(super) fn write_history(history: &[Note]) -> String {
+pub(crate) fn write_history(history: &[Note]) -> String {
     let mut text = String::with_capacity(history.len() * 64 + 2);
     let text_of = |word: &Arc<str>| Value::Text(Arc::clone(word));
     for note in history {
@@ -73,7 +96,7 @@ pub(super) fn write_history(history: &[Note]) -> String {
 }
 
 /// Reads a history; `None` if it is none.
-pub(super) fn history(text: &str) -> Option<Vec<Note>> {
+pub(crate) fn history(text: &str) -> Option<Vec<Note>> {
     let notes: Vec<(&str, i64, String, Option<String>)> = serde_json::from_str(text).ok()?;
     let note = |(state, at, node, detail): (&str, i64, String, Option<String>)| {
         Some(Note {
@@ -87,7 +110,7 @@ pub(super) fn history(text: &str) -> Option<Vec<Note>> {
 }
 
 /// Writes a late word.
-pub(super) fn write_late(late: &Late) -> String {
+pub(crate) fn write_late(late: &Late) -> String {
     let part = |value: &Option<Value>| {
         value
             .clone()
@@ -98,7 +121,7 @@ pub(super) fn write_late(late: &Late) -> String {
 }
 
 /// Reads a late word; `None` if it is none.
-pub(super) fn late(text: &str) -> Option<Late> {
+pub(crate) fn late(text: &str) -> Option<Late> {
     let (state, at, result, error): (&str, i64, Vec<Json>, Vec<Json>) = serde_json::from_str(text).ok()?;
     let part = |mut values: Vec<Json>| match (values.pop(), values.is_empty()) {
         (None, _) => Some(None),

@@ -1,0 +1,125 @@
+//! The store on a PostgreSQL server, for any number of nodes at once: appends go in groups, everything else in a
+//! transaction of its own.
+//!
+//! Invariant: what a write has answered is committed (with [`crate::Durability::Power`]: and on the server's disk), and
+//! every read on every node that begins after that answer sees it: all reads are of the server that takes writes. No
+//! call waits longer than [`PostgresOptions::call_ms`].
+
+mod migrate;
+mod options;
+mod pool;
+#[allow(dead_code, reason = "the contract's methods come one after the other")]
+mod rows;
+mod tls;
+#[allow(
+    dead_code,
+    unused_macros,
+    unused_imports,
+    reason = "the contract's methods come one after the other"
+)]
+mod tx;
+
+use std::sync::Arc;
+
+use deadpool::Runtime;
+
+use crate::{StoreLimits, StoreMeter};
+use pool::{Pool, Servers};
+use tx::Gate;
+
+pub use migrate::{Migrated, SCHEMA_VERSION};
+pub use options::{AddressError, PostgresOptions, TlsMode};
+pub use pool::{Told, Unreachable};
+pub use tls::TlsError;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// TLS cannot be set up as asked for.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// No server can be reached that takes writes.
+    #[error("cannot connect: {0}")]
+    Unreachable(#[from] Unreachable),
+    /// A newer version changed the database, and says that this one may not use it any more.
+    #[error("the database has schema {found}, which is newer than {known}, and does not work with it")]
+    Newer {
+        /// The database's.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// The database has tables of another program.
+    #[error("the database has tables of another program; give this one a database or a schema of its own")]
+    NotOurs,
+    /// The server is too old.
+    #[error("the server is PostgreSQL {found}; it must be {oldest} at least")]
+    OldServer {
+        /// Its version.
+        found: i32,
+        /// The oldest that will do.
+        oldest: i32,
+    },
+    /// The database does not keep UTF-8.
+    #[error("the database keeps {0}; it must keep UTF8")]
+    Encoding(String),
+    /// The server failed.
+    #[error("the database cannot be set up: {0}")]
+    Sql(Told),
+    /// The pool of connections cannot be made.
+    #[error("no pool of connections can be made: {0}")]
+    Pool(#[from] deadpool::managed::BuildError),
+}
+
+/// The store on a server. Dropping it ends its work; [`crate::Store::stop`] waits until what waits is done.
+#[allow(dead_code, reason = "the contract's methods come one after the other")]
+pub struct Postgres {
+    /// For everything but appends.
+    pool: Pool,
+    gate: Arc<Gate>,
+    meter: Arc<StoreMeter>,
+    limits: StoreLimits,
+}
+
+impl Postgres {
+    /// Connects to the server, brings the database to this version's schema, and begins to work.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] says which of the many ways it was.
+    pub async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
+        Self::migrate(&options).await?;
+        let pool = pool(&options, options.connections)?;
+        let meter = Arc::new(StoreMeter::default());
+        Ok(Self {
+            pool,
+            gate: Arc::new(Gate::new(options.queue_max, options.call(), Arc::clone(&meter))),
+            meter,
+            limits: options.limits,
+        })
+    }
+
+    /// Brings a database to this version's schema, beside those who use it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Postgres::open`].
+    pub async fn migrate(options: &PostgresOptions) -> Result<Migrated, OpenError> {
+        let mut client = Servers::new(options)?.connect().await?;
+        migrate::migrate(&mut client, options).await
+    }
+
+    /// What the store counts about itself.
+    #[must_use]
+    pub fn meter(&self) -> Arc<StoreMeter> {
+        Arc::clone(&self.meter)
+    }
+}
+
+fn pool(options: &PostgresOptions, size: usize) -> Result<Pool, OpenError> {
+    let pool = Pool::builder(Servers::new(options)?)
+        .max_size(size.max(1))
+        .runtime(Runtime::Tokio1)
+        .build()?;
+    Ok(pool)
+}
