@@ -80,4 +80,8 @@ pub trait Bus: Send + Sync + 'static {
 
     /// How the bus is.
     fn health(&self) -> Health;
+
+    /// Waits until what was said before has left this process, no longer than [`bongsu_model::Limits::node_answer_ms`]: for a
+    /// node's last word. A bus that keeps nothing back has nothing to wait for.
+    async fn flush(&self) {}
 }

@@ -4,8 +4,11 @@
 //! reorders or loses, the shards' order, their gap fill and the exchange of heads make good.
 
 mod api;
+pub mod backplane;
+#[cfg(feature = "conformance")]
 pub mod conformance;
 mod local;
 
 pub use api::{Bus, BusFault, Cut, Ear, Health, Heard, Reach, Subject};
+pub use backplane::{Backplane, BusMeter, BusReading};
 pub use local::LocalBus;
