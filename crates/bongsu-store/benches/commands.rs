@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bongsu_model::Timestamp;
 use bongsu_model::device::{
-    Command, CommandId, CommandState, ConnectionEpoch, DeviceId, Ends, IfOffline, NewCommand, NewDevice,
-    Note, Object, Pace, Recorded, Step, StepKind, Stepped, Value, Wish,
+    Command, CommandId, CommandState, ConnectionEpoch, DeviceId, DeviceSession, Ends, Expects, IfOffline,
+    NewCommand, NewDevice, Note, Object, OpenSession, Pace, Recorded, Step, StepKind, Stepped, Value, Wish,
 };
+use bongsu_model::{SessionId, Timestamp};
 use bongsu_store::{DeviceStore as _, Durability, Sqlite, SqliteOptions};
 use criterion::{Criterion, Throughput, criterion_group};
 use tempfile::TempDir;
@@ -139,6 +139,7 @@ impl Ours {
             for number in 0..DEVICES {
                 let (id, kind) = (device(number), "vehicle".into());
                 store.create_device(NewDevice { id, kind }, NOW).await.unwrap();
+                store.open_device_session(session(number), NOW).await.unwrap();
             }
         });
         Self {
@@ -173,11 +174,31 @@ impl Ours {
     }
 }
 
+fn session(number: u64) -> OpenSession {
+    OpenSession {
+        device: device(number),
+        session: DeviceSession {
+            id: SessionId(number.into()),
+            node: "node-1".into(),
+            boot: 1,
+            since: NOW,
+        },
+        create: false,
+        expects: Expects::Any,
+        kind: None,
+        version: None,
+        capabilities: Arc::default(),
+    }
+}
+
 /// One command from its record to its end.
 async fn live(store: &Sqlite, new: NewCommand) {
     let command = new.command.clone();
     let recorded = store.record_command(new).await.unwrap();
-    assert!(matches!(recorded, Recorded::New(_)), "{recorded:?}");
+    assert!(
+        matches!(recorded, Recorded::New { routed: true, .. }),
+        "{recorded:?}"
+    );
     for state in [
         CommandState::Written,
         CommandState::Received,

@@ -106,7 +106,9 @@ pub trait DeviceStore: Send + Sync {
     /// than `debounce_ms` old, and has the same name, target and arguments: it gets a note `by=…`, and the caller's key is
     /// kept for it; [`Recorded::TooMany`] if as many others stay open as may be.
     ///
-    /// Otherwise it is kept as it is given, with the caller's key and its wish, and [`Recorded::New`] names those that it
+    /// Otherwise it is kept as it is given, with the caller's key and its wish; but one that is `Routed` under an epoch that
+    /// is not the device's last one, or whose session has ended, is kept as [`Command::unroute`] makes it, and
+    /// [`Recorded::New`] says so: no node has it. [`Recorded::New`] names those that it
     /// superseded, oldest first: under [`bongsu_model::device::Pace::LatestWins`] the commands of the same target that are
     /// `Accepted`, so that no node has them. They end with a note `superseded_by=…`, and their wishes are taken back. A wish
     /// raises the state's version by one. Notes are of the node of the new command's own last note.
@@ -114,7 +116,9 @@ pub trait DeviceStore: Send + Sync {
     /// Notes what happened to commands, one after the other, all in one transaction; the answers are in the same order.
     ///
     /// [`Stepped::Absent`] if there is no such command. [`Stepped::Refused`], and nothing is changed, if the command is another device's, has
-    /// ended (for a [`bongsu_model::device::StepKind::Late`]: has not ended), or if it knows a later epoch than the step's.
+    /// ended (for a [`bongsu_model::device::StepKind::Late`]: has not ended), or if it knows a later epoch than the step's;
+    /// and a [`bongsu_model::device::StepKind::Moves`] with a note as `Routed` if its device has had a later one. So what a
+    /// session reads as `Accepted` after it got its epoch was never routed to an older one, and never will be.
     /// Otherwise [`Stepped::Kept`]: its epoch is the step's; it is in the note's state if that is further than its own, with
     /// result and error if that one is terminal; the note is added, with the state that the command has then. After
     /// [`crate::StoreLimits::command_notes_max`] notes only those are added that moved it. Of late words the first is kept.

@@ -1,12 +1,14 @@
 //! What may happen to a command that is kept, the same in every store.
 //!
-//! Invariant: a state's rank never falls, a terminal one is the last, and no epoch older than the command's has a say.
+//! Invariant: a state's rank never falls, a terminal one is the last, no epoch older than the command's has a say, and none
+//! but the device's last one has a command routed.
 
 use std::sync::Arc;
 
 use bongsu_model::Timestamp;
 use bongsu_model::device::{
-    Command, CommandId, CommandState, Ends, Fence, Lease, NewCommand, Note, Pace, Shadow, Step, StepKind,
+    Command, CommandId, CommandState, ConnectionEpoch, Ends, Fence, Lease, NewCommand, Note, Pace, Shadow,
+    Step, StepKind,
 };
 
 /// Carries a step out; false, and nothing is changed, if it is refused.
@@ -42,6 +44,22 @@ pub(crate) fn step(command: &mut Command, step: Step, notes_max: usize) -> bool 
         });
     }
     true
+}
+
+/// Whether a step has a command routed, so that it must be under the device's last epoch or a later one.
+pub(crate) fn routes(step: &Step) -> bool {
+    matches!(step.kind, StepKind::Moves) && step.note.state == CommandState::Routed
+}
+
+/// Makes a new command one that is only accepted if it is routed to a session that is not its device's; whether it is
+/// routed. `last` is the device's last epoch, and whether its session lasts.
+pub(crate) fn stays_routed(new: &mut Command, last: (ConnectionEpoch, bool)) -> bool {
+    let routed = new.state == CommandState::Routed;
+    let stays = routed && last == (new.epoch, true);
+    if routed && !stays {
+        new.unroute();
+    }
+    stays
 }
 
 /// Notes on an open command that another call of the same thing joined it.

@@ -122,7 +122,7 @@ async fn furnished(path: &Path) -> Sqlite {
     });
     for new in [wishes, order(2, CommandState::Failed)] {
         let answer = store.record_command(new).await.unwrap();
-        assert!(matches!(answer, Recorded::New(_)), "{answer:?}");
+        assert!(matches!(answer, Recorded::New { .. }), "{answer:?}");
     }
     let preset = NewPreset {
         name: "morning".into(),

@@ -6,7 +6,8 @@ use bongsu_model::device::{CommandFrame, CommandId, ConnectionEpoch, DeviceId, S
 #[derive(Clone, PartialEq, Debug)]
 pub enum DeskEffect {
     /// To be stored, the steps of a command in this order; answered by [`super::DeskInput::Kept`] or
-    /// [`super::DeskInput::Gone`]. A step that ends the command is for its callers too, once it is kept.
+    /// [`super::DeskInput::Gone`], or not at all if the store does not have it routed because the device has a later session:
+    /// the desk hears of that one, here or elsewhere, and writes nothing of the command before. A step that ends the command is for its callers too, once it is kept.
     ///
     /// A word about a command that the desk does not know is kept as late; the store notes it only on one that has ended,
     /// and whoever stores it sees that the command is of the device that spoke.

@@ -188,6 +188,14 @@ impl Command {
         }
     }
 
+    /// Makes one that was to be routed one that is only accepted, as if its device had not been here: without the note, and
+    /// under no epoch.
+    pub fn unroute(&mut self) {
+        self.state = CommandState::Accepted;
+        self.epoch = ConnectionEpoch(0);
+        self.history.retain(|note| note.state != CommandState::Routed);
+    }
+
     /// How it ends when its time is over: nobody can know more than its state tells.
     #[must_use]
     pub const fn overdue(&self) -> CommandState {
@@ -254,8 +262,14 @@ pub struct NewCommand {
 /// What became of a command that was to be kept.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Recorded {
-    /// It is kept. Commands that it superseded in the store, because they were nowhere but there, are named.
-    New(Vec<CommandId>),
+    /// It is kept.
+    New {
+        /// Commands that it superseded in the store, because they were nowhere but there.
+        superseded: Vec<CommandId>,
+        /// Whether it is kept as routed. One that should be and is not is kept as [`Command::unroute`] makes it: the
+        /// session under whose epoch it came is not the device's any more.
+        routed: bool,
+    },
     /// The same was asked a moment ago: this one stands for both. A note says so in its history.
     Joined(Box<Command>),
     /// The same caller used the key before for the same thing: this is what came of it.
@@ -277,7 +291,8 @@ pub struct Step {
     pub command: CommandId,
     /// Of which device: refused if the command is another's.
     pub device: DeviceId,
-    /// The epoch of whoever says so; refused if the store has seen a later one on this command.
+    /// The epoch of whoever says so; refused if the store has seen a later one on this command, and if it is to be routed
+    /// and the device has had a later one.
     pub epoch: ConnectionEpoch,
     /// The note for the history; its state is where the command goes, if that is further than it is.
     pub note: Note,
@@ -310,7 +325,7 @@ pub struct Ends {
 pub enum Stepped {
     /// It is kept; the command after it.
     Kept(Box<Command>),
-    /// It is refused: the command has ended, or belongs to a later epoch by now. The command as it is.
+    /// It is refused: the command has ended, or it or its device belongs to a later epoch by now. The command as it is.
     Refused(Box<Command>),
     /// There is no such command.
     Absent,

@@ -91,6 +91,8 @@ pub struct Ran {
 /// A command that is kept, and how it came to be so.
 struct Asked {
     command: Arc<Command>,
+    /// As [`Recorded::New`] says.
+    routed: bool,
     coalesced: bool,
     repeat: bool,
 }
@@ -281,7 +283,6 @@ impl Node {
         let id = new.command.id;
         // From before it is kept, so that no news of it is missed.
         let watch = self.watch_commands(id)?;
-        let here = here.is_some();
         let node = Arc::clone(self);
         // A caller may go away at any moment: what is kept is given to its device all the same.
         let keeping = tokio::spawn(async move { node.keep_and_give(new, here).await });
@@ -301,13 +302,25 @@ impl Node {
     }
 
     /// Keeps a command, and gives it to whoever holds its device.
-    async fn keep_and_give(self: &Arc<Self>, new: NewCommand, here: bool) -> Result<Asked, Refusal> {
+    async fn keep_and_give(
+        self: &Arc<Self>,
+        new: NewCommand,
+        here: Option<Arc<DeviceSession>>,
+    ) -> Result<Asked, Refusal> {
         let id = new.command.id;
         let asked = self.record(new).await?;
         // Only now: what was asked for before is answered wherever the device is by now.
         if asked.command.id == id {
-            let elsewhere = !here && self.whereabouts(&asked.command.device).await? == Whereabouts::Elsewhere;
-            self.give(&asked.command, here, elsewhere).await?;
+            let after = here.as_ref().map(|session| session.epoch);
+            let whereabouts = match asked.routed {
+                true => Whereabouts::Here,
+                false => self.whereabouts(&asked.command.device, after).await?,
+            };
+            if let Some(session) = here.filter(|_| whereabouts != Whereabouts::Here) {
+                // The store knows better than whoever looked for it here.
+                self.overtaken(&session).await;
+            }
+            self.give(&asked.command, whereabouts).await?;
         }
         Ok(asked)
     }
@@ -352,14 +365,20 @@ impl Node {
         checked.map_err(|retry_after_ms| Refusal::retry(Code::RateLimited, retry_after_ms))
     }
 
-    /// Where a device is that is not here.
-    async fn whereabouts(&self, device: &DeviceId) -> Result<Whereabouts, Refusal> {
+    /// Where a device is that is not here, or that had a session of that epoch here.
+    async fn whereabouts(
+        &self,
+        device: &DeviceId,
+        after: Option<ConnectionEpoch>,
+    ) -> Result<Whereabouts, Refusal> {
         let known = self.ports.store.device(device.clone()).await;
         match known.map_err(|fault| self.fault(&fault))? {
             None => Err(Refusal::because(Code::DeviceOffline, "unknown_device")),
             Some(device) => Ok(match device.session {
-                // What the store says of a session of ours that is not here any more is on its way out.
                 Some(session) if session.node != self.id => Whereabouts::Elsewhere,
+                // A later one of ours is on its way in, and reads the open commands when it is.
+                Some(_) if after.is_some_and(|epoch| device.epoch > epoch) => Whereabouts::Here,
+                // What the store says of a session of ours that is not here any more is on its way out.
                 Some(_) | None => Whereabouts::Nowhere,
             }),
         }
@@ -422,16 +441,20 @@ impl Node {
     }
 
     async fn record(self: &Arc<Self>, new: NewCommand) -> Result<Asked, Refusal> {
-        let command = new.command.clone();
+        let mut command = new.command.clone();
         let recorded = self.ports.store.record_command(new).await;
         let asked = |command, coalesced, repeat| Asked {
             command: Arc::new(command),
+            routed: false,
             coalesced,
             repeat,
         };
         match recorded.map_err(|fault| self.fault(&fault))? {
-            Recorded::New(superseded) => {
+            Recorded::New { superseded, routed } => {
                 self.counters.commands_accepted.bump();
+                if !routed {
+                    command.unroute();
+                }
                 for id in superseded {
                     let kind = HappeningKind::Command(CommandState::Superseded);
                     self.happened(kind, |it| it.of_device(&command.device).of_command(id));
@@ -441,7 +464,10 @@ impl Node {
                     self.happened(HappeningKind::Command(note.state), |it| of_command(it, &command));
                 }
                 self.wish_changed(&command).await;
-                Ok(asked(command, false, false))
+                Ok(Asked {
+                    routed,
+                    ..asked(command, false, false)
+                })
             }
             Recorded::Joined(command) => {
                 self.counters.commands_coalesced.bump();
@@ -461,15 +487,24 @@ impl Node {
         }
     }
 
+    /// The store has refused to have a command routed to a session here: it is over, if a later one is not here, too.
+    pub(super) async fn not_routed(self: &Arc<Self>, device: DeviceId, epoch: ConnectionEpoch) {
+        let session = self.devices.session(&device);
+        let Some(session) = session.filter(|session| session.epoch == epoch) else {
+            return;
+        };
+        match self.whereabouts(&device, Some(epoch)).await {
+            Ok(Whereabouts::Elsewhere | Whereabouts::Nowhere) => self.overtaken(&session).await,
+            // What cannot be looked up is looked up again with the next command.
+            Ok(Whereabouts::Here) | Err(_) => {}
+        }
+    }
+
     /// Gives a command that is kept to whoever holds its device.
-    async fn give(
-        self: &Arc<Self>,
-        command: &Arc<Command>,
-        here: bool,
-        elsewhere: bool,
-    ) -> Result<(), Refusal> {
+    async fn give(self: &Arc<Self>, command: &Arc<Command>, whereabouts: Whereabouts) -> Result<(), Refusal> {
+        let elsewhere = whereabouts == Whereabouts::Elsewhere;
         // A device that came in after it was looked for reads its open commands, or is found here now.
-        if here || self.devices.session(&command.device).is_some() {
+        if whereabouts == Whereabouts::Here || self.devices.session(&command.device).is_some() {
             let offered = DeskInput::Offered {
                 command: Box::new((**command).clone()),
             };
@@ -526,6 +561,7 @@ impl Node {
         let mut watch = self.watch_commands(id)?;
         let asked = Asked {
             command: self.kept_command(id).await?,
+            routed: false,
             coalesced: ran.coalesced,
             repeat: ran.repeat,
         };
@@ -654,9 +690,11 @@ impl Node {
     }
 }
 
-/// Where a device is that is not here.
+/// Where a device is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Whereabouts {
+    /// It is here, or on its way in.
+    Here,
     /// The store says that another node has it.
     Elsewhere,
     /// It is connected nowhere.

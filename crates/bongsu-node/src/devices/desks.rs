@@ -183,8 +183,15 @@ impl Host {
                 Stepped::Refused(kept) => {
                     let ended = kept.state.is_terminal() || kept.epoch > step.epoch;
                     node.command_moved(kept, false).await;
-                    if !ended {
+                    if !ended && matches!(step.kind, StepKind::Late(_)) {
                         // A late word about a command that is open after all: there is nothing to be kept of it.
+                        continue;
+                    }
+                    if !ended {
+                        // Its device has a later session. The command stays as it is, not written, until the desk hears of
+                        // that one; should that be elsewhere, this has the desk forget it.
+                        let (node, device) = (Arc::clone(&node), step.device.clone());
+                        tokio::spawn(async move { node.not_routed(device, epoch).await });
                         continue;
                     }
                     DeskInput::Gone { command, epoch }

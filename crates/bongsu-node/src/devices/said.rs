@@ -11,6 +11,7 @@ use bongsu_model::device::{CommandState, DeviceSaid, Object};
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{CommandId, ConnectionEpoch, DeviceId, Timestamp};
 
+use super::session::DeviceSession;
 use crate::node::Node;
 
 impl Node {
@@ -49,16 +50,19 @@ impl Node {
         let Some(session) = self.devices.session(device) else {
             return;
         };
-        if session.epoch >= epoch {
-            return;
+        if session.epoch < epoch {
+            self.overtaken(&session).await;
         }
+    }
+
+    /// A later session of a device has begun somewhere, or the store does not have this one any more: it is over, and its
+    /// commands are not ours.
+    pub(super) async fn overtaken(&self, session: &DeviceSession) {
         session.end(CloseCause::Replaced);
-        if self.forget_device(&session) {
-            let released = DeskInput::Released {
-                device: device.clone(),
-                by: epoch,
-            };
-            self.devices.desk(device, released).await;
+        if self.forget_device(session) {
+            let (device, by) = (session.device.clone(), ConnectionEpoch(session.epoch.0 + 1));
+            let released = DeskInput::Released { device, by };
+            self.devices.desk(&session.device, released).await;
         }
     }
 

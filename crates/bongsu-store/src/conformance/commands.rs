@@ -7,7 +7,7 @@ use bongsu_model::device::{
     Number, Object, Pace, Recorded, Value, Wish,
 };
 
-use super::devices::{device, id};
+use super::devices::{device, id, opened, session};
 use super::leases::ask;
 use super::{NOW, Shared};
 use crate::StoreLimits;
@@ -64,7 +64,7 @@ pub(super) async fn record(store: &Shared, new: NewCommand) -> Recorded {
 /// Records a command that must be new; which it superseded.
 pub(super) async fn recorded(store: &Shared, new: NewCommand) -> Vec<u128> {
     let answer = record(store, new).await;
-    let Recorded::New(superseded) = &answer else {
+    let Recorded::New { superseded, .. } = &answer else {
         panic!("it is new, and not {answer:?}");
     };
     superseded.iter().map(|id| id.0).collect()
@@ -119,6 +119,7 @@ pub async fn a_command_is_kept_as_it_was_recorded(store: Shared) {
         Pace::Exclusive,
     ];
     for (number, pace) in (1..).zip(paces) {
+        let epoch = opened(&store, &car, session(number, "n1")).await.epoch;
         let mut new = order(number, &car);
         let odd = number % 2 == 1;
         new.command = Command {
@@ -132,7 +133,7 @@ pub async fn a_command_is_kept_as_it_was_recorded(store: Shared) {
             } else {
                 CommandState::Accepted
             },
-            epoch: ConnectionEpoch(number as u64),
+            epoch,
             result: odd.then_some(Value::Null),
             error: odd.then(|| "why".into()),
             late: odd.then_some(Late {
@@ -148,6 +149,59 @@ pub async fn a_command_is_kept_as_it_was_recorded(store: Shared) {
         assert_eq!(kept(&store, number).await, meant);
     }
     assert_eq!(store.command(CommandId(9)).await.unwrap(), None);
+}
+
+/// A command is routed only under the epoch of the session that its device has; otherwise it is accepted, as if the device
+/// had not been there, and whoever asked hears so.
+pub async fn a_command_is_routed_only_to_the_last_session(store: Shared) {
+    let car = device(&store, "car").await;
+    let routed = async |number, epoch| {
+        let mut new = order(number, &car);
+        new.command.state = CommandState::Routed;
+        new.command.epoch = ConnectionEpoch(epoch);
+        new.command.pace = Pace::LatestWins;
+        let accepted = new.command.history[0].clone();
+        let note = Note {
+            state: CommandState::Routed,
+            ..accepted.clone()
+        };
+        new.command.history.push(note.clone());
+        let answer = record(&store, new).await;
+        let Recorded::New { superseded, routed } = answer else {
+            panic!("it is new, and not {answer:?}");
+        };
+        let after = kept(&store, number).await;
+        if routed {
+            assert_eq!((after.state, after.epoch.0), (CommandState::Routed, epoch));
+            assert_eq!(after.history, [accepted, note]);
+        } else {
+            assert_eq!((after.state, after.epoch.0), (CommandState::Accepted, 0));
+            assert_eq!(after.history, [accepted]);
+        }
+        (routed, superseded)
+    };
+    let (none, one) = (Vec::new(), |number| vec![CommandId(number)]);
+    assert_eq!(routed(1, 0).await, (false, none.clone()), "it has no session");
+    let epoch = opened(&store, &car, session(1, "n1")).await.epoch;
+    assert_eq!(routed(2, 1).await, (true, one(1)), "no node has what is accepted");
+    assert_eq!(
+        routed(3, 2).await,
+        (false, none.clone()),
+        "it has no such session yet"
+    );
+    opened(&store, &car, session(2, "n2")).await;
+    assert_eq!(routed(4, 1).await, (false, one(3)), "it has a later session");
+    assert_eq!(routed(5, 2).await, (true, one(4)));
+    store.close_device_session(car.clone(), epoch, NOW).await.unwrap();
+    assert_eq!(routed(6, 2).await, (true, none.clone()), "an older one has ended");
+    let epoch = ConnectionEpoch(2);
+    store.close_device_session(car.clone(), epoch, NOW).await.unwrap();
+    assert_eq!(routed(7, 2).await, (false, none), "its session has ended");
+    let answer = record(&store, order(8, &car)).await;
+    assert!(
+        matches!(answer, Recorded::New { routed: false, .. }),
+        "{answer:?}"
+    );
 }
 
 /// A command is refused for the first of all reasons, and nothing is kept of it.
@@ -231,12 +285,12 @@ pub async fn concurrent_calls_with_one_key_record_once(store: Shared) {
     let car = device(&store, "car").await;
     let news = (1..=8).map(|number| keyed(order(number, &car), "k", 1));
     let answers = at_once(&store, news).await;
-    let is_new = |answer: &&Recorded| matches!(answer, Recorded::New(_));
+    let is_new = |answer: &&Recorded| matches!(answer, Recorded::New { .. });
     assert_eq!(answers.iter().filter(is_new).count(), 1, "{answers:?}");
     let all = store.commands(car, None, 9).await.unwrap();
     assert_eq!(all.len(), 1);
     for answer in answers {
-        if !matches!(answer, Recorded::New(_)) {
+        if !matches!(answer, Recorded::New { .. }) {
             assert_eq!(repeated(answer), all[0]);
         }
     }
@@ -333,13 +387,13 @@ pub async fn concurrent_calls_join_one(store: Shared) {
     let car = device(&store, "car").await;
     let news = (1..=8).map(|number| soon(number, &car, 0));
     let answers = at_once(&store, news).await;
-    let is_new = |answer: &&Recorded| matches!(answer, Recorded::New(_));
+    let is_new = |answer: &&Recorded| matches!(answer, Recorded::New { .. });
     assert_eq!(answers.iter().filter(is_new).count(), 1, "{answers:?}");
     let all = store.commands(car, None, 9).await.unwrap();
     // Six notes is what the limits of this suite allow.
     assert_eq!((all.len(), all[0].history.len()), (1, 6));
     for answer in answers {
-        if !matches!(answer, Recorded::New(_)) {
+        if !matches!(answer, Recorded::New { .. }) {
             assert_eq!(joined(answer).id, all[0].id);
         }
     }
@@ -389,7 +443,8 @@ pub async fn a_newer_command_supersedes_what_no_node_has(store: Shared) {
         "of no target"
     );
     assert_eq!(recorded(&store, order(7, &car)).await, [], "one after the other");
-    let newer = latest(8, &car, CommandState::Routed, Some("door"));
+    let mut newer = latest(8, &car, CommandState::Routed, Some("door"));
+    newer.command.epoch = opened(&store, &car, session(1, "n1")).await.epoch;
     assert_eq!(recorded(&store, newer).await, [1, 2, 7], "the oldest first");
     let newest = latest(9, &car, accepted, Some("door"));
     assert_eq!(recorded(&store, newest).await, [], "a node has it");

@@ -96,13 +96,14 @@ macro_rules! conformance {
             there_are_only_so_many_presets, ids_of_presets_are_never_given_again, presets_are_paged,
             concurrent_presets_of_one_name_are_one,
             // Commands, and how they move.
-            a_command_is_kept_as_it_was_recorded, refusals_come_in_order, a_known_command_is_a_repeat,
+            a_command_is_kept_as_it_was_recorded, a_command_is_routed_only_to_the_last_session, refusals_come_in_order, a_known_command_is_a_repeat,
             a_key_is_a_repeat_for_its_time, a_key_goes_with_its_command, concurrent_calls_with_one_key_record_once,
             the_same_thing_again_joins, another_thing_does_not_join, what_has_ended_is_not_joined,
             who_joins_keeps_its_key, concurrent_calls_join_one, a_device_has_only_so_many_open_commands,
             a_newer_command_supersedes_what_no_node_has, a_lease_keeps_others_out,
             a_command_goes_its_way, every_open_command_may_end, a_rank_never_falls, a_terminal_state_is_final,
-            concurrent_ends_are_one, an_older_epoch_has_no_say, a_command_is_its_devices_alone, the_first_late_word_stays, steps_are_taken_in_order,
+            concurrent_ends_are_one, an_older_epoch_has_no_say,
+            no_step_routes_to_an_older_session, a_takeover_and_a_step_are_one_after_the_other, a_command_is_its_devices_alone, the_first_late_word_stays, steps_are_taken_in_order,
             a_history_is_bounded, commands_are_paged_backwards, overdue_commands_are_found,
             ended_commands_are_trimmed,
             // Leases and states.

@@ -8,7 +8,7 @@ use bongsu_model::device::{
 };
 
 use super::commands::{kept, order, recorded};
-use super::devices::{device, id};
+use super::devices::{device, id, opened, session};
 use super::{NOW, Shared};
 
 /// A step of `car`, of epoch 1 and of the moment that its rank says.
@@ -98,11 +98,12 @@ pub async fn every_open_command_may_end(store: Shared) {
         .iter()
         .copied()
         .partition(|state| state.is_open());
+    let epoch = opened(&store, &car, session(1, "n1")).await.epoch;
     for state in open {
         for end in &ends {
             number += 1;
             let mut new = order(number, &car);
-            new.command.state = state;
+            (new.command.state, new.command.epoch) = (state, epoch);
             recorded(&store, new).await;
             assert_eq!(took(&store, step(number, *end)).await.state, *end);
         }
@@ -205,6 +206,70 @@ pub async fn an_older_epoch_has_no_say(store: Shared) {
         ..late(1, "old")
     };
     refused(&store, old).await;
+}
+
+/// No step has a command routed to a session that its device has not any more, whatever that says of it otherwise: what was
+/// written was written.
+pub async fn no_step_routes_to_an_older_session(store: Shared) {
+    use CommandState::{Cancelled, Routed, Succeeded, Written};
+    let car = device(&store, "car").await;
+    for number in 1..=4 {
+        recorded(&store, order(number, &car)).await;
+    }
+    opened(&store, &car, session(1, "n1")).await;
+    took(&store, step(1, Routed)).await;
+    opened(&store, &car, session(2, "n2")).await;
+    let later = |number, state| Step {
+        epoch: ConnectionEpoch(2),
+        ..step(number, state)
+    };
+    for number in [1, 2] {
+        refused(&store, step(number, Routed)).await;
+    }
+    assert_eq!(took(&store, step(1, Written)).await.epoch, ConnectionEpoch(1));
+    refused(&store, step(1, Routed)).await;
+    assert_eq!(took(&store, step(2, Cancelled)).await.state, Cancelled);
+    for number in [1, 3] {
+        assert_eq!(
+            took(&store, later(number, Routed)).await.epoch,
+            ConnectionEpoch(2)
+        );
+    }
+    took(&store, later(3, Succeeded)).await;
+    store
+        .close_device_session(car, ConnectionEpoch(2), NOW)
+        .await
+        .unwrap();
+    refused(&store, step(4, Routed)).await;
+    took(&store, later(4, Routed)).await;
+}
+
+/// Of a takeover and a step that routes to the session before one is first: a later session that reads a command as
+/// accepted is the only one that is ever to have it.
+pub async fn a_takeover_and_a_step_are_one_after_the_other(store: Shared) {
+    let car = device(&store, "car").await;
+    for number in 1..=8 {
+        recorded(&store, order(number, &car)).await;
+        let before = opened(&store, &car, session(number, "n1")).await.epoch;
+        let routes = Step {
+            epoch: before,
+            ..step(number, CommandState::Routed)
+        };
+        let (one, other) = (Arc::clone(&store), Arc::clone(&store));
+        let routing = tokio::spawn(async move { take(&one, routes).await });
+        let (taken, new) = (car.clone(), session(number, "n2"));
+        let taking = tokio::spawn(async move {
+            opened(&other, &taken, new).await;
+            kept(&other, number).await
+        });
+        let (routed, read) = (routing.await.unwrap(), taking.await.unwrap());
+        let was_routed = matches!(routed, Stepped::Kept(_));
+        assert_eq!(
+            was_routed,
+            read.state == CommandState::Routed,
+            "{routed:?}, {read:?}"
+        );
+    }
 }
 
 /// No device speaks of another's command.

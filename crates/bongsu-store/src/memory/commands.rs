@@ -14,11 +14,12 @@ use super::state::State;
 use crate::command;
 
 impl State {
-    pub(super) fn record_command(&mut self, new: NewCommand) -> Recorded {
+    pub(super) fn record_command(&mut self, mut new: NewCommand) -> Recorded {
         let device = &new.command.device;
-        if !self.devices.all.contains_key(device) {
+        let Some(known) = self.devices.all.get(device) else {
             return Recorded::NoDevice;
-        }
+        };
+        let last = (known.epoch, known.session.is_some());
         if let Some(known) = self.command(new.command.id) {
             return Recorded::Repeat(Box::new(known));
         }
@@ -46,8 +47,10 @@ impl State {
             self.wish(&new.command, wish);
         }
         self.keep_key(&new, new.command.id);
+        let routed = command::stays_routed(&mut new.command, last);
         self.insert(new.command);
-        Recorded::New(superseded.iter().map(|it| it.id).collect())
+        let superseded = superseded.iter().map(|it| it.id).collect();
+        Recorded::New { superseded, routed }
     }
 
     fn known_key(&self, new: &NewCommand) -> Option<Recorded> {
@@ -134,7 +137,12 @@ impl State {
             return Stepped::Absent;
         };
         let was_open = kept.state.is_open();
-        if !command::step(kept, step, self.limits.command_notes_max) {
+        let fenced = command::routes(&step)
+            && devices
+                .epochs
+                .get(&step.device)
+                .is_some_and(|last| *last > step.epoch);
+        if fenced || !command::step(kept, step, self.limits.command_notes_max) {
             return Stepped::Refused(Box::new(kept.clone()));
         }
         let kept = kept.clone();

@@ -198,7 +198,7 @@ fn others(conn: &Connection, new: &Command) -> Result<(usize, Vec<CommandId>), S
 }
 
 impl Tables<'_> {
-    pub(super) fn record_command(&self, new: NewCommand) -> Result<Recorded, StoreFault> {
+    pub(super) fn record_command(&self, mut new: NewCommand) -> Result<Recorded, StoreFault> {
         let conn = self.conn;
         let device = &new.command.device;
         if !devices::exists(conn, device)? {
@@ -229,11 +229,13 @@ impl Tables<'_> {
             }
         }
         self.keep_key(&new, new.command.id)?;
-        if let Some(wish) = new.wish {
+        if let Some(wish) = new.wish.take() {
             self.wish(&new.command, wish)?;
         }
+        let last = devices::last_session(conn, device)?;
+        let routed = command::stays_routed(&mut new.command, last);
         self.insert(&new.command)?;
-        Ok(Recorded::New(superseded))
+        Ok(Recorded::New { superseded, routed })
     }
 
     fn known_key(&self, new: &NewCommand) -> Result<Option<Recorded>, StoreFault> {
@@ -356,7 +358,8 @@ impl Tables<'_> {
             return Ok(Stepped::Absent);
         };
         let (was_open, end) = (kept.state.is_open(), ends_by(&kept));
-        if !command::step(&mut kept, step, self.limits.command_notes_max) {
+        let fenced = command::routes(&step) && devices::last_epoch(self.conn, &step.device)? > step.epoch;
+        if fenced || !command::step(&mut kept, step, self.limits.command_notes_max) {
             return Ok(Stepped::Refused(Box::new(kept)));
         }
         self.update(&kept, !was_open || end != ends_by(&kept))?;

@@ -110,6 +110,25 @@ pub(super) fn exists(conn: &Connection, device: &DeviceId) -> Result<bool, Store
     Ok(one(conn, SQL, [device.as_str()], |_| Ok(()))?.is_some())
 }
 
+/// The last epoch of an id, whether there is a device or not.
+pub(super) fn last_epoch(conn: &Connection, device: &DeviceId) -> Result<ConnectionEpoch, StoreFault> {
+    const SQL: &str = "SELECT epoch FROM device_epochs WHERE device = ?1";
+    let epoch = one(conn, SQL, [device.as_str()], |row| {
+        Columns::of("device_epochs", row).count(0, "epoch")
+    })?;
+    Ok(ConnectionEpoch(epoch.unwrap_or(0)))
+}
+
+/// The last epoch of a device, and whether its session lasts.
+pub(super) fn last_session(
+    conn: &Connection,
+    device: &DeviceId,
+) -> Result<(ConnectionEpoch, bool), StoreFault> {
+    const SQL: &str = "SELECT 1 FROM devices WHERE id = ?1 AND node IS NOT NULL";
+    let lasts = one(conn, SQL, [device.as_str()], |_| Ok(()))?.is_some();
+    Ok((last_epoch(conn, device)?, lasts))
+}
+
 pub(super) fn enrolment(
     conn: &Connection,
     hash: &TokenHash,
