@@ -27,4 +27,6 @@ pub enum Defect {
     SupersededAnyway,
     /// Ends of commands are told that are not kept.
     EndsForgotten,
+    /// Commands are routed to sessions that their devices have not any more.
+    Unfenced,
 }

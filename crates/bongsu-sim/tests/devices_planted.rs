@@ -68,6 +68,13 @@ fn what_is_being_written_is_superseded() {
 }
 
 #[test]
+fn the_store_does_not_fence() {
+    found(DeviceDefect::Unfenced, |it| {
+        matches!(it, Violation::Elsewhere { .. })
+    });
+}
+
+#[test]
 fn nobody_sweeps() {
     found(DeviceDefect::SweeperOff, |it| {
         matches!(it, Violation::Open { .. })

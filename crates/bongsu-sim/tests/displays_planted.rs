@@ -130,6 +130,15 @@ fn ends_are_forgotten() {
 }
 
 #[test]
+fn the_store_does_not_fence() {
+    found(
+        DisplayDefect::Unfenced,
+        |it| matches!(it, Violation::Elsewhere { .. }),
+        |it| matches!(it, Violation::ToldTwice { .. }),
+    );
+}
+
+#[test]
 fn what_was_refused_is_begun() {
     found(
         DisplayDefect::BegunAnyway,

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bongsu_model::Timestamp;
 use bongsu_model::device::{
     AtLapse, Command, CommandId, CommandState, ConnectionEpoch, DeviceId, Fence, Lease, Note, Value,
 };
@@ -58,6 +59,16 @@ pub enum Violation {
         newer: i64,
         /// What came after.
         older: i64,
+    },
+    /// A command was sent on a session when its device had a later one before it was asked for.
+    #[error("command {command} was sent in epoch {sent}, after epoch {now} had begun")]
+    Elsewhere {
+        /// Which.
+        command: CommandId,
+        /// On which session.
+        sent: ConnectionEpoch,
+        /// On which the device was already.
+        now: ConnectionEpoch,
     },
     /// A command that had ended was sent again and again.
     #[error("command {command} was sent again after its end")]
@@ -151,6 +162,7 @@ pub fn always(ledger: &Ledger) -> Result<(), Violation> {
     begins(ledger)?;
     truths(ledger)?;
     sends(ledger)?;
+    elsewhere(ledger)?;
     ends(ledger)?;
     answers(ledger)?;
     leases(ledger)?;
@@ -239,6 +251,33 @@ fn sends(ledger: &Ledger) -> Result<(), Violation> {
         };
         if !sent.insert((command, epoch)) || overtaken {
             return Err(Violation::SentAfterEnd { command });
+        }
+    }
+    Ok(())
+}
+
+/// What is asked for goes to the session that the device has then, or to a later one.
+fn elsewhere(ledger: &Ledger) -> Result<(), Violation> {
+    let asked: BTreeMap<CommandId, &Command> = ledger.commands.iter().map(|it| (it.id, it)).collect();
+    // The last epoch of a device, and since when it is known, as far as something was sent under it.
+    let mut begun: BTreeMap<&DeviceId, Vec<(Timestamp, ConnectionEpoch)>> = BTreeMap::new();
+    for seen in &ledger.seen {
+        let Saw::Sent { command, epoch, .. } = seen.saw else {
+            continue;
+        };
+        let Some(it) = asked.get(&command) else { continue };
+        let sessions = begun.entry(&it.device).or_default();
+        // When it was asked for is by the clock of a node.
+        let before = Timestamp(it.at.0 - NODE_OFF_MS);
+        if let Some((_, now)) = sessions.iter().find(|(at, now)| *now > epoch && *at < before) {
+            return Err(Violation::Elsewhere {
+                command,
+                sent: epoch,
+                now: *now,
+            });
+        }
+        if sessions.last().is_none_or(|(_, last)| *last < epoch) {
+            sessions.push((seen.at, epoch));
         }
     }
     Ok(())

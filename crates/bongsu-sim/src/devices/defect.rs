@@ -15,19 +15,22 @@ pub enum DeviceDefect {
     DebounceAcrossTargets,
     /// A newer command takes the place of one that is just being written.
     SupersededAnyway,
+    /// The store has commands routed to sessions that their devices have not any more.
+    Unfenced,
     /// Nobody ends commands that nobody owns.
     SweeperOff,
 }
 
 impl DeviceDefect {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NoDedupe,
         Self::DeadlineOnArrival,
         Self::EpochIgnored,
         Self::RetryAfterTerminal,
         Self::DebounceAcrossTargets,
         Self::SupersededAnyway,
+        Self::Unfenced,
         Self::SweeperOff,
     ];
 }

@@ -233,6 +233,7 @@ impl World {
         let defect = match self.scene.defect {
             Some(DeviceDefect::DebounceAcrossTargets) => Some(Defect::DebounceAcrossTargets),
             Some(DeviceDefect::SupersededAnyway) => Some(Defect::SupersededAnyway),
+            Some(DeviceDefect::Unfenced) => Some(Defect::Unfenced),
             Some(
                 DeviceDefect::NoDedupe
                 | DeviceDefect::DeadlineOnArrival

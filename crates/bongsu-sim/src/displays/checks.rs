@@ -144,11 +144,11 @@ pub enum Violation {
 /// The first thing that does not.
 pub fn always(ledger: &Ledger) -> Result<(), Violation> {
     if !ledger.deaf {
-        // Between nodes that do not hear each other nobody can say who is there.
+        // What a node does not hear of who is there it cannot go by.
         displaced(ledger)?;
-        unjust(ledger)?;
-        elsewhere(ledger)?;
     }
+    unjust(ledger)?;
+    elsewhere(ledger)?;
     untold(ledger)?;
     twice(ledger)?;
     starts(ledger)?;
@@ -384,14 +384,12 @@ fn twice(ledger: &Ledger) -> Result<(), Violation> {
         if let Saw::Told { link, command, .. } = &seen.saw {
             let guide = links[link].kind == Kind::Guide;
             let before = told.insert(*command, guide);
-            // Of nodes that do not hear each other each may believe that it has who is told.
-            if !ledger.deaf && before.is_some_and(|forgotten| forgotten || guide) {
+            if before.is_some_and(|forgotten| forgotten || guide) {
                 return Err(Violation::ToldTwice { command: *command });
             }
         }
         if let Saw::Began { command, .. } = &seen.saw
             && !begun.insert(*command)
-            && !(ledger.deaf && told.get(command) == Some(&true))
         {
             return Err(Violation::BegunTwice { command: *command });
         }
@@ -420,18 +418,14 @@ fn barriers(ledger: &Ledger) -> Result<(), Violation> {
             }
             Saw::Asked {
                 call,
-                node,
                 barrier: true,
                 names,
+                ..
             } => {
                 let asked = wanted.entry(*call).or_default();
                 for link in here.values() {
-                    let Claim {
-                        name, node: on, kind, ..
-                    } = links[link];
-                    let knows = kind == Kind::Barrier;
-                    // What it can is known elsewhere, too, if who has the name is.
-                    if knows && (on == *node || !ledger.deaf) && names.contains(name) {
+                    let Claim { name, kind, .. } = links[link];
+                    if kind == Kind::Barrier && names.contains(name) {
                         asked.insert(name.clone(), *link);
                     }
                 }
@@ -592,8 +586,7 @@ fn ends(ledger: &Ledger) -> Result<(), Violation> {
                 CommandState::Offline,
                 CommandState::Rejected,
             ];
-            // A node that has not heard of a later session goes on telling its own one: seed 41.
-            if never.contains(&state) && !ledger.deaf {
+            if never.contains(&state) {
                 let command = *command;
                 return Err(Violation::Untrue { command, state });
             }

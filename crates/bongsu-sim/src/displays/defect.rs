@@ -25,6 +25,8 @@ pub enum DisplayDefect {
     NoStart,
     /// An end is told that the store does not have.
     EndsForgotten,
+    /// The store has commands routed to sessions that their displays have not any more.
+    Unfenced,
     /// Displays begin what they have refused.
     BegunAnyway,
     /// Displays do not list what they run.
@@ -39,7 +41,7 @@ pub enum DisplayDefect {
 
 impl DisplayDefect {
     /// Every one.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AnswersLost,
         Self::AnsweredFor,
         Self::Untold,
@@ -51,6 +53,7 @@ impl DisplayDefect {
         Self::GuidesFirst,
         Self::NoStart,
         Self::EndsForgotten,
+        Self::Unfenced,
         Self::BegunAnyway,
         Self::NothingListed,
         Self::Endless,

@@ -164,7 +164,6 @@ pub struct Ledger {
 #[derive(Clone, Copy)]
 pub(super) struct Claim<'a> {
     pub(super) name: &'a DeviceId,
-    pub(super) node: usize,
     pub(super) kind: Kind,
     pub(super) at: Timestamp,
 }
@@ -178,16 +177,9 @@ impl Ledger {
     pub(super) fn links(&self) -> BTreeMap<usize, Claim<'_>> {
         let mut links = BTreeMap::new();
         for seen in &self.seen {
-            if let Saw::Claimed {
-                link,
-                name,
-                node,
-                kind,
-            } = &seen.saw
-            {
+            if let Saw::Claimed { link, name, kind, .. } = &seen.saw {
                 let claim = Claim {
                     name,
-                    node: *node,
                     kind: *kind,
                     at: seen.at,
                 };

@@ -239,8 +239,11 @@ impl World {
             return;
         }
         place.view.restart();
-        let defect =
-            (self.scene.defect == Some(DisplayDefect::EndsForgotten)).then_some(Defect::EndsForgotten);
+        let defect = match self.scene.defect {
+            Some(DisplayDefect::EndsForgotten) => Some(Defect::EndsForgotten),
+            Some(DisplayDefect::Unfenced) => Some(Defect::Unfenced),
+            Some(_) | None => None,
+        };
         let slow = Slow::new(Arc::clone(&place.view), self.random.fork(), self.late, defect);
         let store: Arc<dyn Store> = Arc::new(slow);
         let bus = self.backplane.bus(node);

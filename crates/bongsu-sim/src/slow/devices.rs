@@ -60,6 +60,48 @@ impl Slow {
     }
 }
 
+impl Slow {
+    /// The planted defect: a command that is to be routed is said to be, whatever session its device has by now.
+    async fn record_unfenced(&self, new: NewCommand) -> Result<Recorded, StoreFault> {
+        let meant = new.command.clone();
+        let recorded = self.inner.record_command(new).await?;
+        let Recorded::New {
+            superseded,
+            routed: false,
+        } = recorded
+        else {
+            return Ok(recorded);
+        };
+        let routed = meant.state == CommandState::Routed;
+        if let (true, Some(note)) = (routed, meant.history.last().cloned()) {
+            let step = Step {
+                command: meant.id,
+                device: meant.device.clone(),
+                epoch: meant.epoch,
+                note,
+                kind: StepKind::Moves,
+            };
+            self.step_unfenced(step).await?;
+        }
+        Ok(Recorded::New { superseded, routed })
+    }
+
+    /// As [`Self::record_unfenced`], of a step: it is kept under its epoch, with a note that the store does not look at.
+    async fn step_unfenced(&self, step: Step) -> Result<Option<Stepped>, StoreFault> {
+        let routes = matches!(step.kind, StepKind::Moves) && step.note.state == CommandState::Routed;
+        let stepped = self.inner.step_commands(vec![step.clone()]).await?.pop();
+        let open = |kept: &Command| kept.state.is_open() && kept.epoch <= step.epoch;
+        match stepped {
+            Some(Stepped::Refused(kept)) if routes && open(&kept) => {
+                let mut step = step;
+                step.note.state = CommandState::Accepted;
+                Ok(self.inner.step_commands(vec![step]).await?.pop())
+            }
+            stepped => Ok(stepped),
+        }
+    }
+}
+
 #[async_trait]
 impl DeviceStore for Slow {
     async fn create_device(&self, device: NewDevice, at: Timestamp) -> Result<Device, CreateRefused> {
@@ -148,6 +190,9 @@ impl DeviceStore for Slow {
         {
             return Ok(Recorded::Joined(Box::new(open)));
         }
+        if self.defect == Some(Defect::Unfenced) {
+            return self.record_unfenced(new).await;
+        }
         self.late(self.inner.record_command(new).await).await
     }
 
@@ -159,6 +204,13 @@ impl DeviceStore for Slow {
         }
         if self.defect == Some(Defect::EndsForgotten) {
             return self.forget(steps).await;
+        }
+        if self.defect == Some(Defect::Unfenced) {
+            let mut stepped = Vec::new();
+            for step in steps {
+                stepped.extend(self.step_unfenced(step).await?);
+            }
+            return Ok(stepped);
         }
         self.late(self.inner.step_commands(steps).await).await
     }
