@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::again;
-use crate::bus::Backplane;
+use crate::bus::{Backplane, name_of};
 use crate::client::{Client, Fate, Link};
 use crate::conn::{self, Guest};
 use crate::defect::Defect;
@@ -285,7 +285,7 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(slow);
         let bus = self.backplane.bus(node);
         let ports = ports::ports(store, bus, self.clock, self.random.fork(), &self.limits);
-        let id = format!("node-{node}").into();
+        let id = name_of(node).into();
         place.node = Some(Node::start(id, ports, Arc::new(Counters::default()), SHARDS));
     }
 

@@ -23,7 +23,7 @@ use super::defect::DeviceDefect;
 use super::device::Device;
 use super::ledger::{Ledger, Saw};
 use super::op::{self, Mood, Op};
-use crate::bus::Backplane;
+use crate::bus::{Backplane, name_of};
 use crate::defect::Defect;
 use crate::ports::{self, SimClock};
 use crate::random::Random;
@@ -248,7 +248,7 @@ impl World {
         let bus = self.backplane.bus(node);
         let mut ports = ports::ports(store, bus, self.scene.clock, self.random.fork(), &self.limits);
         ports.clock = Arc::new(place.clock.clone());
-        let id = format!("node-{node}").into();
+        let id = name_of(node).into();
         let started = Node::start(id, ports, Arc::new(Counters::default()), SHARDS);
         started.set_catalogue(caller::catalogue(&self.limits));
         place.node = Some(started);

@@ -25,7 +25,7 @@ use super::ledger::{Kind, Ledger, Saw, line_of};
 use super::link::{self, Link, Scene};
 use super::op::{self, Op};
 use super::screen::{self, Manner, Screen, Shown};
-use crate::bus::Backplane;
+use crate::bus::{Backplane, name_of};
 use crate::defect::Defect;
 use crate::ports::{self, SimClock};
 use crate::random::Random;
@@ -250,7 +250,7 @@ impl World {
         let mut ports = ports::ports(store, bus, self.scene.clock, self.random.fork(), &self.limits);
         let here = AddressRange::parse("127.0.0.0/8").expect("it is a range");
         ports.policy.display_ranges = [here].into();
-        let id = format!("node-{node}").into();
+        let id = name_of(node).into();
         place.node = Some(Node::start(id, ports, Arc::new(Counters::default()), SHARDS));
     }
 
