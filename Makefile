@@ -13,15 +13,18 @@ DENY_VERSION := 0.20.2
 SEEDS ?= 500
 SIM_SEEDS ?= $(SEEDS)
 ECHO_PROFILE ?= release
+BUS ?= nats
 BENCH ?= fanout rooms echo idle connect
 
-.PHONY: help run agent test fmt format tidy lint deny doc unit sim e2e asyncapi schemathesis proto proto-release socketio-parser fuzz-smoke bench peers autobahn
+.PHONY: help run cluster agent test fmt format tidy lint deny doc unit sim e2e test-cluster asyncapi schemathesis proto proto-release socketio-parser fuzz-smoke bench peers autobahn
 
 help:
 	@echo "make run         start a server with demo data (release build)"
+	@echo "make cluster     three nodes on this machine, with PostgreSQL and NATS (BUS=redis, BUS=kafka)"
 	@echo "make agent       the display agent alone, a small binary without the server"
-	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e schemathesis asyncapi proto socketio-parser autobahn"
+	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e test-cluster schemathesis asyncapi proto socketio-parser autobahn"
 	@echo "make format      format the code"
+	@echo "make test-cluster  nodes together, on PostgreSQL, NATS, Redis and Kafka, which it installs and starts"
 	@echo "make sim         the simulation alone, SEEDS=$(SIM_SEEDS)"
 	@echo "make schemathesis  the HTTP API against its own description (needs pip)"
 	@echo "make proto       the Protobuf contract: lint, and what would break its users (needs npm)"
@@ -33,6 +36,10 @@ help:
 run:
 	$(CARGO) run --release --locked -p bongsu -- serve --dev
 
+cluster:
+	@$(CARGO) build --release --locked -p bongsu
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/cluster/up.py --binary $(TARGET)/release/bongsu --bus $(BUS)
+
 # What a display needs: no SQLite, no HTTP server.
 agent:
 	$(CARGO) build --release --locked -p bongsu-agent
@@ -40,7 +47,7 @@ agent:
 
 # In this order: what fails fastest and most often comes first.
 # The compression cases take longer and want a release build: `make autobahn` has them.
-test: fmt tidy lint deny doc unit e2e schemathesis asyncapi proto socketio-parser
+test: fmt tidy lint deny doc unit e2e test-cluster schemathesis asyncapi proto socketio-parser
 	@$(MAKE) --no-print-directory autobahn ECHO_PROFILE=dev AUTOBAHN_CASES="1.* 2.* 3.* 4.* 5.* 6.* 7.* 9.* 10.*"
 	@echo "== test: all of it passed"
 
@@ -86,6 +93,17 @@ e2e:
 	@echo "== e2e"
 	@$(CARGO) build --workspace --locked
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/e2e/run.py --binary $(BINARY)
+
+# Real servers, installed where they are missing and started on free ports: first the store and the buses on them by
+# themselves, then three nodes of the built server on each backplane.
+test-cluster:
+	@echo "== test-cluster"
+	@$(CARGO) build --workspace --locked
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/cluster/servers.py with postgres nats redis kafka -- \
+		bash -euo pipefail -c '$(CARGO) test --locked -p bongsu-store --features real-servers --test postgres; \
+		$(CARGO) test --locked -p bongsu-bus --features real-servers --test real'
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/cluster/run.py --binary $(BINARY)
+	@echo "== test-cluster: passed"
 
 # Whatever the description of the HTTP API allows, and what it does not: every answer must be one that it has.
 schemathesis:

@@ -33,7 +33,8 @@ ROOMY = {
 class Server:
     binary = None
 
-    def __init__(self, limits=None, config="", data_dir=None):
+    def __init__(self, limits=None, config="", data_dir=None, environ=None):
+        self.environ = {**os.environ, **(environ or {})}
         self.home = tempfile.TemporaryDirectory(prefix="bongsu-e2e-")
         self.data_dir = data_dir or os.path.join(self.home.name, "data")
         self.config = pathlib.Path(self.home.name, "bongsu.toml")
@@ -60,6 +61,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=self.log,
             stdin=subprocess.DEVNULL,
+            env=self.environ,
         )
         watchdog = threading.Timer(60, self.process.kill)
         watchdog.start()
