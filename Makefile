@@ -22,7 +22,7 @@ help:
 	@echo "make run         start a server with demo data (release build)"
 	@echo "make cluster     three nodes on this machine, with PostgreSQL and NATS (BUS=redis, BUS=kafka)"
 	@echo "make agent       the display agent alone, a small binary without the server"
-	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e test-cluster schemathesis asyncapi proto socketio-parser autobahn"
+	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e schemathesis asyncapi proto socketio-parser autobahn"
 	@echo "make format      format the code"
 	@echo "make test-cluster  nodes together, on PostgreSQL, NATS, Redis and Kafka, which it installs and starts"
 	@echo "make sim         the simulation alone, SEEDS=$(SIM_SEEDS)"
@@ -47,7 +47,7 @@ agent:
 
 # In this order: what fails fastest and most often comes first.
 # The compression cases take longer and want a release build: `make autobahn` has them.
-test: fmt tidy lint deny doc unit e2e test-cluster schemathesis asyncapi proto socketio-parser
+test: fmt tidy lint deny doc unit e2e schemathesis asyncapi proto socketio-parser
 	@$(MAKE) --no-print-directory autobahn ECHO_PROFILE=dev AUTOBAHN_CASES="1.* 2.* 3.* 4.* 5.* 6.* 7.* 9.* 10.*"
 	@echo "== test: all of it passed"
 
