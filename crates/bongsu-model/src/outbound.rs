@@ -97,6 +97,13 @@ pub struct Outbound {
     encodings: Once,
 }
 
+/// The same happened, whatever was encoded of it.
+impl PartialEq for Outbound {
+    fn eq(&self, other: &Self) -> bool {
+        self.event == other.event
+    }
+}
+
 impl Outbound {
     /// An event that nobody has encoded yet.
     #[must_use]

@@ -8,7 +8,7 @@ use crate::records::RoomHead;
 use crate::{Happening, Jti, Outbound, Seq, SessionId, TokenHash, UserId};
 
 /// What is said over the bus.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Heard {
     /// Something happened.
     Event(Arc<Outbound>),

@@ -29,7 +29,7 @@ pub const JSON_DEPTH_MAX: usize = 128;
 pub const LANGUAGES_MAX: usize = 1_024;
 
 /// What another node said.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Word {
     /// Something for the sessions, or of the nodes.
     Heard(Heard),
