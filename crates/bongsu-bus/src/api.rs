@@ -84,4 +84,9 @@ pub trait Bus: Send + Sync + 'static {
     /// Waits until what was said before has left this process, no longer than [`bongsu_model::Limits::node_answer_ms`]: for a
     /// node's last word. A bus that keeps nothing back has nothing to wait for.
     async fn flush(&self) {}
+
+    /// Whether there may be other nodes.
+    fn spans_nodes(&self) -> bool {
+        true
+    }
 }

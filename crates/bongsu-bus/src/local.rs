@@ -62,4 +62,8 @@ impl Bus for LocalBus {
     fn health(&self) -> Health {
         Health::Well
     }
+
+    fn spans_nodes(&self) -> bool {
+        false
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod catalogue;
+pub mod cluster;
 pub mod deadlines;
 pub mod desk;
 pub mod flooder;

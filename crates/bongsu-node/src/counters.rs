@@ -126,6 +126,8 @@ pub struct Counters {
     pub reloads: Counter,
     /// Announcements the bus did not take.
     pub bus_faults: Counter,
+    /// Looks at everything, because words of other nodes may have been lost.
+    pub resyncs: Counter,
     /// Incidents: we broke.
     pub faults: Counter,
     /// Commands accepted.
@@ -162,6 +164,7 @@ impl Default for Counters {
             backfills: Counter::default(),
             reloads: Counter::default(),
             bus_faults: Counter::default(),
+            resyncs: Counter::default(),
             faults: Counter::default(),
             commands_accepted: Counter::default(),
             commands_coalesced: Counter::default(),

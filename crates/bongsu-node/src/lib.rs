@@ -3,6 +3,7 @@
 //! Invariant: nothing here knows a protocol, a text format or a socket.
 
 mod backlog;
+pub mod cluster;
 pub mod conversation;
 pub mod counters;
 pub mod devices;

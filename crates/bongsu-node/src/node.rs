@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use async_trait::async_trait;
 use bongsu_bus::{BusFault, Ear, Heard, Reach, Subject};
 use bongsu_core::call::{CallLimits, Calls};
-use bongsu_core::roster::Roster;
 use bongsu_core::shard::{Input, Shard};
 use bongsu_model::records::RoomHead;
 use bongsu_model::{
@@ -18,6 +17,7 @@ use bongsu_model::{
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+use crate::cluster::Others;
 use crate::counters::Counters;
 use crate::devices::Devices;
 use crate::displays::Displays;
@@ -50,7 +50,7 @@ pub struct Node {
     pub(crate) devices: Devices,
     pub(crate) happenings: Happenings,
     pub(crate) displays: Displays,
-    pub(crate) roster: Mutex<Roster>,
+    pub(crate) others: Others,
     pub(crate) calls: Mutex<Calls>,
     /// Held from a decision about a call until the others have been told of it.
     pub(crate) calls_told: tokio::sync::Mutex<()>,
@@ -89,7 +89,7 @@ impl Node {
         let boot = ports.number();
         let (devices, desks) = Devices::new(&limits, boot);
         let node = Arc::new(Self {
-            roster: Mutex::new(Roster::new(limits.presence_grace_ms)),
+            others: Others::new(&id, boot, &ports),
             calls: Mutex::new(Calls::new(CallLimits::from(&*limits))),
             calls_told: tokio::sync::Mutex::default(),
             rates: Rates::new(&limits),
@@ -272,7 +272,10 @@ impl Node {
     /// How many users are online here, and how many calls are alive.
     #[must_use]
     pub fn present(&self) -> (usize, usize) {
-        (self.roster.lock().online_count(), self.calls.lock().len())
+        (
+            self.others.presence.lock().here.online_count(),
+            self.calls.lock().len(),
+        )
     }
 
     /// Whether the node has been told to stop.
@@ -287,7 +290,7 @@ impl Node {
     }
 
     /// Takes an event to the shards that have someone in its audience.
-    async fn route(&self, outbound: Arc<Outbound>) {
+    pub(crate) async fn route(&self, outbound: Arc<Outbound>) {
         let event = outbound.event();
         let room = match (&event.body, &event.audience) {
             // A membership concerns its user's sessions wherever they are, room or not.
@@ -353,9 +356,12 @@ impl Ear for Node {
             }
             Heard::Cut(cut) => usecases::cut::cut(self, &cut),
             Heard::Device(said) => self.device_said(&said).await,
-            Heard::Node(_) | Heard::Happening(_) => {}
+            Heard::Node(said) => self.node_said(&said).await,
+            Heard::Happening(_) => {}
         }
     }
 
-    async fn missed(&self) {}
+    async fn missed(&self) {
+        self.others.resync.ask();
+    }
 }

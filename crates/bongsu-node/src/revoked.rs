@@ -13,10 +13,12 @@ pub(crate) struct Revoked {
 }
 
 impl Revoked {
-    pub(crate) fn add(&self, revocation: &Revocation) {
+    /// Takes one in; whether it was not known.
+    pub(crate) fn add(&self, revocation: &Revocation) -> bool {
         self.tokens
             .write()
-            .insert(revocation.jti.clone(), revocation.expires_at);
+            .insert(revocation.jti.clone(), revocation.expires_at)
+            .is_none()
     }
 
     pub(crate) fn contains(&self, jti: Option<&Jti>) -> bool {

@@ -14,6 +14,7 @@ use bongsu_model::{HappeningKind, Notice, Timestamp, UserRef};
 
 use tokio::task::JoinHandle;
 
+use crate::cluster::Beats;
 use crate::devices::Rounds;
 use crate::node::Node;
 use crate::session::{Session, TokenDue};
@@ -39,7 +40,11 @@ pub(crate) async fn run(node: Weak<Node>) {
         SessionRooms::new(node.ports.clock.now(), node.ports.limits.session_rooms_check_ms)
     };
     let (mut rooms_round, mut sessions_round) = (routes::Round::default(), registry::Round::default());
-    let mut looking = None;
+    let mut beats = {
+        let Some(node) = node.upgrade() else { return };
+        Beats::new(node.ports.clock.now())
+    };
+    let (mut looking, mut resyncing) = (None, None);
     let mut devices = Rounds::default();
     loop {
         tokio::time::sleep(TICK).await;
@@ -47,6 +52,12 @@ pub(crate) async fn run(node: Weak<Node>) {
         let now = node.ports.clock.now();
         count += 1;
         presence_due(&node, &mut session_rooms, now).await;
+        node.others_due(now).await;
+        beats.due(&node, now).await;
+        node.tell_unsaid();
+        if resyncing.as_ref().is_none_or(JoinHandle::is_finished) {
+            resyncing = node.resync_due(now);
+        }
         session_rooms.due(&node, now).await;
         calls::due(&node, now).await;
         let heads_every = (node.ports.limits.head_exchange_ms / 100).max(1);
@@ -65,6 +76,8 @@ pub(crate) async fn run(node: Weak<Node>) {
         if count.is_multiple_of(TRIM_EVERY) {
             node.rates.sweep(now);
             node.revoked.sweep(now);
+            // What went wrong is in the log; the next time goes on with it.
+            let _ = node.load_revocations().await;
             trim(&node, now).await;
             node.trim_devices(now).await;
         }
@@ -74,20 +87,23 @@ pub(crate) async fn run(node: Weak<Node>) {
 async fn presence_due(node: &Arc<Node>, session_rooms: &mut SessionRooms, now: Timestamp) {
     let mut out = Vec::new();
     {
-        let mut roster = node.roster.lock();
-        if roster.next_deadline().is_some_and(|at| at <= now) {
-            roster.handle_deadline(now, &mut out);
+        let mut presence = node.others.presence.lock();
+        let presence = &mut *presence;
+        if presence.here.next_deadline().is_some_and(|at| at <= now) {
+            let mut effects = Vec::new();
+            presence.here.handle_deadline(now, &mut effects);
+            out.extend(effects.into_iter().filter_map(|effect| match effect {
+                RosterEffect::Online { .. } => None,
+                RosterEffect::Offline { user, last_seen } => {
+                    Some((user, last_seen, !presence.others.has(user)))
+                }
+            }));
         }
     }
-    for effect in out {
-        match effect {
-            RosterEffect::Online { .. } => {}
-            RosterEffect::Offline { user, last_seen } => {
-                node.happened(HappeningKind::UserOffline, |it| it.of_user(user));
-                status::went_offline(node, user, last_seen).await;
-                session_rooms.went_offline(user);
-            }
-        }
+    for (user, last_seen, tells) in out {
+        node.happened(HappeningKind::UserOffline, |it| it.of_user(user));
+        status::went_offline(node, user, last_seen, tells).await;
+        session_rooms.went_offline(user);
     }
 }
 
@@ -119,7 +135,7 @@ fn look(node: &Arc<Node>, rooms: &mut routes::Round, sessions: &mut registry::Ro
     })
 }
 
-async fn look_at_session(node: &Arc<Node>, session: &Session) {
+pub(crate) async fn look_at_session(node: &Arc<Node>, session: &Session) {
     let store = &node.ports.store;
     let user = node
         .healthy(store.user(UserRef::Id(session.user)).await)

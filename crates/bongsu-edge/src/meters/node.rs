@@ -13,7 +13,7 @@ use super::collect::{HistogramReading, Reading};
 
 type OneCounter = (&'static str, &'static str, fn(&Counters) -> &Counter);
 
-const COUNTERS: [OneCounter; 16] = [
+const COUNTERS: [OneCounter; 17] = [
     ("bongsu_sign_ins", "Sign-ins that succeeded", |it| &it.sign_ins),
     (
         "bongsu_session_requests",
@@ -54,6 +54,11 @@ const COUNTERS: [OneCounter; 16] = [
         "bongsu_membership_reloads",
         "Memberships read again because a change was missed",
         |it| &it.reloads,
+    ),
+    (
+        "bongsu_resyncs",
+        "Looks at everything, because words of other nodes may have been lost",
+        |it| &it.resyncs,
     ),
     (
         "bongsu_bus_faults",

@@ -152,8 +152,8 @@ async fn online_members(node: &Arc<Node>, room: &Room) -> Result<Vec<Person>, Re
             .map_err(|fault| node.fault(&fault))?;
         let full = page.len() == limit as usize;
         after = page.last().map(|member| member.user);
-        let roster = node.roster.lock();
-        let here = page.into_iter().filter(|member| roster.is_online(member.user));
+        let presence = node.others.presence.lock();
+        let here = page.into_iter().filter(|member| presence.is_online(member.user));
         online.extend(here.map(|member| Person {
             id: member.user,
             handle: member.handle,

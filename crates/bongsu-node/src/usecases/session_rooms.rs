@@ -2,11 +2,13 @@
 //!
 //! Invariants: nobody is taken out who is online at that moment, the grace time included; whom nobody took out when it
 //! went offline, because the store failed or the process ended, is found by a check. One task at a time.
-//! Presence is this node's alone: with several nodes on one store each would take out who is connected to another.
+//! Who was on a node that is silent may be connected all the same: its memberships end once that node is forgotten, or has
+//! said that it ends. Where the backplane is lost nothing is checked.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bongsu_bus::Health;
 use bongsu_model::media::LeaveReason;
 use bongsu_model::records::Membership;
 use bongsu_model::{RoomId, RoomRef, Timestamp, UserId};
@@ -83,7 +85,7 @@ impl SessionRooms {
                 .take(GONE_AT_ONCE)
                 .collect();
             self.working = Some(tokio::spawn(async move { take_out_gone(&node, gone).await }));
-        } else if now >= self.next_check {
+        } else if now >= self.next_check && node.ports.bus.health() == Health::Well {
             self.next_check = now.plus_ms(node.ports.limits.session_rooms_check_ms);
             let after = self.checked;
             self.working = Some(tokio::spawn(async move { check(&node, after).await }));
@@ -123,8 +125,8 @@ async fn check(node: &Arc<Node>, mut after: Option<Place>) -> Done {
 /// Ends those of the memberships whose user is not online, and tells of it.
 async fn take_out(node: &Arc<Node>, places: &[Place]) {
     let offline: Vec<Place> = {
-        let roster = node.roster.lock();
-        let offline = places.iter().filter(|(_, user)| !roster.is_online(*user));
+        let presence = node.others.presence.lock();
+        let offline = places.iter().filter(|(_, user)| !presence.may_be_online(*user));
         offline.copied().collect()
     };
     for places in offline.chunks(LEAVES_AT_ONCE) {
@@ -149,7 +151,7 @@ async fn take_out(node: &Arc<Node>, places: &[Place]) {
 
 /// Ends one membership if its user is not online now. Who signs in at this very moment hears that it is out.
 async fn end(node: &Arc<Node>, (room, user): Place) -> Option<(UserId, Left)> {
-    if node.roster.lock().is_online(user) {
+    if node.others.presence.lock().may_be_online(user) {
         return None;
     }
     let left = node.ports.store.leave(RoomRef::Id(room), user).await;

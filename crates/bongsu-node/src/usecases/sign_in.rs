@@ -68,6 +68,9 @@ impl Node {
         } else {
             self.ports.store.my_rooms(user).await.unwrap_or(signed.rooms)
         };
+        if self.ports.bus.spans_nodes() {
+            self.others.resync.came(&session, now);
+        }
         self.counters.sign_ins.bump();
         let (recovery, standings, hears) =
             recover::stand_with(self, &session, &rooms, &connect, places.as_ref());
@@ -84,10 +87,10 @@ impl Node {
             },
         )
         .await;
-        if came_online {
+        if let Some(tells) = came_online {
             self.happened(HappeningKind::UserOnline, |it| it.of_user(user));
             let rooms = rooms.iter().map(|room| room.room).collect();
-            status::came_online(self, &session.person, rooms, now).await;
+            status::came_online(self, &session.person, rooms, now, tells).await;
         }
         if behind {
             self.barrier(&session, None).await;
@@ -104,10 +107,12 @@ impl Node {
         }
     }
 
-    /// Counts one session more of a user, if it may have one; whether the user came online by it.
-    fn begin(&self, user: UserId, now: Timestamp) -> Result<bool, Refusal> {
+    /// Counts one session more of a user, if it may have one. If the user came online here by it: whether it was online
+    /// nowhere, and its relations here are to be told.
+    fn begin(&self, user: UserId, now: Timestamp) -> Result<Option<bool>, Refusal> {
         let limits = &self.ports.limits;
-        let mut roster = self.roster.lock();
+        let mut presence = self.others.presence.lock();
+        let roster = &mut presence.here;
         if roster.sessions_of(user) as usize >= limits.sessions_per_user_max {
             return Err(Refusal {
                 // A connection that died unnoticed is found out when it does not ping.
@@ -120,7 +125,8 @@ impl Node {
         }
         let mut out = Vec::new();
         roster.handle(RosterInput::Began { user }, now, &mut out);
-        Ok(out.contains(&RosterEffect::Online { user }))
+        let came = out.contains(&RosterEffect::Online { user });
+        Ok(came.then(|| !presence.others.has(user)))
     }
 
     async fn find_user(self: &Arc<Self>, claims: &Claims, now: Timestamp) -> Result<Found, Refusal> {

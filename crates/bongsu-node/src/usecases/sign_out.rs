@@ -24,7 +24,7 @@ impl Node {
             .await;
         let mut none = Vec::new();
         let last = {
-            let mut roster = self.roster.lock();
+            let roster = &mut self.others.presence.lock().here;
             roster.handle(RosterInput::Ended { user: session.user }, now, &mut none);
             let last = roster.sessions_of(session.user) == 0;
             if last {

@@ -35,6 +35,7 @@ impl Node {
             );
         }
         self.tell_displays_to_come_back();
+        self.tell_beat().await;
         self.wait_until(grace_ms, |node| node.is_idle()).await;
         for session in self.registry.all(|_| true) {
             session.end(&self.ports, CloseCause::ShuttingDown);
@@ -45,6 +46,9 @@ impl Node {
         })
         .await;
         self.keep_the_rest().await;
+        self.tell_presence().await;
+        self.tell_end().await;
+        self.ports.bus.flush().await;
         self.ports.store.stop().await;
     }
 

@@ -9,13 +9,14 @@ mod users;
 
 use std::sync::Arc;
 
+use bongsu_bus::Cut;
 use bongsu_core::policy::{self, Principal};
 use bongsu_model::records::AuditEntry;
 use bongsu_model::{Code, Refusal, Role, Timestamp, UserRef};
 pub use bongsu_store::StoredAnswer;
 
 use crate::node::Node;
-use crate::usecases::vouch;
+use crate::usecases::{cut, vouch};
 
 pub use messages::{PostAs, Posted};
 pub use sessions::{CallView, SessionView};
@@ -164,9 +165,12 @@ impl Node {
             .revocations(self.now())
             .await
             .map_err(|fault| self.fault(&fault))?;
-        revocations
-            .iter()
-            .for_each(|revocation| self.revoked.add(revocation));
+        for revocation in &revocations {
+            // Another node's word about it was lost, or this one did not live then.
+            if self.revoked.add(revocation) {
+                cut::cut(self, &Cut::Revoked(revocation.jti.clone()));
+            }
+        }
         Ok(revocations.len())
     }
 

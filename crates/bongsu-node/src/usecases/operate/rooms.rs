@@ -184,11 +184,11 @@ impl Node {
     /// Which of these users have a live session.
     #[must_use]
     pub fn online_among(&self, users: &[UserId]) -> Vec<UserId> {
-        let roster = self.roster.lock();
+        let presence = self.others.presence.lock();
         users
             .iter()
             .copied()
-            .filter(|user| roster.is_online(*user))
+            .filter(|user| presence.is_online(*user))
             .collect()
     }
 }
