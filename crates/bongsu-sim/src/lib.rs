@@ -12,6 +12,7 @@ pub mod devices;
 mod dialect;
 pub mod displays;
 pub mod history;
+pub mod judge;
 mod line;
 mod op;
 mod ports;
