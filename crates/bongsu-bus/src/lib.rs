@@ -8,6 +8,8 @@ pub mod backplane;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod local;
+#[cfg(feature = "nats")]
+pub mod nats;
 
 pub use api::{Bus, BusFault, Cut, Ear, Health, Heard, Reach, Subject};
 pub use backplane::{Backplane, BusMeter, BusReading};

@@ -3,6 +3,7 @@
 //! Invariant: nothing here waits. What this node said itself is dropped unread, and what finds the inbox full is dropped,
 //! counted, and told to the ears as missed once there is room again.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,7 +34,8 @@ pub(super) struct Shared {
     pub(super) for_ear: Notify,
     /// The link came up.
     pub(super) for_heart: Notify,
-    pub(super) odd: Rarely,
+    skipped: Rarely,
+    complaints: Rarely,
     began: Instant,
 }
 
@@ -48,7 +50,8 @@ impl Shared {
             for_mouth: Notify::new(),
             for_ear: Notify::new(),
             for_heart: Notify::new(),
-            odd: Rarely::default(),
+            skipped: Rarely::default(),
+            complaints: Rarely::default(),
             began: Instant::now(),
         }
     }
@@ -65,6 +68,13 @@ impl Shared {
 
     pub(super) fn is_up(&self) -> bool {
         self.pulse.lock().is_up()
+    }
+
+    /// Something was brought that is skipped.
+    pub(super) fn skip(&self, why: impl Display) {
+        if let Some(times) = self.skipped.due(self.now()) {
+            tracing::warn!(%why, times, "the backplane brings what is skipped; who else uses it, or is of a later version?");
+        }
     }
 
     /// The ears are to be told that they may have missed something, once there is room for what comes.
@@ -89,7 +99,7 @@ impl Inlet {
         match backplane::origin(&bytes) {
             None => {
                 add(&shared.meter.malformed, 1);
-                shared.odd.say(shared.now(), "what is no word at all");
+                shared.skip("what is no word at all");
             }
             Some(origin) if origin == shared.origin => self.own(&bytes),
             Some(_) => {
@@ -108,7 +118,13 @@ impl Inlet {
         if is_new {
             shared.wants.lock().link_is_new();
         }
-        if shared.pulse.lock().up(shared.now()) {
+        let (now, mut pulse) = (shared.now(), shared.pulse.lock());
+        if pulse.is_up() && !is_new {
+            return;
+        }
+        let is_back = pulse.up(now);
+        drop(pulse);
+        if is_back {
             add(&shared.meter.reconnects, 1);
         }
         set(&shared.meter.is_up, 1);
@@ -126,6 +142,13 @@ impl Inlet {
     pub fn lost(&self) {
         add(&self.shared.meter.overruns, 1);
         self.shared.tell_missed();
+    }
+
+    /// The broker or the way to it makes trouble, which is logged at most once a minute.
+    pub fn complain(&self, why: impl Display) {
+        if let Some(times) = self.shared.complaints.due(self.shared.now()) {
+            tracing::warn!(%why, times, "trouble with the backplane");
+        }
     }
 
     /// Whether the link has said that it is up, and not that it is down since.

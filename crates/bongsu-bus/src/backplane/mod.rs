@@ -3,6 +3,7 @@
 //! This node's ears hear first, then the broker's link is given bytes. Invariant: nothing that says waits for the broker, and
 //! every queue on the way is bounded; what does not fit is counted, and what was lost on the way in is told as missed.
 
+mod address;
 mod inlet;
 mod link;
 mod meter;
@@ -28,6 +29,7 @@ use self::meter::add;
 use self::tasks::Errand;
 use crate::{Bus, BusFault, Ear, Health, Heard, LocalBus, Reach, Subject};
 
+pub use self::address::{Address, NoAddress, Secret};
 pub use self::inlet::Inlet;
 pub use self::link::{Asked, Link, NotCarried, Parcel, Purpose, name};
 pub use self::meter::{BusMeter, BusReading};

@@ -2,8 +2,6 @@
 //!
 //! Invariant: at most one line a minute, which says how many times it happened since the one before.
 
-use std::fmt::Display;
-
 use parking_lot::Mutex;
 
 const EVERY_MS: u64 = 60_000;
@@ -15,14 +13,8 @@ pub(super) struct Rarely {
 }
 
 impl Rarely {
-    /// It happened, `now` in milliseconds since any moment.
-    pub(super) fn say(&self, now: u64, what: impl Display) {
-        if let Some(times) = self.due(now) {
-            tracing::warn!(%what, times, "the backplane brought what is skipped; who else uses it, or is a newer version?");
-        }
-    }
-
-    fn due(&self, now: u64) -> Option<u64> {
+    /// It happened, `now` in milliseconds since any moment. How many times since the last line, if it is time for one.
+    pub(super) fn due(&self, now: u64) -> Option<u64> {
         let mut last = self.last.lock();
         last.1 += 1;
         if last.0.is_some_and(|at| now.saturating_sub(at) < EVERY_MS) {

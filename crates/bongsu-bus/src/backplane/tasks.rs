@@ -118,11 +118,11 @@ async fn hear(shared: &Shared, local: &LocalBus, bytes: &[u8]) {
         Ok(Word::Canary(_)) => {}
         Err(why @ NotHeard::Malformed(_)) => {
             add(&shared.meter.malformed, 1);
-            shared.odd.say(shared.now(), why);
+            shared.skip(why);
         }
         Err(why @ (NotHeard::Unknown | NotHeard::Newer)) => {
             add(&shared.meter.unknown, 1);
-            shared.odd.say(shared.now(), why);
+            shared.skip(why);
         }
     }
 }
