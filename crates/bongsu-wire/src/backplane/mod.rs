@@ -93,7 +93,6 @@ pub fn decode(bytes: &[u8]) -> Result<Word, NotHeard> {
     if bytes.len() > WORD_BYTES_MAX {
         return Err(NotHeard::Malformed("too long"));
     }
-    let said = proto::Said::decode(said).map_err(|_| NotHeard::Malformed("not its Protobuf"))?;
     decode::word(said)
 }
 

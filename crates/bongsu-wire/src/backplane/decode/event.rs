@@ -114,7 +114,7 @@ fn message(message: proto::Message) -> Result<Message> {
         sender,
         content: message.content.into(),
         kind: Coded::of(message.kind)?,
-        metadata: message.metadata.as_ref().map(json::object).transpose()?,
+        metadata: message.metadata.as_deref().map(json::object).transpose()?,
         reply_to: message.reply_to.map(|it| MessageId(bits(it))),
         created_at: Timestamp(message.created_at),
     })

@@ -3,7 +3,6 @@
 //! Invariant: what is carried on is one JSON value as every reader can take it, on one line.
 
 use bongsu_model::RawJson;
-use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use super::super::{JSON_DEPTH_MAX, NotHeard};
@@ -11,7 +10,7 @@ use super::Result;
 use crate::json::carry;
 
 /// An object.
-pub(super) fn object(text: &Bytes) -> Result<RawJson> {
+pub(super) fn object(text: &[u8]) -> Result<RawJson> {
     if text.first() == Some(&b'{') {
         any(text)
     } else {
@@ -20,7 +19,7 @@ pub(super) fn object(text: &Bytes) -> Result<RawJson> {
 }
 
 /// Any value.
-pub(super) fn any(text: &Bytes) -> Result<RawJson> {
+pub(super) fn any(text: &[u8]) -> Result<RawJson> {
     const NO_JSON: NotHeard = NotHeard::Malformed("not JSON");
     let text = std::str::from_utf8(text).map_err(|_| NO_JSON)?;
     if carry::deeper_than(text, JSON_DEPTH_MAX).is_some() {

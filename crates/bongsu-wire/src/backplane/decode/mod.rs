@@ -6,6 +6,7 @@ mod device;
 mod event;
 mod json;
 mod node;
+mod posted;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use bongsu_model::{
 use bongsu_proto::backplane::v1 as proto;
 use bongsu_proto::v1;
 use bytes::Bytes;
+use prost::Message;
 use proto::said::What;
 
 use super::{NotHeard, VALUE_DEPTH_MAX, Word};
@@ -28,8 +30,17 @@ use crate::device::value;
 /// What most of this comes to.
 type Result<T> = std::result::Result<T, NotHeard>;
 
-/// One word.
-pub(super) fn word(said: proto::Said) -> Result<Word> {
+/// One word, behind its head.
+pub(super) fn word(said: &[u8]) -> Result<Word> {
+    if let Some(event) = posted::event(said) {
+        return Ok(Word::Heard(Heard::Event(Outbound::new(event))));
+    }
+    any(said)
+}
+
+/// One word, by the reader that was made from the contract.
+fn any(said: &[u8]) -> Result<Word> {
+    let said = proto::Said::decode(said).map_err(|_| NotHeard::Malformed("not its Protobuf"))?;
     let heard = match said.what.ok_or(NotHeard::Unknown)? {
         What::Event(it) => Heard::Event(Outbound::new(event::event(it)?)),
         What::Heads(it) => Heard::Heads(it.heads.into_iter().map(head).collect()),
