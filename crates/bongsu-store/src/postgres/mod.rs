@@ -5,11 +5,22 @@
 //! every read on every node that begins after that answer sees it: all reads are of the server that takes writes. No
 //! call waits longer than [`PostgresOptions::call_ms`].
 
+mod commands;
+mod device_store;
+mod devices;
+mod leases;
 mod migrate;
 mod options;
 mod pool;
+mod preset_store;
+mod presets;
+mod record;
+mod renames;
 #[allow(dead_code, reason = "the contract's methods come one after the other")]
 mod rows;
+mod sessions;
+mod shadows;
+mod steps;
 mod tls;
 #[allow(
     dead_code,
@@ -22,6 +33,7 @@ mod tx;
 use std::sync::Arc;
 
 use deadpool::Runtime;
+use tokio::sync::mpsc;
 
 use crate::{StoreLimits, StoreMeter};
 use pool::{Pool, Servers};
@@ -77,6 +89,8 @@ pub struct Postgres {
     /// For everything but appends.
     pool: Pool,
     gate: Arc<Gate>,
+    /// Where steps of commands wait for their group.
+    steps: mpsc::Sender<steps::Job>,
     meter: Arc<StoreMeter>,
     limits: StoreLimits,
 }
@@ -91,8 +105,17 @@ impl Postgres {
         Self::migrate(&options).await?;
         let pool = pool(&options, options.connections)?;
         let meter = Arc::new(StoreMeter::default());
+        let (steps, jobs) = mpsc::channel(options.queue_max.max(1));
+        let writer = steps::Writer {
+            pool: pool.clone(),
+            limits: options.limits.clone(),
+            meter: Arc::clone(&meter),
+            batch_max: options.batch_max,
+        };
+        tokio::spawn(writer.run(jobs));
         Ok(Self {
             pool,
+            steps,
             gate: Arc::new(Gate::new(options.queue_max, options.call(), Arc::clone(&meter))),
             meter,
             limits: options.limits,

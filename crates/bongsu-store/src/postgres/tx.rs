@@ -132,6 +132,11 @@ impl Gate {
         entered.map(|()| Pass(Arc::clone(self)))
     }
 
+    /// How long a call may take.
+    pub(super) const fn call(&self) -> Duration {
+        self.call
+    }
+
     /// Lets nothing in any more, and waits for what is under way.
     pub(super) async fn stop(&self) {
         self.state.send_modify(|state| state.stopped = true);
@@ -268,6 +273,16 @@ impl Conn {
         Ok(!self.query(sql, params).await?.is_empty())
     }
 
+    /// Makes a statement known to the connection: from then on it is sent as soon as it is asked for, and what is joined
+    /// behind it comes behind it.
+    pub(super) async fn prepare(&self, sql: &'static str) -> Result<(), StoreFault> {
+        match timeout_at(self.deadline, self.client()?.prepare_cached(sql)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(fault)) => Err(self.fault(fault, false)),
+            Err(_) => Err(self.late(false)),
+        }
+    }
+
     /// All rows of a statement, as they come.
     pub(super) async fn query(
         &self,
@@ -294,7 +309,8 @@ impl Conn {
         run: impl AsyncFnOnce(&Pooled, Statement) -> Result<T, Error>,
     ) -> Result<T, StoreFault> {
         let client = self.client()?;
-        let work = async {
+        // In a box: the driver's futures are large, and many of them may be joined.
+        let work = Box::pin(async {
             // Perf (bench append): the begin is not waited for. Should it fail, so does what follows.
             let (begun, done) = join(self.open(client), async {
                 let statement = client.prepare_cached(sql).await?;
@@ -302,7 +318,7 @@ impl Conn {
             })
             .await;
             begun.and(done)
-        };
+        });
         match timeout_at(self.deadline, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(fault)) => Err(self.fault(fault, self.mode == Mode::Once)),
