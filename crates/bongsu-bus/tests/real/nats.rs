@@ -1,0 +1,181 @@
+//! The bus over NATS.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bongsu_bus::backplane::name;
+use bongsu_bus::conformance::{self, Cluster, May};
+use bongsu_bus::nats::{self, NatsFault, NatsSettings};
+use bongsu_bus::{Bus, Subject};
+use bongsu_model::Limits;
+use bongsu_model::cluster::NodeRef;
+use bytes::Bytes;
+
+use crate::server::{Server, address, unique};
+
+struct Nats {
+    settings: NatsSettings,
+    stranger: async_nats::Client,
+}
+
+impl Nats {
+    async fn at(address: &str) -> Self {
+        let mut settings = NatsSettings::parse(address).expect("it is an address");
+        settings.prefix = unique();
+        let (host, port) = &settings.servers[0];
+        let stranger = Box::pin(async_nats::connect(format!("nats://{host}:{port}"))).await;
+        Self {
+            stranger: stranger.expect("the server takes connections"),
+            settings,
+        }
+    }
+}
+
+#[async_trait]
+impl Cluster for Nats {
+    fn may(&self) -> May {
+        May::default()
+    }
+
+    async fn node(&self, name: &str) -> Arc<dyn Bus> {
+        Arc::new(
+            nats::open(&self.settings, &node(name), &Limits::DEFAULT)
+                .await
+                .expect("the server takes nodes"),
+        )
+    }
+
+    async fn shout(&self, subject: &Subject, bytes: Bytes) {
+        let subject = name(&self.settings.prefix, subject);
+        self.stranger
+            .publish(subject, bytes)
+            .await
+            .expect("the server is there");
+        self.stranger.flush().await.expect("the server is there");
+    }
+}
+
+fn node(name: &str) -> NodeRef {
+    let boot = uuid::Uuid::new_v4().as_u64_pair().0;
+    NodeRef {
+        id: name.into(),
+        boot,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_keeps_the_contract() {
+    conformance::several(&Nats::at(&address("BONGSU_TEST_NATS")).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_may_be_killed() {
+    let mut server = Server::start("nats", &[]);
+    let cluster = Nats::at(server.told("url")).await;
+    conformance::killed(&cluster, &mut server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_may_be_stopped() {
+    let mut server = Server::start("nats", &[]);
+    let cluster = Nats::at(server.told("url")).await;
+    conformance::stopped(&cluster, &mut server).await;
+}
+
+/// Opens a bus and looks that it is well: somebody else is reached over it.
+async fn works(address: &str) {
+    let settings = NatsSettings::parse(address).expect("it is an address");
+    let bus = nats::open(&settings, &node("only"), &Limits::DEFAULT)
+        .await
+        .expect("the server takes nodes");
+    conformance::alone(&bus).await;
+}
+
+async fn refusal(address: &str) -> NatsFault {
+    let settings = NatsSettings::parse(address).expect("it is an address");
+    match nats::open(&settings, &node("only"), &Limits::DEFAULT).await {
+        Ok(_) => panic!("it was let in with {settings:?}"),
+        Err(fault) => fault,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_the_password_is_let_in() {
+    let server = Server::start("nats", &["--password"]);
+    works(server.told("url")).await;
+    let wrong = server.told("url").replace(server.told("password"), "wrong");
+    assert!(matches!(refusal(&wrong).await, NatsFault::NotLetIn(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_the_token_is_let_in() {
+    let server = Server::start("nats", &["--token"]);
+    works(server.told("url")).await;
+    let wrong = server.told("url").replace(server.told("token"), "wrong");
+    assert!(matches!(refusal(&wrong).await, NatsFault::NotLetIn(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_is_spoken_with_whom_the_authority_names() {
+    let server = Server::start("nats", &["--tls"]);
+    let (url, ca) = (server.told("url"), server.told("ca"));
+    works(&format!("{url}?ca={ca}")).await;
+    // Its authority is none of the system's.
+    let fault = refusal(url).await;
+    assert!(
+        matches!(fault, NatsFault::Unreachable(_) | NatsFault::Tls(_)),
+        "{fault:?}"
+    );
+    // And a server without TLS is none to speak to.
+    let plain = Server::start("nats", &[]);
+    let fault = refusal(&format!("{}?ca={ca}", plain.told("url"))).await;
+    assert!(
+        matches!(fault, NatsFault::Unreachable(_) | NatsFault::Tls(_)),
+        "{fault:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_server_is_refused() {
+    let port = old_server().await;
+    let fault = refusal(&format!("nats://127.0.0.1:{port}")).await;
+    assert!(
+        matches!(&fault, NatsFault::TooOld { found } if found == "2.9.25"),
+        "{fault:?}"
+    );
+}
+
+#[tokio::test]
+async fn nobody_there_is_told() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    drop(listener);
+    let fault = refusal(&format!("nats://127.0.0.1:{port}")).await;
+    assert!(matches!(fault, NatsFault::Unreachable(_)), "{fault:?}");
+}
+
+/// One that says that it is of a version before the first that is spoken to, and answers.
+async fn old_server() -> u16 {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut socket = BufReader::new(socket);
+                let info = b"INFO {\"server_id\":\"old\",\"version\":\"2.9.25\",\"max_payload\":1048576,\"headers\":true}\r\n";
+                socket.write_all(info).await.ok();
+                let mut line = String::new();
+                while matches!(socket.read_line(&mut line).await, Ok(1..)) {
+                    if line.starts_with("PING") {
+                        socket.write_all(b"PONG\r\n").await.ok();
+                    }
+                    line.clear();
+                }
+            });
+        }
+    });
+    port
+}
