@@ -80,12 +80,15 @@ class Cluster:
     postgres = None
     bus_kind = None
 
-    def __init__(self, limits=None, config="", count=NODES):
-        self.nodes, self.backplane = [], None
+    def __init__(self, limits=None, config="", *, count=NODES, secured=False):
+        """`secured`: on servers of its own, which want TLS and a password."""
+        self.nodes, self.backplane, self.own = [], None, None
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="bongsu-cluster-"))
         self.limits, self.config = {**LIMITS, **(limits or {})}, config or COMMANDS
         try:
-            self.backplane = KINDS[self.bus_kind]()
+            if secured:
+                self.postgres = self.own = KINDS["postgres"](tls=True, password=True)
+            self.backplane = KINDS[self.bus_kind](tls=secured, password=secured)
             self.store = self.postgres.create(f"cluster_{next(databases)}")
             for number in range(1, count + 1):
                 self.add(f"node-{number}")
@@ -94,14 +97,14 @@ class Cluster:
             self.stop()
             raise
 
-    def add(self, name):
-        """One more node. All of them sign with one key, for who holds a token may come to any of them."""
+    def add(self, name, **environ):
+        """One more node, with more in its environment if need be. All of them sign with one key, for who holds a token may come to any of them."""
         place = self.home / name
         key = self.home / "node-1" / "signing-key.pem"
         if key.is_file() and not place.is_dir():
             place.mkdir(mode=0o700)
             shutil.copy(key, place)
-        environ = {"BONGSU_STORE": self.store, "BONGSU_BUS": self.backplane.url}
+        environ = {"BONGSU_STORE": self.store, "BONGSU_BUS": self.backplane.url, **environ}
         node = Node(name, environ, limits=self.limits, config=self.config, data_dir=str(place))
         self.nodes.append(node)
         return node
@@ -118,8 +121,8 @@ class Cluster:
     def stop(self):
         for node in self.nodes:
             node.stop()
-        if self.backplane:
-            self.backplane.end()
+        for backing in filter(None, (self.backplane, self.own)):
+            backing.end()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def heal(self):
@@ -156,6 +159,12 @@ class Cluster:
 
     def log_tail(self, size=1_500):
         return "\n".join(f"--- {node.name}\n{node.log_tail(size)}" for node in self.nodes)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
 
     # For scenarios
 

@@ -106,9 +106,6 @@ class Backing:
     def scheme(self):
         return self.kind
 
-    def path(self):
-        return ""
-
     def runs_as(self):
         """Options of the process."""
         return {}
@@ -220,7 +217,8 @@ class Backing:
     def url(self):
         """As `bongsu serve` takes it."""
         who = self.token or (f"{self.user or ''}:{self.password}" if self.password else "")
-        return f"{self.scheme()}://{who}{'@' if who else ''}{LOOPBACK}:{self.port}{self.path()}"
+        trusts = f"?ca={urllib.parse.quote(str(self.certificates.ca), safe='/')}" if self.certificates else ""
+        return f"{self.scheme()}://{who}{'@' if who else ''}{LOOPBACK}:{self.port}{trusts}"
 
     def described(self):
         """For programs."""

@@ -1,5 +1,7 @@
 """The nodes themselves: each knows the others, is drained, dies, and comes back."""
 
+import pathlib
+import re
 import threading
 
 from client import Client, Closed, Unexpected
@@ -199,3 +201,25 @@ def a_message_is_there_whichever_node_dies_behind_its_answer(cluster):
         cluster.heal()
     within(HEARD_S, lambda: a.post(room, "marker"), "a post")
     leave_all([a])
+
+
+@scenario()
+def what_is_shown_and_what_alarms_is_counted(cluster):
+    """The dashboard and the alarms are about figures that a node really has."""
+    room, (a, b) = room_over(cluster, 1_391, 1_392)
+    a.post(room, "to be counted")
+    b.expect("NEW_MESSAGE", content="to be counted")
+    leave_all([a, b])
+
+    def counted():
+        found = set()
+        for node in cluster:
+            _, text = node.call("GET", "/metrics", want=200)
+            found |= {re.match(r"\w+", line)[0] for line in text.decode().splitlines() if line and line[0] != "#"}
+        return found
+
+    folder = pathlib.Path(__file__).resolve().parents[3] / "packaging" / "compose"
+    for file in ("grafana/bongsu.json", "alerts.yml"):
+        named = set(re.findall(r"\b(?:bongsu|process)_[a-z_]+\b", (folder / file).read_text()))
+        assert len(named) > 5, (file, named)
+        wait_until(lambda: named <= counted(), f"{file}: nobody counts {named - counted()}")
