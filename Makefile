@@ -100,8 +100,7 @@ test-cluster:
 	@echo "== test-cluster"
 	@$(CARGO) build --workspace --locked
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/cluster/servers.py with postgres nats redis kafka -- \
-		bash -euo pipefail -c '$(CARGO) test --locked -p bongsu-store --features real-servers --test postgres; \
-		$(CARGO) test --locked -p bongsu-bus --features real-servers --test real'
+		$(CARGO) test --workspace --locked --features bongsu-store/real-servers,bongsu-bus/real-servers --test postgres --test real
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/cluster/run.py --binary $(BINARY)
 	@echo "== test-cluster: passed"
 

@@ -238,11 +238,17 @@ class Nats(Backing):
     """nats-server, without JetStream."""
 
     kind = "nats"
+    # All that docs/operations/nats.md says that nodes need.
+    MAY = '{ publish: ["bongsu.>"], subscribe: ["bongsu.>"] }'
+
+    def prepare(self):
+        self.settings = self.home / "nats.conf"
+        users = f'{{ user: {self.user}, password: "{self.password}", permissions: {self.MAY} }}'
+        self.settings.write_text(f"authorization {{ users: [ {users} ] }}\n" if self.password else "")
+        self.settings.chmod(0o600)
 
     def command(self):
-        words = [install.nats(), "--addr", LOOPBACK, "--port", self.port, "--no_advertise"]
-        if self.password:
-            words += ["--user", self.user, "--pass", self.password]
+        words = [install.nats(), "--config", self.settings, "--addr", LOOPBACK, "--port", self.port, "--no_advertise"]
         if self.token:
             words += ["--auth", self.token]
         if self.certificates:
