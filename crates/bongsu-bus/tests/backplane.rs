@@ -129,6 +129,24 @@ async fn what_finds_no_room_in_the_queue_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_too_heavy_to_wait_is_refused() {
+    let hub = Hub::new();
+    let limits = Limits {
+        backplane_bytes_max: 100_000,
+        ..Limits::DEFAULT
+    };
+    let bus = hub.bus("speaker", &limits).await;
+    bus.flush().await;
+    let heavy = || Heard::Blocks(UserId(1), (1..=40_000).map(UserId).collect());
+    assert_eq!(bus.publish(heavy()).await, Ok(()));
+    assert_eq!(bus.publish(heavy()).await, Ok(()));
+    assert_eq!(bus.publish(heavy()).await, Err(BusFault::Full));
+    assert_eq!(bus.publish(banned(1)).await, Ok(()), "what is light finds room");
+    bus.flush().await;
+    assert_eq!(bus.publish(heavy()).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_own_word_that_comes_back_is_not_heard_again() {
     let hub = Hub::new();
     let (_, hearer, slow) = two(&hub).await;

@@ -222,6 +222,8 @@ limits! {
     backplane_queue_max: usize = 16_384;
     /// Words of other nodes that may wait to be taken in.
     backplane_inbox_max: usize = 16_384;
+    /// Bytes of the ones, and of the others, that may wait.
+    backplane_bytes_max: usize = 64 * 1024 * 1024;
     /// How long a request to another node may take.
     node_answer_ms: u64 = 2_000;
     /// Members served of one room before another has its turn.
@@ -451,6 +453,8 @@ relations! { |it|
         it.node_silent_ms < it.node_forgotten_ms;
     [canary_ms, canary_lost_ms] "a backplane must be able to lose two canaries":
         it.canary_ms.saturating_mul(3) <= it.canary_lost_ms;
+    [backplane_bytes_max] "the largest word must be able to wait":
+        it.backplane_bytes_max >= 4 * 1024 * 1024;
     [canary_lost_ms] "a lost backplane must be noticed within five seconds":
         it.canary_lost_ms < 5_000;
     [store_batch_max, store_queue_max] "as many writes must be able to wait as go into one commit":

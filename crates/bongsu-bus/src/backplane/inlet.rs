@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::meter::{BusMeter, add, set};
 use super::pulse::{Back, Pulse};
 use super::rarely::Rarely;
+use super::scale::{Load, Scale};
 use super::wants::Wants;
 
 /// A word of this node's own that is not longer may be a canary, and is looked at.
@@ -88,7 +89,8 @@ impl Shared {
 #[derive(Clone)]
 pub struct Inlet {
     pub(super) shared: Arc<Shared>,
-    pub(super) inbox: mpsc::Sender<Bytes>,
+    pub(super) inbox: mpsc::Sender<(Bytes, Load)>,
+    pub(super) scale: Arc<Scale>,
 }
 
 impl Inlet {
@@ -103,7 +105,8 @@ impl Inlet {
             }
             Some(origin) if origin == shared.origin => self.own(&bytes),
             Some(_) => {
-                if self.inbox.try_send(bytes).is_err() {
+                let load = self.scale.put(bytes.len());
+                if load.is_none_or(|load| self.inbox.try_send((bytes, load)).is_err()) {
                     add(&shared.meter.inbox_full, 1);
                     shared.tell_missed();
                 }

@@ -9,6 +9,7 @@ mod link;
 mod meter;
 mod pulse;
 mod rarely;
+mod scale;
 mod tasks;
 mod wants;
 
@@ -26,6 +27,7 @@ use tokio::time::timeout;
 
 use self::inlet::Shared;
 use self::meter::add;
+use self::scale::Scale;
 use self::tasks::Errand;
 use crate::{Bus, BusFault, Ear, Health, Heard, LocalBus, Reach, Subject};
 
@@ -41,6 +43,7 @@ pub struct Backplane<L> {
     shared: Arc<Shared>,
     link: Arc<L>,
     queue: mpsc::Sender<Errand>,
+    scale: Scale,
     own: Subject,
     answer: Duration,
     tasks: [AbortHandle; 3],
@@ -65,6 +68,7 @@ impl<L: Link> Backplane<L> {
         let inlet = Inlet {
             shared: Arc::clone(&shared),
             inbox,
+            scale: Arc::new(Scale::new(limits.backplane_bytes_max)),
         };
         let link = Arc::new(link(inlet).await?);
         let local = Arc::new(LocalBus::new());
@@ -78,6 +82,7 @@ impl<L: Link> Backplane<L> {
             shared,
             link,
             queue,
+            scale: Scale::new(limits.backplane_bytes_max),
             own,
             answer: Duration::from_millis(limits.node_answer_ms),
             tasks: tasks.map(|task| task.abort_handle()),
@@ -126,7 +131,8 @@ impl<L: Link> Backplane<L> {
             bytes,
             purpose,
         };
-        if self.queue.try_send(Errand::Carry(parcel)).is_err() {
+        let load = self.scale.put(length);
+        if load.is_none() || self.queue.try_send(Errand::Carry(parcel, load)).is_err() {
             add(&meter.queue_full, 1);
             return Err(BusFault::Full);
         }

@@ -15,6 +15,7 @@ use super::inlet::Shared;
 use super::link::{Link, Parcel, Purpose};
 use super::meter::add;
 use super::pulse::Beat;
+use super::scale::Load;
 use crate::{LocalBus, Subject};
 
 /// What is given to the link, or told, at once.
@@ -24,8 +25,8 @@ const MISSED_EVERY: Duration = Duration::from_secs(1);
 
 /// What waits for the mouth.
 pub(super) enum Errand {
-    /// To be carried.
-    Carry(Parcel),
+    /// To be carried, and what it weighs.
+    Carry(Parcel, Option<Load>),
     /// Whoever waits here wants all before it to be gone.
     Flush(oneshot::Sender<()>),
 }
@@ -43,10 +44,13 @@ pub(super) async fn mouth<L: Link>(shared: Arc<Shared>, link: Arc<L>, mut queue:
         }
         // What is said next may be answered on a subject that was wanted before it.
         tell_wants(&shared, &*link).await;
-        let mut parcels = Vec::new();
+        let (mut parcels, mut loads) = (Vec::new(), Vec::new());
         for errand in errands.drain(..) {
             match errand {
-                Errand::Carry(parcel) => parcels.push(parcel),
+                Errand::Carry(parcel, load) => {
+                    parcels.push(parcel);
+                    loads.extend(load);
+                }
                 Errand::Flush(done) => {
                     carry(&shared, &*link, std::mem::take(&mut parcels)).await;
                     link.flush().await;
@@ -56,6 +60,7 @@ pub(super) async fn mouth<L: Link>(shared: Arc<Shared>, link: Arc<L>, mut queue:
             }
         }
         carry(&shared, &*link, parcels).await;
+        drop(loads);
     }
 }
 
@@ -84,7 +89,7 @@ async fn carry(shared: &Shared, link: &impl Link, parcels: Vec<Parcel>) {
 }
 
 /// Tells the ears what the link brought, in that order.
-pub(super) async fn ear(shared: Arc<Shared>, local: Arc<LocalBus>, mut inbox: mpsc::Receiver<Bytes>) {
+pub(super) async fn ear(shared: Arc<Shared>, local: Arc<LocalBus>, mut inbox: mpsc::Receiver<(Bytes, Load)>) {
     let mut next_missed = Instant::now();
     loop {
         let is_missed = shared.missed.load(Ordering::Acquire);
@@ -99,7 +104,7 @@ pub(super) async fn ear(shared: Arc<Shared>, local: Arc<LocalBus>, mut inbox: mp
         }
         tokio::select! {
             bytes = inbox.recv() => match bytes {
-                Some(bytes) => hear(&shared, &local, &bytes).await,
+                Some((bytes, _load)) => hear(&shared, &local, &bytes).await,
                 None => return,
             },
             () = shared.for_ear.notified() => {}
@@ -141,7 +146,7 @@ pub(super) async fn heart(shared: Arc<Shared>, own: Subject, queue: mpsc::Sender
                     purpose: Purpose::Canary,
                 };
                 // One that finds the queue full is lost, as it would be behind a link that takes nothing.
-                queue.try_send(Errand::Carry(parcel)).ok();
+                queue.try_send(Errand::Carry(parcel, None)).ok();
             }
             Beat::Wait(until) => tokio::select! {
                 () = sleep_until(shared.at(until)) => {}

@@ -21,7 +21,7 @@ const AGAIN_MAX: Duration = Duration::from_secs(1);
 /// What may wait within a connection for its socket, in parcels.
 const WAITING_MAX: usize = 1_024;
 /// What may wait within a connection for one subscription. It waits for nobody, so more than a moment's load is never there.
-const BROUGHT_MAX: usize = 8_192;
+const BROUGHT_MAX: usize = 16_384;
 
 /// Why there is no bus over NATS.
 #[derive(Debug, thiserror::Error)]
