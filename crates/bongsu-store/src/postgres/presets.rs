@@ -18,9 +18,9 @@ use crate::{CreateRefused, Existing, StoreFault, StoreLimits, json};
 macro_rules! select_presets {
     ($rest:literal) => {
         concat!(
-            "SELECT some.id, name, created_at, updated_at, device, program FROM (SELECT * FROM presets ",
+            "SELECT page.id, name, created_at, updated_at, device, program FROM (SELECT * FROM presets ",
             $rest,
-            ") AS some LEFT JOIN preset_displays ON preset = some.id ORDER BY some.id"
+            ") AS page LEFT JOIN preset_displays ON preset = page.id ORDER BY page.id"
         )
     };
 }

@@ -19,7 +19,7 @@ use crate::{StoreFault, StoreLimits, command, json};
 const KEYS_FORGOTTEN: i64 = 16;
 /// Takes a caller's key for the rest of the transaction. Two keys that are the same number wait for each other in vain,
 /// and no more.
-const LOCK_KEY: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, length($2)), hashtext($2))";
+const LOCK_KEY: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, hashtext($2)))";
 
 /// What decides of a command.
 struct Found {

@@ -102,10 +102,10 @@ pub(super) async fn close(
 
 /// Ends some of a node's sessions; how many, and whether these were all.
 pub(super) async fn forget(conn: &Conn, node: &str, at: Timestamp) -> Result<(u64, bool), StoreFault> {
-    const SQL: &str = "WITH some AS MATERIALIZED \
+    const SQL: &str = "WITH page AS MATERIALIZED \
                        (SELECT id FROM devices WHERE node = $1 ORDER BY id LIMIT $3 FOR UPDATE) \
                        UPDATE devices SET session = NULL, node = NULL, boot = NULL, since = NULL, \
-                       last_seen = greatest(coalesce(last_seen, $2), $2) FROM some WHERE devices.id = some.id";
+                       last_seen = greatest(coalesce(last_seen, $2), $2) FROM page WHERE devices.id = page.id";
     let forgotten = conn.execute(SQL, &[&node, &at.0, &SESSIONS_FORGOTTEN]).await?;
     Ok((forgotten, forgotten < SESSIONS_FORGOTTEN.cast_unsigned()))
 }
