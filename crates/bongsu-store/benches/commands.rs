@@ -1,4 +1,5 @@
-//! Commands from their record to their end: how many a second the SQLite store takes, and at what cost.
+//! Commands from their record to their end: how many a second the SQLite store takes, and at what cost; and the PostgreSQL
+//! store, if `BONGSU_TEST_POSTGRES` is the address of a server.
 //!
 //! After criterion's own figures it prints what a life costs in time of the processors. Each has its whole life as a device makes it: recorded as routed, then written, received and in progress in one write
 //! each, then its end. `cargo bench -p bongsu-store --bench commands`.
@@ -6,6 +7,7 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,11 +16,11 @@ use bongsu_model::device::{
     Command, CommandId, CommandState, ConnectionEpoch, DeviceId, DeviceSession, Ends, Expects, IfOffline,
     NewCommand, NewDevice, Note, Object, OpenSession, Pace, Recorded, Step, StepKind, Stepped, Value, Wish,
 };
-use bongsu_model::{SessionId, Timestamp};
-use bongsu_store::{DeviceStore as _, Durability, Sqlite, SqliteOptions};
+use bongsu_model::{Limits, SessionId, Timestamp};
+use bongsu_store::{DeviceStore, Durability, Postgres, PostgresOptions, Sqlite, SqliteOptions};
 use criterion::{Criterion, Throughput, criterion_group};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio_postgres::NoTls;
 
 const DEVICES: u64 = 1_000;
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -119,22 +121,67 @@ fn step(command: &Command, state: CommandState) -> Step {
     }
 }
 
+/// A schema that is gone when this is.
+struct Schema {
+    address: String,
+    name: String,
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let sql = format!("DROP SCHEMA \"{}\" CASCADE", self.name);
+        runtime().block_on(async {
+            let (client, connection) = tokio_postgres::connect(&self.address, NoTls).await.unwrap();
+            let speaking = tokio::spawn(connection);
+            client.batch_execute(&sql).await.unwrap();
+            drop(client);
+            speaking.await.unwrap().unwrap();
+        });
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 struct Ours {
-    runtime: Runtime,
-    store: Arc<Sqlite>,
+    store: Arc<dyn DeviceStore>,
     next: Arc<AtomicU64>,
-    _folder: TempDir,
+    runtime: Runtime,
+    /// Where the data is: gone after the store.
+    _place: Box<dyn Any>,
 }
 
 impl Ours {
-    fn new(durability: Durability) -> Self {
+    fn on_sqlite(durability: Durability) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = SqliteOptions {
             durability,
             ..SqliteOptions::new(folder.path().join("bongsu.db"))
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let store = Arc::new(Sqlite::open(options).unwrap());
+        Self::new(
+            runtime(),
+            Arc::new(Sqlite::open(options).unwrap()),
+            Box::new(folder),
+        )
+    }
+
+    fn on_postgres(address: &str, durability: Durability) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bench_{}_{number}", std::process::id());
+        let mut options = PostgresOptions::new(address, &Limits::DEFAULT).unwrap();
+        (options.schema, options.durability) = (Some(name.clone()), durability);
+        let runtime = runtime();
+        let store = runtime.block_on(Postgres::open(options)).unwrap();
+        let address = address.into();
+        Self::new(runtime, Arc::new(store), Box::new(Schema { address, name }))
+    }
+
+    fn new(runtime: Runtime, store: Arc<dyn DeviceStore>, place: Box<dyn Any>) -> Self {
         runtime.block_on(async {
             for number in 0..DEVICES {
                 let (id, kind) = (device(number), "vehicle".into());
@@ -143,10 +190,10 @@ impl Ours {
             }
         });
         Self {
-            runtime,
             store,
             next: Arc::new(AtomicU64::new(1)),
-            _folder: folder,
+            runtime,
+            _place: place,
         }
     }
 
@@ -161,7 +208,7 @@ impl Ours {
                     let (store, next) = (Arc::clone(&self.store), Arc::clone(&self.next));
                     tokio::spawn(async move {
                         for _ in 0..share {
-                            live(&store, order(next.fetch_add(1, Ordering::Relaxed), kind)).await;
+                            live(&*store, order(next.fetch_add(1, Ordering::Relaxed), kind)).await;
                         }
                     })
                 })
@@ -192,7 +239,7 @@ fn session(number: u64) -> OpenSession {
 }
 
 /// One command from its record to its end.
-async fn live(store: &Sqlite, new: NewCommand) {
+async fn live(store: &dyn DeviceStore, new: NewCommand) {
     let command = new.command.clone();
     let recorded = store.record_command(new).await.unwrap();
     assert!(
@@ -229,7 +276,22 @@ fn commands(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(1)).sample_size(10);
         for (what, callers, kind) in KINDS {
-            let ours = Ours::new(durability);
+            let ours = Ours::on_sqlite(durability);
+            group.bench_function(what, |b| b.iter_custom(|count| ours.run(callers, count, kind)));
+        }
+        group.finish();
+    }
+    let Ok(address) = std::env::var("BONGSU_TEST_POSTGRES") else {
+        return;
+    };
+    for (name, durability) in [
+        ("postgres, power", Durability::Power),
+        ("postgres, process", Durability::Process),
+    ] {
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements(1)).sample_size(10);
+        for (what, callers, kind) in KINDS {
+            let ours = Ours::on_postgres(&address, durability);
             group.bench_function(what, |b| b.iter_custom(|count| ours.run(callers, count, kind)));
         }
         group.finish();
@@ -239,7 +301,7 @@ fn commands(criterion: &mut Criterion) {
 /// What a life costs on whatever machine, however busy: hops, writes and commits.
 fn cost(count: u64) {
     for (what, callers, kind) in KINDS {
-        let ours = Ours::new(Durability::Process);
+        let ours = Ours::on_sqlite(Durability::Process);
         ours.run(callers, count / 4, kind);
         let cpu = cpu_s();
         ours.run(callers, count, kind);
