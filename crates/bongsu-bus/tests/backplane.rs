@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bongsu_bus::{Backplane, Bus, BusFault, Ear, Health, Heard, Subject, conformance};
 use bongsu_model::cluster::Cut;
 use bongsu_model::{Limits, UserId};
-use hub::Hub;
+use hub::{Fault, Hub};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore};
 
@@ -27,6 +27,36 @@ async fn the_backplane_outlives_its_broker() {
 async fn the_backplane_waits_for_no_broker() {
     let hub = Hub::new();
     conformance::stopped(&hub, &mut hub.clone()).await;
+}
+
+/// The suite finds what is wrong with a bus.
+macro_rules! found {
+    ($($name:ident: $fault:ident, $suite:expr, $finds:literal;)*) => {$(
+        #[tokio::test(start_paused = true)]
+        #[should_panic(expected = $finds)]
+        async fn $name() {
+            let hub = Hub::with(Some(Fault::$fault));
+            $suite(hub).await;
+        }
+    )*};
+}
+
+async fn several(hub: Hub) {
+    conformance::several(&hub).await;
+}
+
+async fn killed(hub: Hub) {
+    conformance::killed(&hub, &mut hub.clone()).await;
+}
+
+found! {
+    a_bus_that_loses_is_found: Loses, several, "all is heard";
+    a_bus_that_repeats_is_found: Repeats, several, "each once";
+    a_bus_that_reorders_is_found: Reorders, several, "in the order in which it was said";
+    a_bus_that_overhears_is_found: Overhears, several, "is still heard";
+    a_bus_that_reaches_itself_is_found: ReachesItself, several, "nobody else";
+    a_bus_that_forgets_is_found: Forgets, killed, "it is not noticed that the broker is back";
+    a_bus_that_hides_its_fall_is_found: Hides, killed, "what is said is still taken";
 }
 
 /// An ear that takes one word for each permit.

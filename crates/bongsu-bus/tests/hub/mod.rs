@@ -19,6 +19,27 @@ use tokio::sync::watch;
 
 /// More than a broker takes at once.
 const BYTES_MAX: usize = 1024 * 1024;
+/// One of so many parcels is spoilt where something is wrong.
+const SPOILT: u64 = 1_000;
+
+/// What is wrong with a hub.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    /// It loses one word of so many.
+    Loses,
+    /// It brings one word of so many twice.
+    Repeats,
+    /// It brings one word of so many before the one that was said before it.
+    Reorders,
+    /// It brings what is not wanted.
+    Overhears,
+    /// It takes a node's own wish for another's.
+    ReachesItself,
+    /// It forgets what is wanted when it is killed, and does not say so.
+    Forgets,
+    /// It does not say that it is away.
+    Hides,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -32,6 +53,7 @@ struct Inner {
     /// Every link, by its node's start, and what it is to be brought.
     links: Mutex<HashMap<u64, (Inlet, Vec<String>)>>,
     boots: Mutex<u64>,
+    fault: Option<Fault>,
 }
 
 /// The broker.
@@ -40,7 +62,13 @@ pub(crate) struct Hub(Arc<Inner>);
 
 impl Hub {
     pub(crate) fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// One with which something is wrong.
+    pub(crate) fn with(fault: Option<Fault>) -> Self {
         Self(Arc::new(Inner {
+            fault,
             state: watch::Sender::new(State::Runs),
             links: Mutex::default(),
             boots: Mutex::default(),
@@ -64,6 +92,7 @@ impl Hub {
             Ok::<_, Infallible>(HubLink {
                 hub: self.clone(),
                 boot,
+                carried: Mutex::default(),
             })
         });
         opened.await.expect("it cannot fail")
@@ -72,7 +101,10 @@ impl Hub {
     /// Who is brought it.
     fn hearers(&self, subject: &str) -> Vec<(u64, Inlet)> {
         let links = self.0.links.lock();
-        let wants = |(_, (_, wanted)): &(&u64, &(Inlet, Vec<String>))| wanted.iter().any(|it| it == subject);
+        let overhears = self.0.fault == Some(Fault::Overhears);
+        let wants = |(_, (_, wanted)): &(&u64, &(Inlet, Vec<String>))| {
+            overhears || wanted.iter().any(|it| it == subject)
+        };
         links
             .iter()
             .filter(wants)
@@ -85,6 +117,7 @@ impl Hub {
 pub(crate) struct HubLink {
     hub: Hub,
     boot: u64,
+    carried: Mutex<u64>,
 }
 
 impl HubLink {
@@ -99,6 +132,32 @@ impl HubLink {
             Ok(())
         } else {
             Err(NotCarried)
+        }
+    }
+
+    /// What goes wrong with the next parcels.
+    fn spoil(&self, parcels: &mut Vec<Parcel>) {
+        let mut carried = self.carried.lock();
+        let mut index = 0;
+        while index < parcels.len() {
+            *carried += 1;
+            if (*carried).is_multiple_of(SPOILT) {
+                match self.hub.0.fault {
+                    Some(Fault::Loses) => drop(parcels.remove(index)),
+                    Some(Fault::Reorders) if index > 0 => parcels.swap(index - 1, index),
+                    Some(Fault::Repeats) => {
+                        let again = Parcel {
+                            subject: parcels[index].subject.clone(),
+                            bytes: parcels[index].bytes.clone(),
+                            purpose: Purpose::Say,
+                        };
+                        parcels.insert(index, again);
+                        index += 1;
+                    }
+                    Some(_) | None => {}
+                }
+            }
+            index += 1;
         }
     }
 }
@@ -119,11 +178,16 @@ impl Link for HubLink {
         Ok(())
     }
 
-    async fn carry(&self, parcels: Vec<Parcel>) -> Result<(), NotCarried> {
+    async fn carry(&self, mut parcels: Vec<Parcel>) -> Result<(), NotCarried> {
+        self.spoil(&mut parcels);
         for parcel in parcels {
             self.runs().await?;
             let hearers = self.hub.hearers(&name("hub", &parcel.subject));
-            let others = hearers.iter().filter(|(boot, _)| *boot != self.boot).count();
+            let itself = self.hub.0.fault == Some(Fault::ReachesItself);
+            let others = hearers
+                .iter()
+                .filter(|(boot, _)| itself || *boot != self.boot)
+                .count();
             if let Purpose::Ask(asked) = parcel.purpose {
                 asked.answer(if others > 0 {
                     Reach::Somebody
@@ -177,14 +241,16 @@ impl Broker for Hub {
         self.0.state.send_replace(State::IsDead);
         for (inlet, wanted) in self.0.links.lock().values_mut() {
             wanted.clear();
-            inlet.down();
+            if self.0.fault != Some(Fault::Hides) {
+                inlet.down();
+            }
         }
     }
 
     async fn start(&mut self) {
         self.0.state.send_replace(State::Runs);
         for (inlet, _) in self.0.links.lock().values() {
-            inlet.up(true);
+            inlet.up(self.0.fault != Some(Fault::Forgets));
         }
     }
 

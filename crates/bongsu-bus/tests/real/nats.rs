@@ -1,15 +1,21 @@
 //! The bus over NATS.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bongsu_bus::backplane::name;
-use bongsu_bus::conformance::{self, Cluster, May};
+use bongsu_bus::conformance::{self, Broker, Cluster, May};
 use bongsu_bus::nats::{self, NatsFault, NatsSettings};
-use bongsu_bus::{Bus, Subject};
-use bongsu_model::Limits;
+use bongsu_bus::{Bus, BusFault, Cut, Heard, Subject};
 use bongsu_model::cluster::NodeRef;
+use bongsu_model::{Limits, UserId};
 use bytes::Bytes;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::server::{Server, address, unique};
 
@@ -138,12 +144,45 @@ async fn tls_is_spoken_with_whom_the_authority_names() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_server_is_refused() {
-    let port = old_server().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    drop(listener);
+    let (_old, _) = old_server(port);
     let fault = refusal(&format!("nats://127.0.0.1:{port}")).await;
     assert!(
         matches!(&fault, NatsFault::TooOld { found } if found == "2.9.25"),
         "{fault:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_back_older_is_not_used() {
+    let mut server = Server::start("nats", &[]);
+    let cluster = Nats::at(server.told("url")).await;
+    let bus = cluster.node("only").await;
+    let (_, port) = cluster.settings.servers[0];
+    server.kill().await;
+    let (old, mut asked) = old_server(port);
+    // It is greeted, and what comes behind the greeting is read, so the node knows whom it has before it.
+    asked
+        .wait_for(|asked| *asked >= 5)
+        .await
+        .expect("the old server is there");
+    assert_eq!(
+        bus.publish(Heard::Cut(Cut::Banned(UserId(1)))).await,
+        Err(BusFault::Unreachable)
+    );
+    old.abort();
+    old.await.expect_err("it was ended");
+    server.start().await;
+    let again = async {
+        while bus.publish(Heard::Cut(Cut::Banned(UserId(1)))).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), again)
+        .await
+        .expect("the new server is used");
 }
 
 #[tokio::test]
@@ -155,28 +194,36 @@ async fn nobody_there_is_told() {
     assert!(matches!(fault, NatsFault::Unreachable(_)), "{fault:?}");
 }
 
-/// One that says that it is of a version before the first that is spoken to, and answers.
-async fn old_server() -> u16 {
-    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("a port is free");
-    let port = listener.local_addr().expect("it is bound").port();
-    tokio::spawn(async move {
+/// One that says that it is of a version before the first that is spoken to, and answers; and how often it was asked whether
+/// it is there, which each connection does at its beginning and then each second. Its connections end with it.
+fn old_server(port: u16) -> (JoinHandle<()>, watch::Receiver<usize>) {
+    let (count, asked) = watch::channel(0);
+    let socket = TcpSocket::new_v4().expect("there are sockets");
+    socket.set_reuseaddr(true).expect("it can be used again");
+    socket
+        .bind(([127, 0, 0, 1], port).into())
+        .expect("the port is free");
+    let listener = socket.listen(16).expect("it is bound");
+    let serves = async move {
+        let mut clients = JoinSet::new();
         while let Ok((socket, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut socket = BufReader::new(socket);
-                let info = b"INFO {\"server_id\":\"old\",\"version\":\"2.9.25\",\"max_payload\":1048576,\"headers\":true}\r\n";
-                socket.write_all(info).await.ok();
-                let mut line = String::new();
-                while matches!(socket.read_line(&mut line).await, Ok(1..)) {
-                    if line.starts_with("PING") {
-                        socket.write_all(b"PONG\r\n").await.ok();
-                    }
-                    line.clear();
-                }
-            });
+            clients.spawn(grumble(socket, count.clone()));
         }
-    });
-    port
+    };
+    (tokio::spawn(serves), asked)
+}
+
+async fn grumble(socket: TcpStream, count: watch::Sender<usize>) {
+    let mut socket = BufReader::new(socket);
+    let info =
+        b"INFO {\"server_id\":\"old\",\"version\":\"2.9.25\",\"max_payload\":1048576,\"headers\":true}\r\n";
+    socket.write_all(info).await.ok();
+    let mut line = String::new();
+    while matches!(socket.read_line(&mut line).await, Ok(1..)) {
+        if line.starts_with("PING") {
+            socket.write_all(b"PONG\r\n").await.ok();
+            count.send_modify(|count| *count += 1);
+        }
+        line.clear();
+    }
 }
