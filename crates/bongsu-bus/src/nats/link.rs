@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -27,6 +28,8 @@ use crate::{Reach, Subject};
 
 /// How long a connection that is back may take to say anew what it is subscribed to.
 const SETTLE: Duration = Duration::from_secs(1);
+/// How often it is looked whether the connection is as was told.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A node's link to NATS.
 pub struct NatsLink {
@@ -210,15 +213,18 @@ impl Drop for NatsLink {
 }
 
 impl Shared {
+    /// The connection is lost.
+    fn gone(&self) {
+        self.is_down.send_replace(true);
+        self.inlet.down();
+        self.asks.lock().forget();
+    }
+
     /// What becomes of the connection.
     fn learn(&self, event: Event) {
         match event {
             Event::Connected => self.came.notify_one(),
-            Event::Disconnected | Event::Closed => {
-                self.is_down.send_replace(true);
-                self.inlet.down();
-                self.asks.lock().forget();
-            }
+            Event::Disconnected | Event::Closed => self.gone(),
             Event::SlowConsumer(_) => self.inlet.lost(),
             Event::ServerError(why) => self.inlet.complain(why),
             Event::ClientError(why) => self.inlet.complain(why),
@@ -228,21 +234,36 @@ impl Shared {
     }
 }
 
-/// Says that the link is up each time that the connection is, and has subscribed again.
+/// Says that the link is up each time that the connection is, and has subscribed again. It looks by itself, too: what becomes
+/// of the connection is told on a queue that may overflow.
 async fn attend(client: Client, mirror: Client, shared: Arc<Shared>) {
+    let is_connected = || client.connection_state() == State::Connected;
+    let connects = || client.statistics().connects.load(Ordering::Relaxed);
+    let mut seen = connects();
     loop {
-        shared.came.notified().await;
+        timeout(LOOK, shared.came.notified()).await.ok();
+        let times = connects();
+        if shared.inlet.is_up() && is_connected() && times == seen {
+            continue;
+        }
+        if shared.inlet.is_up() {
+            shared.gone();
+        }
+        if !is_connected() {
+            continue;
+        }
+        seen = times;
         let settled = async {
             // An error is told by the state below, and by the canary that does not come back.
             client.flush().await.ok();
             mirror.flush().await.ok();
         };
         timeout(SETTLE, settled).await.ok();
-        if client.connection_state() != State::Connected {
+        if !is_connected() {
             continue;
         }
         if let Err(why) = is_new_enough(&client.server_info().version) {
-            tracing::error!(%why, "the backplane is not used");
+            shared.inlet.complain(why);
             continue;
         }
         shared.is_down.send_replace(false);
