@@ -27,7 +27,7 @@ pub(super) struct Shared {
     pub(super) origin: u64,
     pub(super) pulse: Mutex<Pulse>,
     pub(super) wants: Mutex<Wants>,
-    pub(super) meter: BusMeter,
+    pub(super) meter: Arc<BusMeter>,
     /// Whether the ears are to be told that they may have missed something.
     pub(super) missed: AtomicBool,
     /// The mouth has something to tell the link, or may try again.
@@ -46,7 +46,7 @@ impl Shared {
             origin,
             pulse: Mutex::new(Pulse::new(every_ms, lost_ms, 0)),
             wants: Mutex::default(),
-            meter: BusMeter::default(),
+            meter: Arc::default(),
             missed: AtomicBool::new(false),
             for_mouth: Notify::new(),
             for_ear: Notify::new(),

@@ -91,8 +91,8 @@ impl<L: Link> Backplane<L> {
 
     /// What it counts.
     #[must_use]
-    pub fn meter(&self) -> &BusMeter {
-        &self.shared.meter
+    pub fn meter(&self) -> Arc<BusMeter> {
+        Arc::clone(&self.shared.meter)
     }
 
     /// Says each part on its subject, and asks if somebody is to be asked; whoever is said to hear it is one of those whose
