@@ -34,7 +34,7 @@ use crate::{Bus, BusFault, Ear, Health, Heard, LocalBus, Reach, Subject};
 pub use self::address::{Address, NoAddress, Secret};
 pub use self::inlet::Inlet;
 pub use self::link::{Asked, Link, NotCarried, Parcel, Purpose, name};
-pub use self::meter::{BusMeter, BusReading};
+pub use self::meter::{BusFigure, BusMeter, BusReading};
 pub use self::wants::Change;
 
 /// A bus over a broker. Its tasks end when it is dropped.
