@@ -16,8 +16,12 @@ use super::verdict::{At, Broken, Verdict};
 enum Place {
     /// It is to hear what comes after this number.
     After(u64, At),
-    /// It has asked to join.
-    Joining,
+    /// It may hear some of what comes before this number, and all that comes after it.
+    About(u64, At),
+    /// It has asked to join. `afresh`: it cannot be a member already.
+    Joining { afresh: bool },
+    /// It asked to join and was not answered: it may be a member from any moment on.
+    Unsure,
     /// It has left, since when.
     Out(Micros, At),
 }
@@ -27,18 +31,36 @@ enum Place {
 pub(super) struct Places(BTreeMap<(u32, i64), Place>);
 
 impl Places {
-    /// A request to join that was never answered is of no use any more.
+    /// A request to join that was not answered never will be.
     pub(super) fn connected(&mut self, here: Here) {
         let of_client = (here.client, i64::MIN)..=(here.client, i64::MAX);
         for (_, place) in self.0.range_mut(of_client) {
-            if matches!(place, Place::Joining) {
-                *place = Place::Out(Micros::MAX, here.at);
+            if matches!(place, Place::Joining { .. }) {
+                *place = Place::Unsure;
             }
         }
     }
 
     pub(super) fn joining(&mut self, here: Here, room: i64) {
-        self.0.insert((here.client, room), Place::Joining);
+        let place = self
+            .0
+            .entry((here.client, room))
+            .or_insert(Place::Joining { afresh: true });
+        let unsure = matches!(place, Place::Unsure | Place::Joining { afresh: false });
+        *place = Place::Joining { afresh: !unsure };
+    }
+
+    /// A client has joined. If it was a member already, what is on its way to it is no part of the answer.
+    pub(super) fn joins(&mut self, here: Here, room: i64, seq: u64) {
+        let place = self.0.entry((here.client, room)).or_insert(Place::Unsure);
+        *place = match place {
+            Place::Joining { afresh: false } => Place::About(seq, here.at),
+            Place::Joining { afresh: true }
+            | Place::After(..)
+            | Place::About(..)
+            | Place::Unsure
+            | Place::Out(..) => Place::After(seq, here.at),
+        };
     }
 
     /// A client hears a room from a number on.
@@ -104,47 +126,52 @@ impl Places {
             user: here.user,
             seq,
         };
-        match self.0.get_mut(&(here.client, room)) {
-            None => verdict.found(leaked, &[here.at]),
-            Some(Place::Joining) => verdict.found(
-                Broken::Skipped {
+        let Some(place) = self.0.get_mut(&(here.client, room)) else {
+            return verdict.found(leaked, &[here.at]);
+        };
+        let (had, at) = match *place {
+            Place::Unsure | Place::Joining { afresh: false } => return,
+            Place::Joining { afresh: true } => {
+                return verdict.found(
+                    Broken::Skipped {
+                        room,
+                        had: 0,
+                        found: seq,
+                    },
+                    &[here.at],
+                );
+            }
+            Place::Out(left, at) => {
+                // What was on its way when it left may still come; what was sent after that may not.
+                if posts.sent_at(room, seq).is_some_and(|sent| sent > left) {
+                    verdict.found(leaked, &[here.at, at]);
+                }
+                return;
+            }
+            Place::About(had, at) => (had.min(seq.saturating_sub(1)), at),
+            Place::After(had, at) => (had, at),
+        };
+        if seq <= had {
+            return verdict.found(
+                Broken::Repeated {
                     room,
-                    had: 0,
+                    had,
                     found: seq,
                 },
-                &[here.at],
-            ),
-            Some(Place::Out(left, at)) => {
-                // What was on its way when it left may still come; what was sent after that may not.
-                if posts.sent_at(room, seq).is_some_and(|sent| sent > *left) {
-                    verdict.found(leaked, &[here.at, *at]);
-                }
-            }
-            Some(Place::After(had, at)) => {
-                let lines = [here.at, *at];
-                if seq <= *had {
-                    return verdict.found(
-                        Broken::Repeated {
-                            room,
-                            had: *had,
-                            found: seq,
-                        },
-                        &lines,
-                    );
-                }
-                if seq != *had + 1 {
-                    verdict.found(
-                        Broken::Skipped {
-                            room,
-                            had: *had,
-                            found: seq,
-                        },
-                        &lines,
-                    );
-                }
-                (*had, *at) = (seq, here.at);
-            }
+                &[here.at, at],
+            );
         }
+        if seq != had + 1 {
+            verdict.found(
+                Broken::Skipped {
+                    room,
+                    had,
+                    found: seq,
+                },
+                &[here.at, at],
+            );
+        }
+        *place = Place::After(seq, here.at);
     }
 
     /// All is calm: nothing is on its way any more, so whoever hears a room must have all of it.
@@ -152,7 +179,7 @@ impl Places {
         let of_client = (here.client, i64::MIN)..=(here.client, i64::MAX);
         for ((_, room), place) in self.0.range(of_client) {
             let head = posts.last(*room);
-            if let Place::After(had, at) = *place
+            if let Place::After(had, at) | Place::About(had, at) = *place
                 && had != head
             {
                 let broken = Broken::Unfinished {

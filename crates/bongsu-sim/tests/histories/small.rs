@@ -169,3 +169,39 @@ fn a_history_that_proves_nothing_is_none() {
         Err(Unreadable::Line { line: 1, .. })
     ));
 }
+
+#[test]
+fn a_join_without_an_answer_may_have_been_carried_out() {
+    let deliver = |t_ms: u32, seq: u64| {
+        format!(
+            r#"{{"kind":"deliver","t_ms":{t_ms},"client":"b","room":1,"seq":{seq},"message_id":"m{seq}","sender":1,"hash":"h{seq}","how":"live"}}"#
+        )
+    };
+    let join = |seq: u64| format!(r#"{{"kind":"join","t_ms":8,"client":"b","room":1,"seq":{seq}}}"#);
+    let lost = [
+        r#"{"kind":"connect","t_ms":1,"client":"b","user":2}"#.to_owned(),
+        r#"{"kind":"joining","t_ms":2,"client":"b","room":1}"#.to_owned(),
+        r#"{"kind":"connect","t_ms":3,"client":"b","user":2}"#.to_owned(),
+    ];
+    let again = r#"{"kind":"joining","t_ms":6,"client":"b","room":1}"#.to_owned();
+    let rest = r#"{"kind":"rest","t_ms":9,"client":"b"}"#.to_owned();
+    let member = r#"{"kind":"member","room":1,"user":2}"#.to_owned();
+    let judged = |lines: &[String]| {
+        let lines = [&lost[..], lines, &[rest.clone(), member.clone()]].concat();
+        said(&format!("{HISTORY}{}\n{DUMP}", lines.join("\n")))
+    };
+    assert_eq!(
+        judged(&[deliver(5, 1), again.clone(), deliver(7, 2), join(2)]),
+        []
+    );
+    assert_eq!(
+        judged(&[again.clone(), join(2), deliver(9, 1), deliver(9, 2)]),
+        [],
+        "both were on their way"
+    );
+    assert_eq!(
+        judged(&[again.clone(), join(0), deliver(9, 2)]),
+        [Promise::Delivery],
+        "but not less"
+    );
+}

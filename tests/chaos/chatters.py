@@ -1,0 +1,223 @@
+"""Clients of rooms: each is one application that sends, hears, loses its connection, comes back on another node and says
+what it has; what it hears it is given as it comes, and what it missed and was not replayed it reads.
+
+Invariant: what is written down is what came, not what should have come.
+"""
+
+import random
+import threading
+import time
+
+from client import Closed
+from record import digest
+from tongues import LOST, TONGUES
+from ws import Refused
+
+# An answer that takes longer never comes.
+ANSWER_S = 4.0
+PING_S = 15.0
+# Refusals after which one tries again.
+LATER = {"RATE_LIMITED", "OVERLOADED", "SHUTTING_DOWN", "INTERNAL_ERROR"}
+
+
+class Chatter(threading.Thread):
+    """One application of a user. `wanders`: the room that it leaves and joins again."""
+
+    def __init__(self, plan, log, *, name, user, token, tongue, rooms, wanders=None):
+        super().__init__(daemon=True, name=name)
+        self.plan, self.stage, self.log = plan, plan.stage, log
+        self.user, self.token, self.tongue, self.rooms, self.wanders = user, token, TONGUES[tongue], rooms, wanders
+        self.chance = random.Random(f"{plan.seed} {name}")
+        self.places = {}  # Room: its last number and epoch.
+        self.again, self.sent, self.failed = [], 0, None
+        self.line, self.waiting, self.reading, self.asked = None, {}, {}, {}
+
+    @property
+    def is_done(self):
+        """Nothing that it waits for is left, as far as it knows."""
+        return self.line is not None and not (self.waiting or self.again or self.reading or self.asked)
+
+    def run(self):
+        try:
+            while not self.stage.over:
+                self.live()
+        except Exception as error:  # Whatever it is, the run has failed, and says so.
+            self.failed = error
+            raise
+        finally:
+            self.log.close()
+
+    def live(self):
+        """One connection, from its beginning to its end."""
+        node = self.plan.somewhere(self.chance)
+        line = None
+        try:
+            line = self.tongue(node)
+            self.come(line, node)
+            self.line = line
+            self.stay(line)
+            self.log("rest")
+        except (Closed, Refused, *LOST):
+            pass  # It will come back.
+        finally:
+            self.lose(line)
+        if not self.stage.over:
+            self.stage.wait(self.chance.uniform(0.05, 0.5))
+
+    def come(self, line, node):
+        self.log.node = node.name
+        for room, (seq, epoch) in self.places.items():
+            self.log("resume", room=room, after=seq, epoch=epoch)
+        rooms = line.sign_in(self.token, self.places)
+        self.log("connect", user=self.user)
+        for room in list(self.places):
+            if room not in rooms:
+                self.log("gone", room=room)
+                del self.places[room]
+        for room, told in rooms.items():
+            if room not in self.places:
+                self.places[room] = (told["seq"], told["epoch"])
+                self.log("hears", room=room, seq=told["seq"], epoch=told["epoch"])
+                continue
+            recovered = told.get("recovered", False)
+            self.log("recovered", room=room, recovered=recovered, seq=told["seq"], epoch=told["epoch"])
+            if not recovered:
+                self.log("gap", room=room)
+                self.read(line, room)
+
+    def lose(self, line):
+        if line is None:
+            return
+        self.line = None
+        for key, _ in self.waiting.values():
+            self.log("timeout", client_message_id=key)
+        self.again = [(room, key) for key, room in self.waiting.values()] + self.again
+        self.waiting, self.reading, self.asked = {}, {}, {}
+        self.log("close")
+        try:
+            line.client.drop() if self.chance.random() < 0.5 else line.client.close()
+        except (Closed, OSError):
+            pass
+
+    # While it is connected
+
+    def stay(self, line):
+        moves_at = time.monotonic() + self.chance.expovariate(1 / self.plan.stay_s)
+        wanders_at = time.monotonic() + self.chance.expovariate(1 / 3.0)
+        sends_at = time.monotonic()
+        answered = pinged = time.monotonic()
+        while not self.stage.over:
+            now = time.monotonic()
+            if not (self.waiting or self.asked or self.reading):
+                answered = now
+            if now - answered > ANSWER_S or (self.stage.storms and now > moves_at):
+                return self.moves()
+            if now > pinged + PING_S:
+                pinged = now
+                line.ping()
+            if now >= sends_at:
+                sends_at = now + self.chance.expovariate(1 / self.plan.pause_s)
+                self.speak(line)
+            if self.wanders and self.stage.storms and now > wanders_at:
+                wanders_at = now + self.chance.expovariate(1 / 3.0)
+                self.wander(line)
+            heard = line.hear(min(sends_at, now + 0.2))
+            for what, *rest in heard or ():
+                if what == "bye":
+                    return self.moves()
+                if what != "deliver":
+                    answered = time.monotonic()
+                getattr(self, f"on_{what}")(line, *rest)
+
+    def moves(self):
+        raise Closed("it goes elsewhere")
+
+    def speak(self, line):
+        """Sends what it has to send again, else something new; sometimes several at once."""
+        for _ in range(self.chance.choice((1, 1, 1, 3))):
+            if self.again:
+                room, key = self.again.pop(0)
+            elif self.stage.speaks and (rooms := [room for room in self.places if room not in self.reading]):
+                self.sent += 1
+                room, key = self.chance.choice(rooms), f"{self.name}-{self.sent}"
+            else:
+                return
+            content = f"{key} {'x' * (len(key) * 7 % 60)}"
+            self.log("send", room=room, client_message_id=key, hash=digest(content))
+            # Noted before it is known under which reference: what fails while it is sent may have been sent.
+            self.waiting[key] = (key, room)
+            reference = line.send(room, key, content)
+            self.waiting[reference] = self.waiting.pop(key)
+
+    def wander(self, line):
+        room = self.wanders
+        busy = self.asked or room in self.reading or any(where == room for _, where in self.waiting.values())
+        if busy or any(where == room for where, _ in self.again):
+            return
+        leaves = room in self.places
+        self.log("leaving" if leaves else "joining", room=room)
+        self.asked["?"] = room
+        reference = line.leave(room) if leaves else line.join(room)
+        self.asked = {reference: room}
+
+    def read(self, line, room):
+        """Reads a page of what it has not."""
+        held = self.reading.get(room, (None, []))[1]
+        self.reading[room] = (None, held)
+        self.reading[room] = (line.page(room, self.places[room][0]), held)
+
+    # What it hears
+
+    def on_ack(self, line, reference, seq, message_id):
+        key, room = self.waiting.pop(reference, (None, None))
+        if key:
+            self.log("ack", room=room, client_message_id=key, seq=seq, message_id=message_id)
+
+    def on_nack(self, line, reference, code):
+        if reference in self.waiting:
+            key, room = self.waiting.pop(reference)
+            self.log("nack", client_message_id=key, code=code)
+            if code.upper() in LATER:
+                self.again.append((room, key))
+        elif reference in self.asked or any(reference == asked for asked, _ in self.reading.values()):
+            # What it does not get here it gets elsewhere.
+            self.moves()
+
+    def on_deliver(self, line, how, messages):
+        for message in messages:
+            room = message[0]
+            if room in self.reading:
+                self.reading[room][1].append((how, message))
+            else:
+                self.given(how, message)
+
+    def on_page(self, line, reference, messages, has_more):
+        room = next((room for room, (asked, _) in self.reading.items() if asked == reference), None)
+        if room is None:
+            return
+        for message in messages:
+            self.given("page", message)
+        if has_more:
+            return self.read(line, room)
+        _, held = self.reading.pop(room)
+        for how, message in held:
+            # What came meanwhile, and was read, is one and the same to the application.
+            if message[1] > self.places[room][0]:
+                self.given(how, message)
+
+    def on_joined(self, line, reference, seq, epoch):
+        if (room := self.asked.pop(reference, None)) is not None:
+            self.log("join", room=room, seq=seq, epoch=epoch)
+            self.places[room] = (seq, epoch)
+
+    def on_left(self, line, reference):
+        if (room := self.asked.pop(reference, None)) is not None:
+            self.log("leave", room=room)
+            self.places.pop(room, None)
+            self.again = [(where, key) for where, key in self.again if where != room]
+
+    def given(self, how, message):
+        room, seq, message_id, sender, content = message
+        self.log("deliver", room=room, seq=seq, message_id=message_id, sender=sender, hash=digest(content), how=how)
+        if room in self.places:
+            self.places[room] = (max(seq, self.places[room][0]), self.places[room][1])
