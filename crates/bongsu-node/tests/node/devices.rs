@@ -40,13 +40,13 @@ fn catalogue() -> Catalogue {
     Catalogue::new(entries, false, &limits).unwrap()
 }
 
-fn car_world() -> World {
+pub(crate) fn car_world() -> World {
     let world = world();
     world.node.set_catalogue(catalogue());
     world
 }
 
-fn car() -> DeviceId {
+pub(crate) fn car() -> DeviceId {
     DeviceId::parse("car-1").unwrap()
 }
 
@@ -69,10 +69,10 @@ fn hello() -> Hello {
 }
 
 /// A device as its connection has it.
-struct Car(Arc<DeviceSession>);
+pub(crate) struct Car(pub(crate) Arc<DeviceSession>);
 
 impl Car {
-    async fn comes(world: &World) -> Self {
+    pub(crate) async fn comes(world: &World) -> Self {
         Self::comes_with(world, hello()).await.unwrap()
     }
 
@@ -82,14 +82,14 @@ impl Car {
     }
 
     /// What is written to it now.
-    fn frame(&self) -> Option<ToDevice> {
+    pub(crate) fn frame(&self) -> Option<ToDevice> {
         let outgoing = self.0.take()?;
         self.0.wrote(outgoing.ticket);
         Some(outgoing.frame)
     }
 
     /// The next command that is written to it, whatever comes before.
-    async fn command(&self) -> CommandFrame {
+    pub(crate) async fn command(&self) -> CommandFrame {
         loop {
             self.0.wakes().await;
             match self.frame() {
@@ -100,7 +100,7 @@ impl Car {
         }
     }
 
-    async fn says(&self, command: CommandId, status: Status) -> Result<(), Refusal> {
+    pub(crate) async fn says(&self, command: CommandId, status: Status) -> Result<(), Refusal> {
         self.says_as(command, status, None).await
     }
 
@@ -120,12 +120,12 @@ impl Car {
         self.0.hear(FromDevice::Word(word)).await
     }
 
-    async fn goes(self) {
+    pub(crate) async fn goes(self) {
         self.0.gone().await;
     }
 }
 
-fn run(name: &str, position: &str) -> RunCommand {
+pub(crate) fn run(name: &str, position: &str) -> RunCommand {
     RunCommand {
         device: car(),
         name: name.into(),
@@ -146,11 +146,11 @@ async fn ask_as(world: &World, by: &str, run: RunCommand, until: WaitFor) -> Res
     world.node.run_command(&operator(by), run, wait).await
 }
 
-async fn ask(world: &World, run: RunCommand, until: WaitFor) -> Result<Ran, Refusal> {
+pub(crate) async fn ask(world: &World, run: RunCommand, until: WaitFor) -> Result<Ran, Refusal> {
     ask_as(world, "back-end", run, until).await
 }
 
-async fn kept(world: &World, id: CommandId) -> Command {
+pub(crate) async fn kept(world: &World, id: CommandId) -> Command {
     world.store.command(id).await.unwrap().unwrap()
 }
 

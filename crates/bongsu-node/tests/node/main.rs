@@ -13,4 +13,5 @@ mod rates;
 mod recovering;
 mod session_rooms;
 mod signing;
+mod takeovers;
 mod world;
