@@ -5,10 +5,13 @@
 //! every read on every node that begins after that answer sees it: all reads are of the server that takes writes. No
 //! call waits longer than [`PostgresOptions::call_ms`].
 
+mod append;
 mod commands;
 mod device_store;
 mod devices;
+mod lanes;
 mod leases;
+mod messages;
 mod migrate;
 mod options;
 mod pool;
@@ -16,19 +19,16 @@ mod preset_store;
 mod presets;
 mod record;
 mod renames;
-#[allow(dead_code, reason = "the contract's methods come one after the other")]
+mod rest;
+mod rooms;
 mod rows;
 mod sessions;
 mod shadows;
 mod steps;
+mod store;
 mod tls;
-#[allow(
-    dead_code,
-    unused_macros,
-    unused_imports,
-    reason = "the contract's methods come one after the other"
-)]
 mod tx;
+mod users;
 
 use std::sync::Arc;
 
@@ -36,6 +36,7 @@ use deadpool::Runtime;
 use tokio::sync::mpsc;
 
 use crate::{StoreLimits, StoreMeter};
+use lanes::{Lanes, Size};
 use pool::{Pool, Servers};
 use tx::Gate;
 
@@ -84,13 +85,16 @@ pub enum OpenError {
 }
 
 /// The store on a server. Dropping it ends its work; [`crate::Store::stop`] waits until what waits is done.
-#[allow(dead_code, reason = "the contract's methods come one after the other")]
 pub struct Postgres {
     /// For everything but appends.
     pool: Pool,
     gate: Arc<Gate>,
     /// Where steps of commands wait for their group.
     steps: mpsc::Sender<steps::Job>,
+    /// For appends.
+    lanes: Lanes,
+    lanes_pool: Pool,
+    lanes_gate: Arc<Gate>,
     meter: Arc<StoreMeter>,
     limits: StoreLimits,
 }
@@ -103,20 +107,40 @@ impl Postgres {
     /// [`OpenError`] says which of the many ways it was.
     pub async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
         Self::migrate(&options).await?;
-        let pool = pool(&options, options.connections)?;
+        let (rest, lanes_pool) = (
+            pool(&options, options.connections)?,
+            pool(&options, options.lanes)?,
+        );
         let meter = Arc::new(StoreMeter::default());
         let (steps, jobs) = mpsc::channel(options.queue_max.max(1));
         let writer = steps::Writer {
-            pool: pool.clone(),
+            pool: rest.clone(),
             limits: options.limits.clone(),
             meter: Arc::clone(&meter),
             batch_max: options.batch_max,
         };
         tokio::spawn(writer.run(jobs));
+        let gate = || Arc::new(Gate::new(options.queue_max, options.call(), Arc::clone(&meter)));
+        let lanes_gate = gate();
+        let size = Size {
+            queue_max: options.queue_max,
+            batch_max: options.batch_max,
+            lanes: options.lanes,
+            call: options.call(),
+        };
+        let lanes = Lanes::begin(
+            lanes_pool.clone(),
+            &size,
+            Arc::clone(&lanes_gate),
+            Arc::clone(&meter),
+        );
         Ok(Self {
-            pool,
+            pool: rest,
             steps,
-            gate: Arc::new(Gate::new(options.queue_max, options.call(), Arc::clone(&meter))),
+            gate: gate(),
+            lanes,
+            lanes_pool,
+            lanes_gate,
             meter,
             limits: options.limits,
         })

@@ -89,7 +89,7 @@ impl Writer {
 
     async fn keep(&self, steps: &[&Step], left: Duration) -> Result<Vec<Stepped>, StoreFault> {
         let begun = Instant::now();
-        let kept = run!(Run::new(&self.pool, Mode::Write, left, None), |conn| {
+        let kept = run!(Run::until(&self.pool, Mode::Write, begun + left), |conn| {
             carry_out_all(&conn, &self.limits, steps).await
         });
         match &kept {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::PoolError;
-use futures_util::future::{FutureExt as _, join};
+use futures_util::future::{FutureExt as _, join, join_all, join3};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -24,6 +24,9 @@ const TRIES_MAX: u32 = 6;
 
 /// A value that goes with a statement.
 pub(super) type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// A statement with what goes with it.
+pub(super) type Said<'a> = (&'static str, &'a [Param<'a>]);
 
 /// What a piece of work is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -174,18 +177,23 @@ impl Postgres {
     /// Begins a piece of work, for `run!`.
     pub(super) fn begin(&self, mode: Mode) -> Result<Run, StoreFault> {
         let pass = self.gate.enter()?;
-        Ok(Run::new(&self.pool, mode, self.gate.call, Some(pass)))
+        let run = Run::until(&self.pool, mode, Instant::now() + self.gate.call);
+        Ok(Run {
+            _pass: Some(pass),
+            ..run
+        })
     }
 }
 
 impl Run {
-    pub(super) fn new(pool: &Pool, mode: Mode, call: Duration, pass: Option<Pass>) -> Self {
+    /// Work that is over by a moment, apart from what the gate counts.
+    pub(super) fn until(pool: &Pool, mode: Mode, deadline: Instant) -> Self {
         Self {
             pool: pool.clone(),
             mode,
-            deadline: Instant::now() + call,
+            deadline,
             tries: 0,
-            _pass: pass,
+            _pass: None,
         }
     }
 
@@ -241,6 +249,8 @@ struct Standing {
     open: bool,
     /// A statement failed: the transaction cannot be committed.
     failed: bool,
+    /// The end was asked for: whatever is lost from now on may have been kept.
+    committing: bool,
     /// The failure undid everything, and another try may succeed.
     undone: bool,
     /// The connection is of no use any more.
@@ -326,6 +336,53 @@ impl Conn {
         }
     }
 
+    /// Runs statements one after the other, without waiting in between; the rows of each.
+    pub(super) async fn each(&self, said: &[Said<'_>]) -> Result<Vec<Vec<Row>>, StoreFault> {
+        self.pipeline(said, false).await
+    }
+
+    /// As [`Conn::each`], and commits right behind them: nothing may follow.
+    pub(super) async fn last(&self, said: &[Said<'_>]) -> Result<(), StoreFault> {
+        self.pipeline(said, true).await.map(drop)
+    }
+
+    async fn pipeline(&self, said: &[Said<'_>], commit: bool) -> Result<Vec<Vec<Row>>, StoreFault> {
+        let client = self.client()?;
+        let in_doubt = self.mode == Mode::Once;
+        let work = async {
+            // All of them before the first is sent: one that had to wait for this would be overtaken.
+            let mut prepared = Vec::with_capacity(said.len());
+            for (sql, _) in said {
+                prepared.push(client.prepare_cached(sql).await?);
+            }
+            let queries = prepared
+                .iter()
+                .zip(said)
+                .map(|(statement, (_, params))| client.query(statement, params));
+            let committing = async {
+                if !commit {
+                    return Ok(());
+                }
+                self.standing.lock().committing = true;
+                client.batch_execute("COMMIT").await
+            };
+            let (begun, rows, committed) = join3(self.open(client), join_all(queries), committing).await;
+            begun?;
+            let rows = rows.into_iter().collect::<Result<Vec<_>, _>>()?;
+            committed.map(|()| rows)
+        };
+        match timeout_at(self.deadline, work).await {
+            Ok(Ok(rows)) => {
+                if commit {
+                    self.standing.lock().open = false;
+                }
+                Ok(rows)
+            }
+            Ok(Err(fault)) => Err(self.fault(fault, in_doubt)),
+            Err(_) => Err(self.late(in_doubt)),
+        }
+    }
+
     fn client(&self) -> Result<&Pooled, StoreFault> {
         self.client
             .as_ref()
@@ -355,13 +412,14 @@ impl Conn {
                 return Ok(());
             }
         }
+        self.standing.lock().committing = true;
         match timeout_at(self.deadline, client.batch_execute("COMMIT")).await {
             Ok(Ok(())) => {
                 self.standing.lock().open = false;
                 Ok(())
             }
-            Ok(Err(fault)) => Err(self.fault(fault, true)),
-            Err(_) => Err(self.late(true)),
+            Ok(Err(fault)) => Err(self.fault(fault, false)),
+            Err(_) => Err(self.late(false)),
         }
     }
 
@@ -369,6 +427,9 @@ impl Conn {
     pub(super) fn fault(&self, fault: Error, in_doubt: bool) -> StoreFault {
         let mut standing = self.standing.lock();
         standing.failed = true;
+        let in_doubt = in_doubt || standing.committing;
+        // The end came all the same, and undid what was left.
+        standing.open &= !standing.committing;
         let meaning = Meaning::of(&fault);
         let told = Arc::new(Told(fault));
         match meaning {
@@ -379,7 +440,7 @@ impl Conn {
             Meaning::Lost => {
                 standing.lost = true;
                 standing.undone = !in_doubt;
-                if in_doubt && self.mode != Mode::Read {
+                if in_doubt {
                     StoreFault::InDoubt(told)
                 } else {
                     StoreFault::Unavailable(told)
@@ -399,7 +460,7 @@ impl Conn {
         let mut standing = self.standing.lock();
         (standing.failed, standing.lost) = (true, true);
         let late = Arc::new(PostgresFault::Late);
-        if in_doubt {
+        if in_doubt || standing.committing {
             StoreFault::InDoubt(late)
         } else {
             StoreFault::Unavailable(late)
