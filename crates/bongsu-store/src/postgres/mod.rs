@@ -106,7 +106,8 @@ impl Postgres {
     ///
     /// [`OpenError`] says which of the many ways it was.
     pub async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
-        Self::migrate(&options).await?;
+        // Boxed: it is far larger than what comes after it.
+        Box::pin(Self::migrate(&options)).await?;
         let (rest, lanes_pool) = (
             pool(&options, options.connections)?,
             pool(&options, options.lanes)?,

@@ -4,8 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod failover;
 mod nodes;
 mod opening;
+mod own;
 mod races;
 mod servers;
 

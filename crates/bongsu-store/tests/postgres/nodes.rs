@@ -15,8 +15,7 @@ use crate::servers::Fresh;
 pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 async fn two(fresh: &Fresh) -> [Arc<Postgres>; 2] {
-    let (one, other) = tokio::join!(fresh.open(), fresh.open());
-    [Arc::new(one), Arc::new(other)]
+    [Arc::new(fresh.open().await), Arc::new(fresh.open().await)]
 }
 
 pub(crate) async fn user(store: &Postgres) -> UserId {
