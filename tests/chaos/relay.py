@@ -90,7 +90,8 @@ class Stretch:
                 way.held += got
                 way.ended = not got
             for one in (way, back):
-                self.carry(one)
+                if line in self.ways:
+                    self.carry(one)
         except (BlockingIOError, InterruptedError):
             pass
         except OSError:
