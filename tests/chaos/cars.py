@@ -56,8 +56,8 @@ class Car(threading.Thread):
             self.come(line, node)
             self.stay(line)
             self.log("rest")
-        except (Closed, Refused, *LOST):
-            pass  # It will come back.
+        except (Closed, Refused, *LOST) as lost:
+            self.plan.lost(lost)  # It will come back.
         finally:
             if line is not None:
                 self.lose(line)

@@ -13,11 +13,21 @@ from record import digest
 from tongues import LOST, TONGUES
 from ws import Refused
 
-# An answer that takes longer never comes.
-ANSWER_S = 4.0
+# An answer that takes longer never comes: in a storm; after it, the judge wants to see how long it takes.
+ANSWER_S, PATIENT_S = 4.0, 12.0
+# One in so many rooms is taken up again as if its history had been another: nothing is replayed then, and it reads.
+AFRESH_IN = 12
+NO_EPOCH = "0" * 16
 PING_S = 15.0
 # Refusals after which one tries again.
 LATER = {"RATE_LIMITED", "OVERLOADED", "SHUTTING_DOWN", "INTERNAL_ERROR"}
+
+
+class Reading:
+    """What a client reads of a room's history: what it does not hear, up to where it began to hear the room again."""
+
+    def __init__(self, upto):
+        self.upto, self.asked, self.held = upto, None, []
 
 
 class Chatter(threading.Thread):
@@ -57,8 +67,8 @@ class Chatter(threading.Thread):
             self.line = line
             self.stay(line)
             self.log("rest")
-        except (Closed, Refused, *LOST):
-            pass  # It will come back.
+        except (Closed, Refused, *LOST) as lost:
+            self.plan.lost(lost)  # It will come back.
         finally:
             self.lose(line)
         if not self.stage.over:
@@ -66,9 +76,12 @@ class Chatter(threading.Thread):
 
     def come(self, line, node):
         self.log.node = node.name
-        for room, (seq, epoch) in self.places.items():
-            self.log("resume", room=room, after=seq, epoch=epoch)
-        rooms = line.sign_in(self.token, self.places)
+        resume = dict(self.places)
+        for room, (seq, _) in self.places.items():
+            if not self.chance.randrange(AFRESH_IN):
+                resume[room] = (seq, NO_EPOCH)
+            self.log("resume", room=room, after=seq, epoch=resume[room][1])
+        rooms = line.sign_in(self.token, resume)
         self.log("connect", user=self.user)
         for room in list(self.places):
             if room not in rooms:
@@ -80,9 +93,12 @@ class Chatter(threading.Thread):
                 self.log("hears", room=room, seq=told["seq"], epoch=told["epoch"])
                 continue
             recovered = told.get("recovered", False)
+            if recovered and resume[room][1] == NO_EPOCH:
+                raise AssertionError(f"room {room} was taken up again from another history: {told}")
             self.log("recovered", room=room, recovered=recovered, seq=told["seq"], epoch=told["epoch"])
             if not recovered:
                 self.log("gap", room=room)
+                self.reading[room] = Reading(told["seq"])
                 self.read(line, room)
 
     def lose(self, line):
@@ -110,7 +126,8 @@ class Chatter(threading.Thread):
             now = time.monotonic()
             if not (self.waiting or self.asked or self.reading):
                 answered = now
-            if now - answered > ANSWER_S or (self.stage.storms and now > moves_at):
+            patience = ANSWER_S if self.stage.storms else PATIENT_S
+            if now - answered > patience or (self.stage.storms and now > moves_at):
                 return self.moves()
             if now > pinged + PING_S:
                 pinged = now
@@ -161,10 +178,14 @@ class Chatter(threading.Thread):
         self.asked = {reference: room}
 
     def read(self, line, room):
-        """Reads a page of what it has not."""
-        held = self.reading.get(room, (None, []))[1]
-        self.reading[room] = (None, held)
-        self.reading[room] = (line.page(room, self.places[room][0]), held)
+        """Reads a page of what it has not, or is given what came meanwhile."""
+        reading = self.reading[room]
+        if self.places[room][0] < reading.upto:
+            reading.asked = line.page(room, self.places[room][0])
+            return
+        del self.reading[room]
+        for how, message in reading.held:
+            self.given(how, message)
 
     # What it hears
 
@@ -179,7 +200,7 @@ class Chatter(threading.Thread):
             self.log("nack", client_message_id=key, code=code)
             if code.upper() in LATER:
                 self.again.append((room, key))
-        elif reference in self.asked or any(reference == asked for asked, _ in self.reading.values()):
+        elif reference in self.asked or any(reference == it.asked for it in self.reading.values()):
             # What it does not get here it gets elsewhere.
             self.moves()
 
@@ -187,23 +208,21 @@ class Chatter(threading.Thread):
         for message in messages:
             room = message[0]
             if room in self.reading:
-                self.reading[room][1].append((how, message))
+                self.reading[room].held.append((how, message))
             else:
                 self.given(how, message)
 
     def on_page(self, line, reference, messages, has_more):
-        room = next((room for room, (asked, _) in self.reading.items() if asked == reference), None)
+        room = next((room for room, it in self.reading.items() if it.asked == reference), None)
         if room is None:
             return
-        for message in messages:
+        upto = self.reading[room].upto
+        wanted = [message for message in messages if message[1] <= upto]
+        for message in wanted:
             self.given("page", message)
-        if has_more:
-            return self.read(line, room)
-        _, held = self.reading.pop(room)
-        for how, message in held:
-            # What came meanwhile, and was read, is one and the same to the application.
-            if message[1] > self.places[room][0]:
-                self.given(how, message)
+        if not wanted and not has_more:
+            raise AssertionError(f"room {room} has nothing behind {self.places[room]}, and said that there is {upto}")
+        self.read(line, room)
 
     def on_joined(self, line, reference, seq, epoch):
         if (room := self.asked.pop(reference, None)) is not None:

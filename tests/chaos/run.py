@@ -1,8 +1,10 @@
 """Breaks a cluster while clients use it, and has what they saw judged: `tests/chaos/run.py --bus nats --faults 100 --seed 7`."""
 
 import argparse
+import collections
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -35,7 +37,11 @@ class Plan:
         # Half of the pauses of one client: so many a second of all of them.
         self.pause_s = options.chatters * 1.5 / options.rate
         self.stay_s = options.stay
-        self.left_open = []
+        self.left_open, self.why_lost = [], collections.Counter()
+
+    def lost(self, why):
+        """A connection is over: why, with what is different each time left out."""
+        self.why_lost[re.sub(r"[0-9a-f]{8,}|\d+", "#", f"{type(why).__name__}: {why}")[:160]] += 1
 
     def somewhere(self, chance):
         return chance.choice(self.nodes)
@@ -162,6 +168,8 @@ def once(options, folder):
         failed = [f"{thread.name}: {thread.failed!r}" for thread in threads if thread.failed or thread.is_alive()]
         for line, times in field.complaints().items():
             tell(f"== chaos: in the log, {times} times: {line}")
+        for why, times in plan.why_lost.most_common(12) if options.verbose else ():
+            tell(f"{times:6} connections over: {why}")
         if options.keep:
             for node in field.nodes:
                 shutil.copy(node.log.name, folder / f"{node.name}.log")
