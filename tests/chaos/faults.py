@@ -105,7 +105,7 @@ class Storm:
     def undo(self, fault):
         field, kind = self.field, fault.kind
         if kind == "kill":
-            field.nodes[fault.target].start(same_ports=True)
+            field.nodes[fault.target].start()
         elif kind == "freeze":
             field.nodes[fault.target].thaw()
         elif kind == "drain":
@@ -114,7 +114,7 @@ class Storm:
             if code != 0 or said:
                 raise AssertionError(f"{node.name} ended its drain with {code} and {said!r}: {node.log_tail()}")
             node.process.stdout.close()
-            node.start(same_ports=True)
+            node.start()
         elif kind in NET:
             field.relay.become(fault.target, "pass")
         else:

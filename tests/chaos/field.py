@@ -24,7 +24,12 @@ READY_S = 40.0
 class Node(Server):
     def __init__(self, name, environ, **options):
         self.name = name
+        # Its own for good: clients come back to them, and nobody else is given them while it is dead.
+        self.http, self.tcp = free_port(), free_port()
         super().__init__(environ={**environ, "BONGSU_NODE_ID": name}, **options)
+
+    def start(self, same_ports=True):
+        super().start(same_ports)
 
     def stop(self):
         self.thaw()

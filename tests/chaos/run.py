@@ -221,7 +221,7 @@ def main(argv):
     needs.folder = (options.work or beside / "e2e").resolve()
     needs.python_packages()
     needs.grpc()
-    for module in ("client", "ws", "eio", "device", "server"):
+    for module in ("client", "ws", "eio", "device"):
         __import__(module)
         sys.modules[module].WAIT_S = PATIENCE_S
     from server import Server
