@@ -16,7 +16,7 @@ use tokio::sync::Barrier;
 
 use crate::servers::Fresh;
 
-const NOW: Timestamp = Timestamp(1_700_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const ROUNDS: u64 = 20;
 
 /// Two stores of one database.
@@ -29,13 +29,7 @@ impl Two {
     async fn new() -> Self {
         let fresh = Fresh::new();
         let stores = [Arc::new(fresh.open().await), Arc::new(fresh.open().await)];
-        for name in ["car", "bus"] {
-            let (id, kind) = (id(name), "vehicle".into());
-            stores[0]
-                .create_device(NewDevice { id, kind }, NOW)
-                .await
-                .unwrap();
-        }
+        with_devices(&stores[0]).await;
         Self {
             stores,
             _fresh: fresh,
@@ -64,7 +58,14 @@ impl Two {
     }
 }
 
-fn id(name: &str) -> DeviceId {
+pub(crate) async fn with_devices(store: &Postgres) {
+    for name in ["car", "bus"] {
+        let (id, kind) = (id(name), "vehicle".into());
+        store.create_device(NewDevice { id, kind }, NOW).await.unwrap();
+    }
+}
+
+pub(crate) fn id(name: &str) -> DeviceId {
     DeviceId::parse(name).unwrap()
 }
 
@@ -85,7 +86,7 @@ fn open(number: u64, expects: Expects) -> OpenSession {
     }
 }
 
-fn order(number: u64, device: &str) -> NewCommand {
+pub(crate) fn order(number: u64, device: &str) -> NewCommand {
     let command = Command {
         id: CommandId(number.into()),
         device: id(device),
@@ -126,7 +127,7 @@ fn note(state: CommandState) -> Note {
     }
 }
 
-fn step(number: u64, device: &str, state: CommandState) -> Step {
+pub(crate) fn step(number: u64, device: &str, state: CommandState) -> Step {
     Step {
         command: CommandId(number.into()),
         device: id(device),
