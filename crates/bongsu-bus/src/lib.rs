@@ -12,5 +12,5 @@ mod local;
 pub mod nats;
 
 pub use api::{Bus, BusFault, Cut, Ear, Health, Heard, Reach, Subject};
-pub use backplane::{Backplane, BusFigure, BusMeter, BusReading};
+pub use backplane::{Backplane, BusFigure, BusMeter, BusReading, Link};
 pub use local::LocalBus;

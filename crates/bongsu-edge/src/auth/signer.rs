@@ -120,7 +120,11 @@ impl Signer {
 
     /// Loads the key of a data folder.
     pub fn load(folder: &Path) -> Result<Self, SignerFault> {
-        let path = folder.join(FILE_NAME);
+        Self::load_file(folder.join(FILE_NAME))
+    }
+
+    /// Loads a key, which several nodes may share.
+    pub fn load_file(path: PathBuf) -> Result<Self, SignerFault> {
         let read = |path: &Path| -> io::Result<(u32, String)> {
             let file = File::open(path)?;
             Ok((

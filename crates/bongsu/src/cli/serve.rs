@@ -11,7 +11,7 @@ use bongsu_store::Durability;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use crate::settings::{self, LogFormat, ServerSettings, Settings, Tcps};
+use crate::settings::{self, Address, ClusterSettings, LogFormat, ServerSettings, Settings, Tcps};
 use crate::telemetry;
 
 /// Run the server.
@@ -58,6 +58,16 @@ pub(super) struct Serve {
     /// What an acknowledged message survives: power (its loss) or process (a crash of the server) [default: power].
     #[arg(long, env = "BONGSU_DURABILITY", value_parser = settings::durability)]
     durability: Option<Durability>,
+    /// A PostgreSQL server that several nodes share, as postgres://user:password@host/database [default: SQLite in the data
+    /// folder].
+    #[arg(long, value_name = "URL", env = "BONGSU_STORE", hide_env_values = true, value_parser = settings::store_address)]
+    store: Option<Address>,
+    /// A broker by which nodes hear of each other: nats://, redis:// or kafka:// [default: none; there is one node].
+    #[arg(long, value_name = "URL", env = "BONGSU_BUS", hide_env_values = true, value_parser = settings::bus_address)]
+    bus: Option<Address>,
+    /// The key that signs tokens, the same on all nodes [default: the data folder's own].
+    #[arg(long, value_name = "FILE", env = "BONGSU_SIGNING_KEY")]
+    signing_key: Option<PathBuf>,
     /// What is logged: a level, or levels by part such as info,bongsu_store=debug [default: info].
     #[arg(long, value_name = "FILTER", env = "BONGSU_LOG", value_parser = settings::log_filter)]
     log: Option<String>,
@@ -77,6 +87,7 @@ impl Serve {
         let config = self.config.clone();
         let mut settings = Settings::load(config.as_deref())?;
         settings.devices.given.clone_from(&self.catalogue);
+        self.share(&mut settings.cluster);
         self.put_over(&mut settings.server);
         telemetry::start(&settings.server.log, settings.server.log_format)?;
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -88,6 +99,12 @@ impl Serve {
             .build()
             .context("the threads cannot be started")?;
         runtime.block_on(Box::pin(crate::serve::serve(settings, config, super::say)))
+    }
+
+    fn share(&self, cluster: &mut ClusterSettings) {
+        cluster.store = self.store.clone().or(cluster.store.take());
+        cluster.bus = self.bus.clone().or(cluster.bus.take());
+        cluster.signing_key = self.signing_key.clone().or(cluster.signing_key.take());
     }
 
     fn put_over(self, server: &mut ServerSettings) {

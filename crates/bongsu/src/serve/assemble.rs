@@ -2,11 +2,10 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use bongsu_bus::LocalBus;
+use anyhow::Context;
+use bongsu_bus::Bus;
 use bongsu_edge::admission::Admission;
 use bongsu_edge::auth::{ApiKeys, Signer, TurnMint, Verifier};
 use bongsu_edge::clock::{SystemChance, SystemClock};
@@ -17,17 +16,14 @@ use bongsu_edge::tcp::{self, TcpService};
 use bongsu_node::ports::AddressRange;
 use bongsu_node::ports::Moderated;
 use bongsu_node::{Clock as _, Counters, Node, Policy, Ports, Reviewer, Tokens};
-use bongsu_store::{OpenError, Sqlite, SqliteOptions, Store};
+use bongsu_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::secure::{self, Bound, Secured};
-use super::{demo, files, first, meter};
+use super::{backplane, demo, files, first, stored};
 use crate::settings::Settings;
-
-/// The database's file in the data folder.
-pub(crate) const DATABASE: &str = "bongsu.sqlite";
 
 /// A server whose listeners accept.
 pub(super) struct Running {
@@ -61,16 +57,20 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     let http = bind("--http", server.http)?;
     let secured = secure::bind_all(settings)?;
     let folder = &server.data_dir;
-    let fresh = !folder.join(DATABASE).exists();
-    let store = Arc::new(open(settings)?);
-    let signer = Signer::load_or_create(folder).context("the key in the data folder cannot be used")?;
+    let fresh = !folder.join(stored::DATABASE).exists() && settings.cluster.store.is_none();
+    let (store, follow) = stored::open(settings).await?;
+    let signer = match &settings.cluster.signing_key {
+        Some(file) => Signer::load_file(file.clone()).context("the key of [cluster] cannot be used")?,
+        None => Signer::load_or_create(folder).context("the key in the data folder cannot be used")?,
+    };
     let node_id = first::node_id(server)?;
     if fresh {
         first::tell(folder);
     }
     let tokens = Verifier::load(settings.tokens.clone(), Some(&signer), &settings.limits)?;
     tokio::spawn(Arc::clone(&tokens).keep_fresh());
-    let ports = ports(settings, &store, &tokens)?;
+    let (bus, follow_bus) = backplane::open(settings, &node_id).await?;
+    let ports = ports(settings, store, bus, &tokens)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let shards = server.shards.unwrap_or(cores);
     let node = Node::start(node_id, ports, Arc::new(Counters::default()), shards);
@@ -85,15 +85,21 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Running> {
     }
     let meters = Arc::new(Meters::new());
     meters.follow(&node.counters);
-    meter::follow(&meters, &store);
+    follow(&meters);
+    follow_bus(&meters);
     listen(settings, node, tokens, meters, (tcp, http, secured))
 }
 
-fn ports(settings: &Settings, store: &Arc<Sqlite>, tokens: &Arc<Verifier>) -> anyhow::Result<Ports> {
+fn ports(
+    settings: &Settings,
+    store: Arc<dyn Store>,
+    bus: Arc<dyn Bus>,
+    tokens: &Arc<Verifier>,
+) -> anyhow::Result<Ports> {
     let reviewer = settings.review.as_ref().map(Webhook::new).transpose()?;
     Ok(Ports {
-        store: Arc::clone(store) as Arc<dyn Store>,
-        bus: Arc::new(LocalBus::new()),
+        store,
+        bus,
         clock: Arc::new(SystemClock),
         chance: Arc::new(SystemChance),
         tokens: Arc::clone(tokens) as Arc<dyn Tokens>,
@@ -206,29 +212,6 @@ pub(super) fn bind(flag: &str, address: SocketAddr) -> anyhow::Result<TcpListene
         let why = known.map_or_else(|| fault.to_string(), |(_, advice)| advice.to_owned());
         anyhow::anyhow!("{flag} {address} cannot be bound: {why}")
     })
-}
-
-fn open(settings: &Settings) -> anyhow::Result<Sqlite> {
-    let server = &settings.server;
-    let path = server.data_dir.join(DATABASE);
-    let mut options = SqliteOptions::with_limits(&path, &settings.limits);
-    options.durability = server.durability;
-    Sqlite::open(options).or_else(|fault| refuse(fault, &path))
-}
-
-/// Why a database is not opened, and what to do.
-pub(crate) fn refuse<T>(fault: OpenError, path: &Path) -> anyhow::Result<T> {
-    let advice = match &fault {
-        OpenError::InUse { .. } => "; one server at a time: stop it, or name another folder with --data-dir",
-        OpenError::Newer { .. } => "; run the newer version of bongsu, or restore a backup",
-        OpenError::NotOurs => "; name another folder with --data-dir",
-        OpenError::Sql(_) => "; if it is damaged, restore a backup",
-        OpenError::Folder { .. } | OpenError::Thread(_) => "",
-    };
-    bail!(
-        "the store at {} cannot be opened: {fault}{advice}",
-        path.display()
-    )
 }
 
 impl Running {

@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
+use bongsu_bus::BusMeter;
 use bongsu_edge::meters::{HistogramReading, MeterUnit, Meters, Reading};
-use bongsu_store::Sqlite;
+use bongsu_store::StoreMeter;
 use bongsu_store::meter::{BATCH_BOUNDS, COMMIT_US_BOUNDS, MeterReading};
 
 /// Microseconds in a second.
@@ -40,13 +41,12 @@ const COUNTERS: [Counted; 5] = [
 ];
 
 /// Shows what a store counts.
-pub(super) fn follow(meters: &Meters, store: &Arc<Sqlite>) {
-    let meter = store.meter();
+pub(super) fn follow(meters: &Meters, meter: &Arc<StoreMeter>) {
     for (name, help, of) in COUNTERS {
-        let meter = Arc::clone(&meter);
+        let meter = Arc::clone(meter);
         meters.collect(name, help, None, Reading::counter(move || of(&meter.read())));
     }
-    let batches = Arc::clone(&meter);
+    let batches = Arc::clone(meter);
     let read = move || {
         let it = batches.read();
         spread(&BATCH_BOUNDS, &it.batch_buckets, it.writes, 1.0)
@@ -57,6 +57,7 @@ pub(super) fn follow(meters: &Meters, store: &Arc<Sqlite>) {
         None,
         Reading::histogram(read),
     );
+    let meter = Arc::clone(meter);
     let read = move || {
         let it = meter.read();
         spread(&COMMIT_US_BOUNDS, &it.commit_buckets, it.commit_us, US)
@@ -68,15 +69,30 @@ pub(super) fn follow(meters: &Meters, store: &Arc<Sqlite>) {
         Some(MeterUnit::Seconds),
         Reading::histogram(read),
     );
-    // Metrics are no reason to keep the store open.
-    let store = Arc::downgrade(store);
-    let read = move || store.upgrade().map_or(0.0, |store| store.queue_len() as f64);
+}
+
+/// Shows how many writes wait.
+pub(super) fn waits(meters: &Meters, waiting: impl Fn() -> usize + Send + Sync + 'static) {
+    let read = move || waiting() as f64;
     meters.collect(
         "bongsu_store_waiting_writes",
         "Writes that wait",
         None,
         Reading::gauge(read),
     );
+}
+
+/// Shows what a bus between nodes counts.
+pub(super) fn follow_bus(meters: &Meters, meter: &Arc<BusMeter>) {
+    for figure in BusMeter::figures() {
+        let (meter, of) = (Arc::clone(meter), figure.of);
+        let reading = if figure.is_gauge {
+            Reading::gauge(move || of(&meter.read()) as f64)
+        } else {
+            Reading::counter(move || of(&meter.read()))
+        };
+        meters.collect(figure.name, figure.help, None, reading);
+    }
 }
 
 /// Buckets of their own as Prometheus wants them; `unit` is what one is worth.

@@ -1,6 +1,7 @@
 //! A server: from settings to listeners that accept, and to their end.
 
 mod assemble;
+pub(crate) mod backplane;
 mod demo;
 mod files;
 mod first;
@@ -8,6 +9,7 @@ mod meter;
 mod reload;
 mod secure;
 mod signals;
+mod stored;
 
-pub(crate) use assemble::{DATABASE, refuse};
 pub(crate) use signals::serve;
+pub(crate) use stored::{DATABASE, refuse};

@@ -4,6 +4,7 @@
 
 mod access;
 mod catalogue;
+mod cluster;
 mod content;
 mod default;
 mod mistake;
@@ -23,6 +24,7 @@ use bongsu_model::limits::Broken;
 use bongsu_node::Policy;
 
 pub(crate) use catalogue::{DeviceSettings, EXAMPLE, load as load_catalogue};
+pub(crate) use cluster::{Address, ClusterSettings, bus_address, postgres, store_address};
 pub(crate) use content::ContentSettings;
 pub(crate) use default::default_toml;
 pub(crate) use mistake::Mistakes;
@@ -43,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) ice: IceSettings,
     pub(crate) socketio: SocketioOptions,
     pub(crate) devices: DeviceSettings,
+    pub(crate) cluster: ClusterSettings,
     /// None if nothing is served with TLS.
     pub(crate) tls: Option<TlsSettings>,
 }
@@ -73,6 +76,9 @@ impl Settings {
         let table = source.parse();
         let root = Section::root(&source, &table);
         let limits = limits(root.open("limits"));
+        let mut shared = ClusterSettings::default();
+        cluster::store(root.open("store"), &limits, &mut shared);
+        cluster::cluster(root.open("cluster"), &mut shared);
         let settings = Self {
             server: server::read(root.open("server")),
             tokens: access::tokens(root.open("tokens"), &limits),
@@ -83,6 +89,7 @@ impl Settings {
             ice: access::ice(root.open("ice")),
             socketio: server::socketio(root.open("socketio")),
             devices: catalogue::read(root.open("devices"), &limits),
+            cluster: shared,
             tls: tls::tls(root.open("tls")),
             limits,
         };
