@@ -15,7 +15,7 @@ import runner
 from client import WAIT_S, Unexpected
 from scenarios.devices import COMMANDS
 from server import Server, wait_until
-from servers import KINDS
+from servers import KINDS, free_port
 
 # Short, so that a scenario need not wait for long; the relations between them are those of the defaults.
 LIMITS = {
@@ -35,8 +35,13 @@ class Node(Server):
     """One of them."""
 
     def __init__(self, name, environ, **options):
-        self.name = name
-        super().__init__(environ={**environ, "BONGSU_NODE_ID": name}, **options)
+        # Its own from the first start on, for it tells others where it is.
+        self.name, self.http, self.tcp = name, free_port(), free_port()
+        own = {"BONGSU_NODE_ID": name, "BONGSU_ADVERTISE": f"http://127.0.0.1:{self.http}"}
+        super().__init__(environ={**environ, **own}, **options)
+
+    def start(self, same_ports=True):
+        super().start(same_ports)
 
     def stop(self):
         self.thaw()
@@ -54,7 +59,7 @@ class Node(Server):
 
     # What it says
 
-    def ready(self):
+    def readiness(self):
         """Whether it can serve, and which of its parts cannot."""
         status, told = self.call("GET", "/readyz")
         return status == 200, [part for part, how in told["parts"].items() if not how["ready"]]
@@ -141,7 +146,7 @@ class Cluster:
         """Waits until every node can serve and knows every other."""
         names = {node.name for node in self.nodes}
         for node in self.nodes:
-            wait_until(lambda: node.ready()[0], f"{node.name} to be ready: {node.ready()}", seconds)
+            wait_until(lambda: node.readiness()[0], f"{node.name} to be ready: {node.readiness()}", seconds)
             wait_until(lambda: serving(node) >= names, f"{node.name} to know {names}; it knows {serving(node)}", seconds)
 
     # What the runner asks of a server

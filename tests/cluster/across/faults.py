@@ -31,7 +31,8 @@ def without_the_backplane(cluster, take, give):
             a.post(room, f"{n} on node-1")
             assert beside.expect("NEW_MESSAGE", content=f"{n} on node-1")["seq"] == 2 + n
         for node in cluster:
-            within(NOTICED_S, lambda: node.ready()[1] == ["bus"], f"{node.name} to say that its bus is lost: {node.ready()}")
+            within(NOTICED_S, lambda: node.readiness()[1] == ["bus"], f"{node.name} to say that its bus is lost: {node.readiness()}")
+            assert node.call("GET", "/readyz", want=503)[1]["state"] == "degraded"
         for n in range(10):
             b.post(room, f"{n} on node-2")
         # A device beside the caller is reached, and of another node's nobody knows.
@@ -46,7 +47,7 @@ def without_the_backplane(cluster, take, give):
     finally:
         give()
     for node in cluster:
-        within(BACK_S, lambda: node.ready()[0], f"{node.name} to have its bus back: {node.ready()}")
+        within(BACK_S, lambda: node.readiness()[0], f"{node.name} to have its bus back: {node.readiness()}")
     # What was missed comes without anybody saying anything.
     in_one_order([c], room, 20, after=1)
     in_one_order([b], room, 10, after=1)
@@ -102,7 +103,7 @@ def the_store_is_killed_and_started_again(cluster):
         within(WAIT_S, lambda: len(acked) > 20, "posts")
         cluster.postgres.kill()
         for node in cluster:
-            within(NOTICED_S + 5, lambda: node.ready()[1] == ["store"], f"{node.name} to say that its store is lost: {node.ready()}")
+            within(NOTICED_S + 5, lambda: node.readiness()[1] == ["store"], f"{node.name} to say that its store is lost: {node.readiness()}")
         within(WAIT_S, lambda: codes, "a refusal")
         # Sessions stay, and what needs no store goes on.
         b.ask("PING", expect="PONG")
@@ -112,7 +113,7 @@ def the_store_is_killed_and_started_again(cluster):
         before = len(acked)
         cluster.postgres.start()
         for node in cluster:
-            within(BACK_S, lambda: node.ready()[0], f"{node.name} to have its store back: {node.ready()}")
+            within(BACK_S, lambda: node.readiness()[0], f"{node.name} to have its store back: {node.readiness()}")
         within(BACK_S, lambda: len(acked) > before + 20, "posts once more")
     finally:
         answered.set()

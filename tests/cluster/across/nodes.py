@@ -20,14 +20,21 @@ def every_node_names_all_nodes(cluster):
             def shown():
                 known = node.knows()
                 assert set(known) >= names, known
-                second = known["node-2"]
-                return second["connections"] >= 2 and second["sessions"] >= 1 and second["devices"] >= 1
+                told = known["node-2"]["figures"]
+                return told["connections"] >= 2 and told["sessions"] >= 1 and told["devices"] >= 1
 
             wait_until(shown, f"{node.name} to hear how node-2 is", 3 * cluster.limits["node_beat_ms"] / 1_000 + HEARD_S)
-            for told in node.knows().values():
-                assert told["state"] in ("serving", "draining", "gone", "silent"), told
+            known = node.knows()
+            for each in cluster:
+                told = known[each.name]
+                assert told["state"] == "serving" and told["is_here"] is (each is node), told
+                assert told["address"] == f"http://127.0.0.1:{each.http}", told
                 assert told["version"] and told["started_at"].endswith("Z"), told
-            assert len({told["boot_id"] for told in node.knows().values()}) == len(node.knows())
+                assert told["silent_ms"] < cluster.limits["node_silent_ms"], told
+                assert told["figures"]["memory_bytes"] > 1_000_000, told
+            assert len({told["boot_id"] for told in known.values()}) == len(known), known
+            _, told = node.call("GET", "/readyz", want=200)
+            assert told["state"] == "ready" and told["nodes"]["serving"] == len(names), told
 
 
 @scenario()
@@ -60,7 +67,7 @@ def a_node_is_drained_through_another(cluster):
         wait_until(lambda: "node-2" not in serving(node), f"{node.name} to hear of it", HEARD_S)
         _, told = node.call("GET", "/status?policy=least", want=200)
         assert told["port"] != cluster[2].http, told
-    assert not cluster[2].ready()[0]
+    assert not cluster[2].readiness()[0]
     try:
         with Client(cluster[2].tcp) as late:
             late.request("CONNECT", {"jwt_token": cluster[2].token(1_323)})
@@ -74,11 +81,29 @@ def a_node_is_drained_through_another(cluster):
     b.expect("NEW_MESSAGE", content="welcome")
     with cluster[3].device(car, "json"):
         pass
-    cluster[1].call("DELETE", "/api/v1/nodes/node-2/drain", want=202)
+    cluster[1].call("POST", "/api/v1/nodes/node-2/drain", {"on": False}, want=202)
     for node in cluster:
         wait_until(lambda: "node-2" in serving(node), f"{node.name} to hear of it", HEARD_S)
     cluster[2].client(1_323).close()
     leave_all([a, b])
+
+
+@scenario()
+def a_node_sheds_some_of_its_clients(cluster):
+    """After a node was added: the surplus moves at a stated rate, and the rest stays."""
+    crowd = [cluster[2].client(1_345 + n) for n in range(5)]
+    cluster[1].call("POST", "/api/v1/nodes/node-2/shed", {"sessions": 3, "per_s": 100}, want=202)
+
+    def gone(client):
+        try:
+            client.ask("PING", expect="PONG")
+        except (Closed, OSError):
+            return True
+        return False
+
+    wait_until(lambda: sum(map(gone, crowd)) >= 3, "three of them to go")
+    assert sum(map(gone, crowd)) == 3 and cluster[2].readiness()[0], "and no more"
+    leave_all(crowd)
 
 
 @scenario()
@@ -102,7 +127,7 @@ def nodes_are_asked_by_operators_only(cluster):
             assert status == want, (method, path, status, problem)
     status, problem = cluster[1].call("POST", "/api/v1/nodes/node-9/drain", {})
     assert status == 404, problem
-    assert cluster[2].ready()[0]
+    assert cluster[2].readiness()[0]
 
 
 class Wanderer:
