@@ -1,4 +1,5 @@
-//! Appends to the SQLite store beside bare SQLite with the same bytes, the same `synchronous` and the same batch sizes.
+//! Appends to the SQLite store beside bare SQLite with the same bytes, the same `synchronous` and the same batch sizes;
+//! and to the PostgreSQL store, if `BONGSU_TEST_POSTGRES` is the address of a server.
 //!
 //! After criterion's own figures it measures both sides in turns and prints the ratio of their throughputs, since only
 //! figures of the same run on the same disk can be compared. `cargo bench -p bongsu-store --bench append`.
@@ -6,18 +7,23 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bongsu_model::records::{MemberRole, NewRoom, NewUser, Visibility};
-use bongsu_model::{MessageId, MessageKind, RoomId, RoomRef, Timestamp, UserId, UserRef};
-use bongsu_store::{Appended, Durability, NewMessage, SignIn, Sqlite, SqliteOptions, Store, StoreMeter};
+use bongsu_model::{Limits, MessageId, MessageKind, RoomId, RoomRef, Timestamp, UserId, UserRef};
+use bongsu_store::{
+    Appended, Durability, NewMessage, Postgres, PostgresOptions, SignIn, Sqlite, SqliteOptions, Store,
+    StoreMeter,
+};
 use criterion::{Criterion, Throughput, criterion_group};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio_postgres::NoTls;
 
 /// The text that is posted; with its JSON around it, it makes the 300 bytes that the rest of the figures speak of.
 const CONTENT: usize = 200;
@@ -38,12 +44,38 @@ fn cpu_s() -> f64 {
 
 struct Ours {
     runtime: Runtime,
-    store: Arc<Sqlite>,
+    store: Arc<dyn Store>,
     meter: Arc<StoreMeter>,
     rooms: u64,
     content: Arc<str>,
     next: Arc<AtomicU64>,
-    _folder: TempDir,
+    _place: Box<dyn Any>,
+}
+
+/// A schema of the bench's own, gone with it.
+struct Schema {
+    address: String,
+    name: String,
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let sql = format!("DROP SCHEMA \"{}\" CASCADE", self.name);
+        runtime().block_on(async {
+            let (client, connection) = tokio_postgres::connect(&self.address, NoTls).await.unwrap();
+            let speaking = tokio::spawn(connection);
+            client.batch_execute(&sql).await.unwrap();
+            drop(client);
+            speaking.await.unwrap().unwrap();
+        });
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 impl Ours {
@@ -53,8 +85,36 @@ impl Ours {
             durability,
             ..SqliteOptions::new(folder.path().join("bongsu.db"))
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let store = Arc::new(Sqlite::open(options).unwrap());
+        let store = Sqlite::open(options).unwrap();
+        let meter = store.meter();
+        Self::with(runtime(), Arc::new(store), meter, rooms, Box::new(folder))
+    }
+
+    fn on_postgres(address: &str, durability: Durability, rooms: u64) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bench_appends_{}_{number}", std::process::id());
+        let mut options = PostgresOptions::new(address, &Limits::DEFAULT).unwrap();
+        (options.schema, options.durability) = (Some(name.clone()), durability);
+        let runtime = runtime();
+        let store = runtime.block_on(Postgres::open(options)).unwrap();
+        let (meter, address) = (store.meter(), address.into());
+        Self::with(
+            runtime,
+            Arc::new(store),
+            meter,
+            rooms,
+            Box::new(Schema { address, name }),
+        )
+    }
+
+    fn with(
+        runtime: Runtime,
+        store: Arc<dyn Store>,
+        meter: Arc<StoreMeter>,
+        rooms: u64,
+        place: Box<dyn Any>,
+    ) -> Self {
         let members: Vec<_> = (1..=POSTERS as i64)
             .map(|id| (UserId(id), MemberRole::Member))
             .collect();
@@ -72,11 +132,7 @@ impl Ours {
                 store.create_room(room, Timestamp(0)).await.unwrap();
             }
         });
-        let (meter, content, next) = (
-            store.meter(),
-            "x".repeat(CONTENT).into(),
-            Arc::new(AtomicU64::new(1)),
-        );
+        let (content, next) = ("x".repeat(CONTENT).into(), Arc::new(AtomicU64::new(1)));
         Self {
             runtime,
             store,
@@ -84,7 +140,7 @@ impl Ours {
             rooms,
             content,
             next,
-            _folder: folder,
+            _place: place,
         }
     }
 
@@ -232,6 +288,27 @@ fn appends(criterion: &mut Criterion) {
         group.bench_function("bare SQLite, batches of 64", |b| {
             b.iter_custom(|count| bare.run(POSTERS, count))
         });
+        group.finish();
+    }
+    let Ok(address) = std::env::var("BONGSU_TEST_POSTGRES") else {
+        eprintln!("PostgreSQL is left out: BONGSU_TEST_POSTGRES is the address of none");
+        return;
+    };
+    for (name, durability) in [("power", Durability::Power), ("process", Durability::Process)] {
+        let mut group = criterion.benchmark_group(format!("PostgreSQL, {name}"));
+        group.throughput(Throughput::Elements(1)).sample_size(10);
+        for (posters, rooms) in [(1, 1), (POSTERS, 1), (POSTERS, POSTERS as u64)] {
+            let ours = Ours::on_postgres(&address, durability, rooms);
+            group.bench_function(format!("append, posters: {posters}, rooms: {rooms}"), |b| {
+                b.iter_custom(|count| ours.run(posters, count))
+            });
+            let cpu = cpu_s();
+            ours.run(posters, 2_000);
+            let each = (cpu_s() - cpu) * 1e6 / 2_000.0;
+            eprintln!(
+                "PostgreSQL, {name}, posters: {posters}, rooms: {rooms}: {each:.1} µs of our own CPU an append"
+            );
+        }
         group.finish();
     }
 }

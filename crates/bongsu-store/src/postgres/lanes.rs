@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::append::{Faces, append};
 use super::pool::Pool;
-use super::rows::Columns;
+use super::rows::{Columns, is_text};
 use super::tx::{Conn, Gate, Mode, Pass, PostgresFault, Run, run};
 use crate::{AppendRefused, Appended, NewMessage, StoreFault, StoreMeter};
 
@@ -202,7 +202,7 @@ async fn find(conn: &Conn, unknown: &[RoomRef]) -> Result<Vec<(RoomRef, RoomId)>
     for room in unknown {
         match room {
             RoomRef::Id(_) => {}
-            RoomRef::Name(name) => names.push(&**name),
+            RoomRef::Name(name) => names.extend(Some(&**name).filter(|name| is_text(name))),
             RoomRef::Token(token) => tokens.push(&token.0[..]),
         }
     }

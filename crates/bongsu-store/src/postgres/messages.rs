@@ -21,7 +21,7 @@ use crate::StoreFault;
 
 /// Messages deleted, and rooms looked at, in one statement: others get their turn in between.
 const RETAIN_MESSAGES: i64 = 2_000;
-const RETAIN_ROOMS: i64 = 500;
+const RETAIN_ROOMS: i64 = 100;
 
 macro_rules! message_columns {
     () => {

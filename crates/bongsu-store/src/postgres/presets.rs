@@ -11,7 +11,7 @@ use bongsu_model::display::{NewPreset, Preset, PresetId, Program};
 use tokio_postgres::Row;
 
 use super::devices;
-use super::rows::{Columns, number};
+use super::rows::{Columns, is_text, number};
 use super::tx::{Conn, Param};
 use crate::{CreateRefused, Existing, StoreFault, StoreLimits, json};
 
@@ -70,6 +70,9 @@ pub(super) async fn preset(conn: &Conn, preset: PresetId) -> Result<Option<Prese
 }
 
 pub(super) async fn named(conn: &Conn, name: &str) -> Result<Option<Preset>, StoreFault> {
+    if !is_text(name) {
+        return Ok(None);
+    }
     Ok(read(conn, select_presets!("WHERE name = $1"), &[&name])
         .await?
         .pop())

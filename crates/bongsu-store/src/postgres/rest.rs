@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bongsu_model::records::AuditEntry;
 use bongsu_model::{CallId, Timestamp, UserId};
 
-use super::rows::Columns;
+use super::rows::{Columns, is_text};
 use super::tx::{Conn, Param};
 use super::users;
 use crate::{KeptTrail, StoreFault, StoreLimits, StoredAnswer};
@@ -72,6 +72,9 @@ pub(super) async fn kept_answer(
     key: &str,
 ) -> Result<Option<StoredAnswer>, StoreFault> {
     const SQL: &str = "SELECT request_hash, status, body FROM answers WHERE principal = $1 AND key = $2";
+    if !is_text(principal) || !is_text(key) {
+        return Ok(None);
+    }
     conn.one(SQL, &[&principal, &key], |row| {
         let columns = Columns::of("answers", row);
         Ok(StoredAnswer {

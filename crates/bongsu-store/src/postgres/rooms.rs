@@ -11,7 +11,7 @@ use bongsu_model::records::{
 use bongsu_model::{Epoch, MembersVersion, RoomId, RoomRef, RoomToken, Seq, Timestamp, UserId};
 use tokio_postgres::Row;
 
-use super::rows::{Columns, number};
+use super::rows::{Columns, is_text, number};
 use super::tx::{Conn, Param, PostgresFault};
 use super::users::{self, next_after, random};
 use crate::{CreateRefused, JoinRefused, Joined, Left, Mark, RoomMembers, StoreFault, StoreLimits};
@@ -66,7 +66,8 @@ macro_rules! read_room {
         const BY_TOKEN: &str = concat!("SELECT ", room_columns!(), " FROM rooms WHERE token = $1", $rest);
         match $room {
             RoomRef::Id(id) => $conn.one(BY_ID, &[&id.0], of_row).await,
-            RoomRef::Name(name) => $conn.one(BY_NAME, &[&&**name], of_row).await,
+            RoomRef::Name(name) if is_text(name) => $conn.one(BY_NAME, &[&&**name], of_row).await,
+            RoomRef::Name(_) => Ok(None),
             RoomRef::Token(token) => $conn.one(BY_TOKEN, &[&&token.0[..]], of_row).await,
         }
     }};

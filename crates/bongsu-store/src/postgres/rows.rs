@@ -62,6 +62,11 @@ pub(super) fn number(value: u64) -> Result<i64, StoreFault> {
     i64::try_from(value).map_err(|_| PostgresFault::TooLarge.into())
 }
 
+/// Whether a text can be kept at all: the server has every character but one. What cannot be kept is not there.
+pub(super) fn is_text(text: &str) -> bool {
+    !text.contains('\0')
+}
+
 /// A row of one table, read by column number.
 pub(super) struct Columns<'r> {
     row: &'r Row,

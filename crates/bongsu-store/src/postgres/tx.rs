@@ -446,13 +446,17 @@ impl Conn {
                     StoreFault::Unavailable(told)
                 }
             }
-            Meaning::ReadOnly => {
+            Meaning::Unfit => {
                 standing.lost = true;
                 standing.undone = true;
                 StoreFault::Unavailable(told)
             }
             Meaning::Busy => StoreFault::Unavailable(told),
-            Meaning::Wrong => StoreFault::Broken(told),
+            Meaning::Wrong => {
+                // Without a word of the server's it is not known what the connection has heard.
+                standing.lost |= told.0.code().is_none();
+                StoreFault::Broken(told)
+            }
         }
     }
 
@@ -491,8 +495,8 @@ enum Meaning {
     Undone,
     /// The connection is gone.
     Lost,
-    /// The server does not take writes any more.
-    ReadOnly,
+    /// The server takes no writes on this connection any more, or does not know its statements; all was undone.
+    Unfit,
     /// The server had no time or no room; all was undone.
     Busy,
     /// We asked for something that cannot be.
@@ -518,8 +522,14 @@ impl Meaning {
         {
             return Self::Undone;
         }
-        if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
-            return Self::ReadOnly;
+        let unfit = [
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            // Prepared before a column was changed, or forgotten by whoever stands in between.
+            SqlState::FEATURE_NOT_SUPPORTED,
+            SqlState::INVALID_SQL_STATEMENT_NAME,
+        ];
+        if unfit.contains(code) {
+            return Self::Unfit;
         }
         match (code.code(), code.code().get(..2)) {
             // The server stops, has fallen, or is not up; or it has ended a session that said nothing.

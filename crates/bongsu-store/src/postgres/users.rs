@@ -8,7 +8,7 @@ use bongsu_model::records::{Ban, NewUser, Revocation, User, UserChange};
 use bongsu_model::{Profile, Timestamp, TokenHash, TokenId, UserId, UserRef};
 use tokio_postgres::Row;
 
-use super::rows::{Columns, number};
+use super::rows::{Columns, is_text, number};
 use super::tx::{Conn, PostgresFault};
 use crate::{
     CreateRefused, Existing, MemberToken, SignIn, StoreFault, StoreLimits, TokenAdded, UpdateRefused, json,
@@ -61,12 +61,16 @@ pub(super) async fn user(conn: &Conn, user: &UserRef) -> Result<Option<User>, St
     const BY_HANDLE: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE handle = $1");
     match user {
         UserRef::Id(id) => conn.one(BY_ID, &[&id.0], of_row).await,
-        UserRef::Handle(handle) => conn.one(BY_HANDLE, &[&&**handle], of_row).await,
+        UserRef::Handle(handle) if is_text(handle) => conn.one(BY_HANDLE, &[&&**handle], of_row).await,
+        UserRef::Handle(_) => Ok(None),
     }
 }
 
 pub(super) async fn by_public_token(conn: &Conn, token: &str) -> Result<Option<User>, StoreFault> {
     const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE public_token = $1");
+    if !is_text(token) {
+        return Ok(None);
+    }
     conn.one(SQL, &[&token], of_row).await
 }
 
@@ -406,8 +410,8 @@ pub(super) async fn revocations(conn: &Conn, at: Timestamp) -> Result<Vec<Revoca
 }
 
 pub(super) async fn is_revoked(conn: &Conn, jti: &str) -> Result<bool, StoreFault> {
-    conn.any("SELECT 1 FROM revocations WHERE jti = $1", &[&jti])
-        .await
+    const SQL: &str = "SELECT 1 FROM revocations WHERE jti = $1";
+    Ok(is_text(jti) && conn.any(SQL, &[&jti]).await?)
 }
 
 /// How many rooms a user is a member of.

@@ -166,6 +166,26 @@ async fn what_cannot_be_kept_fails_alone() {
     assert!(seqs(&store, &room).await.into_iter().eq(1..=19));
 }
 
+#[tokio::test]
+async fn what_cannot_be_kept_is_not_there() {
+    let fresh = Fresh::new();
+    let store = fresh.open().await;
+    let sender = user(&store).await;
+    let (room, odd) = (room(&store, &[sender], Some("plaza")).await, "a\0b");
+    assert_eq!(store.user(UserRef::Handle(odd.into())).await.unwrap(), None);
+    assert_eq!(store.room(RoomRef::Name(odd.into())).await.unwrap(), None);
+    assert_eq!(store.user_by_public_token(odd.into()).await.unwrap(), None);
+    assert!(!store.is_revoked(odd.into()).await.unwrap());
+    assert_eq!(store.kept_answer("a".into(), odd.into()).await.unwrap(), None);
+    // Nor does it keep others from finding their rooms.
+    let (nowhere, there) = tokio::join!(
+        store.append(post(RoomRef::Name(odd.into()), sender, 1, None)),
+        store.append(post(RoomRef::Name("plaza".into()), sender, 2, None))
+    );
+    assert!(matches!(nowhere, Err(AppendRefused::NoRoom)), "{nowhere:?}");
+    assert!(matches!(there, Ok(Appended::New(message)) if message.room == room.id));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_user_who_comes_to_two_nodes_is_made_once() {
     let fresh = Fresh::new();
