@@ -128,6 +128,17 @@ async fn nats(address: &str) {
     row("nats", &speaker, &hearer).await;
 }
 
+#[cfg(feature = "redis")]
+async fn redis(address: &str) {
+    use bongsu_bus::redis::{RedisSettings, open};
+    let settings = RedisSettings::parse(address).unwrap();
+    let limits = bongsu_model::Limits::DEFAULT;
+    let [speaker, hearer] = nodes();
+    let speaker = open(&settings, &speaker, &limits).await.unwrap();
+    let hearer = open(&settings, &hearer, &limits).await.unwrap();
+    row("redis", &speaker, &hearer).await;
+}
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let local = LocalBus::new();
@@ -135,5 +146,9 @@ async fn main() {
     #[cfg(feature = "nats")]
     if let Ok(address) = std::env::var("BONGSU_TEST_NATS") {
         nats(&address).await;
+    }
+    #[cfg(feature = "redis")]
+    if let Ok(address) = std::env::var("BONGSU_TEST_REDIS") {
+        redis(&address).await;
     }
 }

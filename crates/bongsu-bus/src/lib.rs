@@ -10,6 +10,8 @@ pub mod conformance;
 mod local;
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 pub use api::{Bus, BusFault, Cut, Ear, Health, Heard, Reach, Subject};
 pub use backplane::{Backplane, BusFigure, BusMeter, BusReading, Link};

@@ -4,6 +4,8 @@
 //! every queue on the way is bounded; what does not fit is counted, and what was lost on the way in is told as missed.
 
 mod address;
+#[cfg(any(feature = "nats", feature = "redis"))]
+mod again;
 mod inlet;
 mod link;
 mod meter;
@@ -32,6 +34,8 @@ use self::tasks::Errand;
 use crate::{Bus, BusFault, Ear, Health, Heard, LocalBus, Reach, Subject};
 
 pub use self::address::{Address, NoAddress, Secret};
+#[cfg(any(feature = "nats", feature = "redis"))]
+pub(crate) use self::again::again;
 pub use self::inlet::Inlet;
 pub use self::link::{Asked, Link, NotCarried, Parcel, Purpose, name};
 pub use self::meter::{BusFigure, BusMeter, BusReading};

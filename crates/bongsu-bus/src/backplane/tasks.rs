@@ -66,12 +66,15 @@ pub(super) async fn mouth<L: Link>(shared: Arc<Shared>, link: Arc<L>, mut queue:
 
 async fn tell_wants(shared: &Shared, link: &impl Link) {
     while shared.is_up() {
-        let changes = shared.wants.lock().next(BATCH);
+        let (changes, told) = {
+            let mut wants = shared.wants.lock();
+            (wants.next(BATCH), wants.link())
+        };
         if changes.is_empty() {
             return;
         }
         if link.want(&changes).await.is_err() {
-            shared.wants.lock().not_told(changes);
+            shared.wants.lock().not_told(changes, told);
             return;
         }
     }

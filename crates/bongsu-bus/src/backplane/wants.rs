@@ -24,6 +24,8 @@ pub(super) struct Wants {
     subjects: HashMap<Subject, Standing>,
     left: BTreeMap<u64, Subject>,
     turns: u64,
+    /// Counts the links that were told from the start.
+    link: u64,
 }
 
 impl Wants {
@@ -50,8 +52,17 @@ impl Wants {
         changes
     }
 
-    /// The link could not be told these after all.
-    pub(super) fn not_told(&mut self, changes: Vec<Change>) {
+    /// Which link is told.
+    pub(super) const fn link(&self) -> u64 {
+        self.link
+    }
+
+    /// This link could not be told these after all. One that has forgotten since is told all anyway, and nothing that it knew
+    /// before.
+    pub(super) fn not_told(&mut self, changes: Vec<Change>, link: u64) {
+        if link != self.link {
+            return;
+        }
         for (subject, wanted) in changes {
             self.subjects.entry(subject.clone()).or_default().told = !wanted;
             self.settle(subject);
@@ -60,6 +71,7 @@ impl Wants {
 
     /// The link has forgotten all that it was told.
     pub(super) fn link_is_new(&mut self) {
+        self.link += 1;
         let told = self.subjects.iter().filter(|(_, standing)| standing.told);
         let mut told: Vec<Subject> = told.map(|(subject, _)| subject.clone()).collect();
         told.sort_unstable();
@@ -142,13 +154,33 @@ mod tests {
         wants.want(room(2), true);
         let changes = wants.next(10);
         wants.want(room(2), false);
-        wants.not_told(changes);
+        wants.not_told(changes, wants.link());
         assert_eq!(
             wants.next(10),
             [(room(1), true)],
             "the second is not wanted any more"
         );
         assert_eq!(wants.subjects.len(), 1);
+    }
+
+    #[test]
+    fn what_an_older_link_was_not_told_is_no_news_of_a_new_one() {
+        let mut wants = Wants::default();
+        for id in [1, 2] {
+            wants.want(room(id), true);
+        }
+        wants.next(10);
+        wants.want(room(1), false);
+        wants.want(room(3), true);
+        let (link, changes) = (wants.link(), wants.next(10));
+        wants.link_is_new();
+        wants.not_told(changes, link);
+        // It never knew of the first, which is not to be ended, but begun if it is wanted.
+        wants.want(room(1), true);
+        assert_eq!(
+            wants.next(10),
+            [(room(2), true), (room(3), true), (room(1), true)]
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, 
 use bongsu_model::cluster::NodeRef;
 
 use super::settings::{NatsLogin, NatsSettings};
+use crate::backplane::again;
 
 /// The oldest server that is spoken to, major and minor.
 pub const OLDEST: (u64, u64) = (2, 10);
@@ -15,9 +16,6 @@ pub const OLDEST: (u64, u64) = (2, 10);
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long a server may say nothing before it is asked; at the third time without an answer it is gone.
 const PING: Duration = Duration::from_secs(1);
-/// Between two attempts, at first and at most.
-const AGAIN: Duration = Duration::from_millis(50);
-const AGAIN_MAX: Duration = Duration::from_secs(1);
 /// What may wait within a connection for its socket, in parcels.
 const WAITING_MAX: usize = 1_024;
 /// What may wait within a connection for one subscription. It waits for nobody, so more than a moment's load is never there.
@@ -127,20 +125,6 @@ fn fault(why: ConnectError) -> NatsFault {
     }
 }
 
-/// How long to wait before an attempt, the first of which is at once; each node a little differently.
-fn again(attempts: usize, seed: u64) -> Duration {
-    let doubled = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
-    if doubled == 0 {
-        return Duration::ZERO;
-    }
-    let longest = AGAIN
-        .saturating_mul(2_u32.saturating_pow(doubled - 1))
-        .min(AGAIN_MAX);
-    // From half of it to all of it.
-    let share = seed.rotate_left(doubled) % 512;
-    longest.mul_f64(0.5 + share as f64 / 1_024.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,22 +136,6 @@ mod tests {
         }
         for version in ["2.9.99", "1.20.0", "2", "", "x.y.z", "v2.10.1"] {
             assert!(is_new_enough(version).is_err(), "{version}");
-        }
-    }
-
-    #[test]
-    fn attempts_are_never_far_apart_nor_too_close() {
-        assert_eq!(again(0, 7), Duration::ZERO);
-        assert_eq!(again(1, 7), Duration::ZERO);
-        for seed in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
-            for attempts in [2, 3, 10, 1_000, usize::MAX] {
-                let wait = again(attempts, seed);
-                assert!(
-                    wait >= AGAIN / 2 && wait <= AGAIN_MAX,
-                    "{attempts} {seed} {wait:?}"
-                );
-            }
-            assert!(again(50, seed) >= AGAIN_MAX / 2);
         }
     }
 }
