@@ -83,11 +83,9 @@ pub(crate) fn postgres(
     limits: &Limits,
     durability: Durability,
 ) -> Result<PostgresOptions, String> {
-    let options = PostgresOptions::new(address, limits).map_err(|wrong| wrong.to_string())?;
-    Ok(PostgresOptions {
-        durability,
-        ..options
-    })
+    let mut options = PostgresOptions::new(address, limits).map_err(|wrong| wrong.to_string())?;
+    options.durability = durability;
+    Ok(options)
 }
 
 /// An address of the store, from a flag.
