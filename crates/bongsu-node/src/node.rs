@@ -116,6 +116,7 @@ impl Node {
         desks.run(&node);
         let ear: Arc<dyn Ear> = Arc::clone(&node) as Arc<dyn Ear>;
         node.ports.bus.listen(Arc::downgrade(&ear));
+        node.want(Subject::All, true);
         tokio::spawn(tick::run(Arc::downgrade(&node)));
         node
     }
