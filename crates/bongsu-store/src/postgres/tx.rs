@@ -212,6 +212,7 @@ impl Run {
         Ok(Conn {
             client: Some(client),
             mode: self.mode,
+            begun: Instant::now(),
             deadline: self.deadline,
             standing: Mutex::default(),
         })
@@ -239,6 +240,7 @@ impl Run {
 pub(super) struct Conn {
     client: Option<Pooled>,
     mode: Mode,
+    begun: Instant,
     deadline: Instant,
     standing: Mutex<Standing>,
 }
@@ -479,6 +481,11 @@ impl Drop for Conn {
         };
         let standing = self.standing.get_mut();
         if standing.lost {
+            // Those that nobody has used meanwhile have most likely gone the same way: nobody shall wait for each of them.
+            if let Some(pool) = Pooled::pool(&client) {
+                let meanwhile = self.begun.elapsed();
+                pool.retain(|_, of| of.last_used() < meanwhile);
+            }
             // Closes it: the server undoes what is open as soon as it hears of it.
             drop(Pooled::take(client));
         } else if standing.open {
