@@ -2,71 +2,66 @@
 //!
 //! The server keeps back from the first what it says itself, which halves what comes in and makes "nobody listens" mean
 //! nobody else. So its canary is said to the mirror, which says it on the node's own subject: there and back it takes the way
-//! that words take. Invariant: whoever brings what arrived waits for nobody.
+//! that words take. Invariant: what a connection was subscribed to ends with it; the next is told anew what is wanted.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_nats::connection::State;
-use async_nats::{Client, Event, Message, StatusCode, Subscriber};
 use async_trait::async_trait;
 use bongsu_model::cluster::NodeRef;
-use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
 use super::asks::Asks;
-use super::connect::{NatsFault, connect, is_new_enough};
+use super::dial::{Dialler, NatsFault};
+use super::line::{Listener, keep};
+use super::outbox::Outbox;
+use super::protocol::{self, Info, Message};
 use super::settings::NatsSettings;
 use crate::backplane::{Change, Inlet, Link, NotCarried, Parcel, Purpose, name};
 use crate::{Reach, Subject};
 
-/// How long a connection that is back may take to say anew what it is subscribed to.
+/// The subscription to answers; those to subjects have higher numbers.
+const ANSWERS: u64 = 1;
+/// How long a connection that has begun may take to subscribe.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How often it is looked whether the connection is as was told.
-const LOOK: Duration = Duration::from_secs(1);
+/// What a server takes that does not say.
+const PAYLOAD_MAX: usize = 1024 * 1024;
 
 /// A node's link to NATS.
 pub struct NatsLink {
-    client: Client,
-    shared: Arc<Shared>,
-    subscriptions: Mutex<HashMap<Subject, JoinHandle<()>>>,
-    tasks: Vec<AbortHandle>,
-    names: Names,
+    node: Arc<Node>,
+    outbox: Arc<Outbox>,
+    tasks: [AbortHandle; 2],
 }
 
-/// What the link shares with its tasks and with whoever is told of the connection.
-struct Shared {
+/// The node's side of the connection that speaks and hears.
+struct Node {
     inlet: Inlet,
-    asks: Mutex<Asks>,
-    came: Notify,
-    is_down: watch::Sender<bool>,
-}
-
-/// What is said where.
-struct Names {
     prefix: String,
-    own: String,
-    /// What answers to this start's questions begin with.
+    /// What answers to this start's questions are said on begins with this.
     answers: String,
     canary: String,
+    asks: Mutex<Asks>,
+    subscriptions: Mutex<Subscriptions>,
+    is_down: watch::Sender<bool>,
+    bytes_max: AtomicUsize,
 }
 
-impl Names {
-    fn new(prefix: &str, node: &NodeRef) -> Self {
-        let own = name(prefix, &Subject::Node(Arc::clone(&node.id)));
-        Self {
-            prefix: prefix.to_owned(),
-            answers: format!("{own}.answer.{:x}.", node.boot),
-            canary: format!("{own}.canary.{:x}", node.boot),
-            own,
-        }
-    }
+struct Subscriptions {
+    numbers: HashMap<Subject, u64>,
+    last: u64,
+}
+
+/// The other connection's: says on the node's own subject what it hears.
+struct Mirror {
+    own: String,
+    canary: String,
 }
 
 impl NatsLink {
@@ -75,97 +70,117 @@ impl NatsLink {
         node: &NodeRef,
         inlet: Inlet,
     ) -> Result<Self, NatsFault> {
-        let shared = Arc::new(Shared {
-            inlet,
-            asks: Mutex::new(Asks::new()),
-            came: Notify::new(),
-            is_down: watch::Sender::new(false),
-        });
-        let listener = Arc::clone(&shared);
-        let client = connect(settings, node, "bus", move |event| listener.learn(event)).await?;
-        is_new_enough(&client.server_info().version)?;
-        let mirror = connect(settings, node, "mirror", |_| {}).await?;
-        let names = Names::new(&settings.prefix, node);
-        let lost = |_| NatsFault::Lost;
-        let answers = client
-            .subscribe(format!("{}*", names.answers))
-            .await
-            .map_err(lost)?;
-        let canaries = mirror.subscribe(names.canary.clone()).await.map_err(lost)?;
-        let tasks = [
-            tokio::spawn(take_answers(answers, names.answers.len(), Arc::clone(&shared))),
-            tokio::spawn(reflect(canaries, mirror.clone(), names.own.clone())),
-            tokio::spawn(attend(client.clone(), mirror.clone(), Arc::clone(&shared))),
-        ];
-        let link = Self {
-            client,
-            shared,
-            subscriptions: Mutex::default(),
-            tasks: tasks.iter().map(JoinHandle::abort_handle).collect(),
-            names,
+        let own = name(&settings.prefix, &Subject::Node(Arc::clone(&node.id)));
+        let canary = format!("{own}.canary.{:x}", node.boot);
+        let answers = format!("{own}.answer.{:x}.", node.boot);
+        let mirror = Mirror {
+            own,
+            canary: canary.clone(),
         };
-        link.flush().await;
-        mirror.flush().await.map_err(|_| NatsFault::Lost)?;
-        link.shared.inlet.up(false);
-        Ok(link)
-    }
-
-    async fn change(&self, subject: &Subject, wanted: bool) -> Result<(), NotCarried> {
-        let before = self.subscriptions.lock().remove(subject);
-        match (before, wanted) {
-            (Some(bringer), true) => {
-                self.subscriptions.lock().insert(subject.clone(), bringer);
+        let (reflects, _) = begin(settings, node, "mirror", Arc::new(mirror)).await?;
+        let node_side = Arc::new(Node {
+            inlet,
+            prefix: settings.prefix.clone(),
+            answers,
+            canary,
+            asks: Mutex::new(Asks::new()),
+            subscriptions: Mutex::new(Subscriptions {
+                numbers: HashMap::new(),
+                last: ANSWERS,
+            }),
+            is_down: watch::Sender::new(true),
+            bytes_max: AtomicUsize::new(PAYLOAD_MAX),
+        });
+        let listener: Arc<dyn Listener> = node_side.clone();
+        match begin(settings, node, "bus", listener).await {
+            Ok((serves, outbox)) => Ok(Self {
+                node: node_side,
+                outbox,
+                tasks: [reflects.abort_handle(), serves.abort_handle()],
+            }),
+            Err(why) => {
+                reflects.abort();
+                Err(why)
             }
-            (Some(bringer), false) => {
-                bringer.abort();
-                // What is dropped with it ends the subscription, before another can be begun.
-                bringer.await.ok();
-            }
-            (None, true) => {
-                let subscriber = self.client.subscribe(name(&self.names.prefix, subject)).await;
-                let subscriber = subscriber.map_err(|_| NotCarried)?;
-                let bringer = bring(subscriber, self.client.clone(), self.shared.inlet.clone());
-                self.subscriptions
-                    .lock()
-                    .insert(subject.clone(), tokio::spawn(bringer));
-            }
-            (None, false) => {}
         }
-        Ok(())
     }
 
-    async fn give(&self, parcel: Parcel) -> Result<(), NotCarried> {
+    async fn change(&self, subject: &Subject, wanted: bool) {
+        let number = {
+            let mut subscriptions = self.node.subscriptions.lock();
+            match (subscriptions.numbers.get(subject).copied(), wanted) {
+                (Some(_), true) | (None, false) => return,
+                (Some(number), false) => {
+                    subscriptions.numbers.remove(subject);
+                    number
+                }
+                (None, true) => {
+                    subscriptions.last += 1;
+                    let number = subscriptions.last;
+                    subscriptions.numbers.insert(subject.clone(), number);
+                    number
+                }
+            }
+        };
+        let put = self.outbox.put(|bytes| {
+            if wanted {
+                protocol::subscribe(bytes, &name(&self.node.prefix, subject), number);
+            } else {
+                protocol::unsubscribe(bytes, number);
+            }
+        });
+        put.await;
+    }
+
+    async fn give(&self, parcel: Parcel) {
         let Parcel {
             subject,
-            bytes,
+            bytes: payload,
             purpose,
         } = parcel;
-        let said = match purpose {
-            Purpose::Say => {
-                self.client
-                    .publish(name(&self.names.prefix, &subject), bytes)
-                    .await
-            }
+        let subject = name(&self.node.prefix, &subject);
+        let (subject, reply) = match purpose {
+            Purpose::Say => (subject, None),
             Purpose::Ask(asked) => {
-                let number = self.shared.asks.lock().ask(asked);
-                let reply = format!("{}{number}", self.names.answers);
-                let subject = name(&self.names.prefix, &subject);
-                self.client.publish_with_reply(subject, reply, bytes).await
+                let number = self.node.asks.lock().ask(asked);
+                (subject, Some(format!("{}{number}", self.node.answers)))
             }
-            Purpose::Canary => self.client.publish(self.names.canary.clone(), bytes).await,
+            Purpose::Canary => (self.node.canary.clone(), None),
         };
-        said.map_err(|_| NotCarried)
+        self.outbox
+            .put(|bytes| protocol::publish(bytes, &subject, reply.as_deref(), &payload))
+            .await;
     }
 
-    /// Does something that waits for the connection, unless it goes away.
-    async fn while_up(&self, work: impl Future<Output = Result<(), NotCarried>>) -> Result<(), NotCarried> {
-        let mut is_down = self.shared.is_down.subscribe();
+    /// Does something that waits for the connection, unless it ends.
+    async fn while_up(&self, work: impl Future<Output = ()>) -> Result<(), NotCarried> {
+        let mut is_down = self.node.is_down.subscribe();
         tokio::select! {
             biased;
             _ = is_down.wait_for(|is_down| *is_down) => Err(NotCarried),
-            done = work => done,
+            () = work => Ok(()),
         }
     }
+}
+
+/// A connection that has begun, and is kept from now on.
+async fn begin(
+    settings: &NatsSettings,
+    node: &NodeRef,
+    role: &str,
+    listener: Arc<dyn Listener>,
+) -> Result<(JoinHandle<()>, Arc<Outbox>), NatsFault> {
+    let dialler = Dialler::new(settings, format!("bongsu {} {role}", node.id));
+    // No two nodes begin with the same server.
+    let turn = usize::try_from(node.boot % 1_024).unwrap_or(0);
+    let dialled = dialler.dial(turn).await?;
+    let outbox = Arc::new(Outbox::default());
+    listener.begins(&dialled.info, &outbox);
+    let keeps = keep(dialled, dialler, Arc::clone(&outbox), listener, node.boot);
+    let task = tokio::spawn(keeps);
+    // So that it has subscribed before others are told that this node is there; if it is lost at once, it will later.
+    timeout(SETTLE, outbox.is_written()).await.ok();
+    Ok((task, outbox))
 }
 
 #[async_trait]
@@ -173,31 +188,28 @@ impl Link for NatsLink {
     async fn want(&self, changes: &[Change]) -> Result<(), NotCarried> {
         self.while_up(async {
             for (subject, wanted) in changes {
-                self.change(subject, *wanted).await?;
+                self.change(subject, *wanted).await;
             }
-            Ok(())
         })
         .await
     }
 
     async fn carry(&self, parcels: Vec<Parcel>) -> Result<(), NotCarried> {
         self.while_up(async {
-            let mut outcome = Ok(());
             for parcel in parcels {
-                outcome = outcome.and(self.give(parcel).await);
+                self.give(parcel).await;
             }
-            outcome
         })
         .await
     }
 
     async fn flush(&self) {
-        // An error is the end of the connection: then nothing is left to wait for.
-        self.client.flush().await.ok();
+        // What is not written when the connection ends is lost: nothing is left to wait for.
+        self.while_up(self.outbox.is_written()).await.ok();
     }
 
     fn bytes_max(&self) -> usize {
-        self.client.max_payload()
+        self.node.bytes_max.load(Ordering::Relaxed)
     }
 }
 
@@ -206,100 +218,74 @@ impl Drop for NatsLink {
         for task in &self.tasks {
             task.abort();
         }
-        for bringer in self.subscriptions.lock().values() {
-            bringer.abort();
-        }
     }
 }
 
-impl Shared {
-    /// The connection is lost.
-    fn gone(&self) {
+impl Listener for Node {
+    fn begins(&self, info: &Info, outbox: &Outbox) {
+        self.learns(info);
+        self.subscriptions.lock().numbers.clear();
+        outbox.offer(|bytes| protocol::subscribe(bytes, &format!("{}*", self.answers), ANSWERS));
+        self.is_down.send_replace(false);
+        self.inlet.up(true);
+    }
+
+    fn hears(&self, message: Message, outbox: &Outbox) {
+        if message.subscription == ANSWERS {
+            let number = message.subject.strip_prefix(&self.answers);
+            if let Some(number) = number.and_then(|number| number.parse().ok()) {
+                let reach = if message.is_nobody {
+                    Reach::Nobody
+                } else {
+                    Reach::Somebody
+                };
+                self.asks.lock().answer(number, reach);
+            }
+            return;
+        }
+        if let Some(asker) = &message.reply {
+            // Where there is no room for the answer the asker is left without one.
+            outbox.offer(|bytes| protocol::publish(bytes, asker, None, &[]));
+        }
+        self.inlet.bring(message.payload);
+    }
+
+    fn learns(&self, info: &Info) {
+        if info.max_payload > 0 {
+            self.bytes_max.store(info.max_payload, Ordering::Relaxed);
+        }
+        if info.is_going {
+            tracing::info!("the NATS server is about to go");
+        }
+    }
+
+    fn ends(&self) {
         self.is_down.send_replace(true);
         self.inlet.down();
         self.asks.lock().forget();
     }
 
-    /// What becomes of the connection.
-    fn learn(&self, event: Event) {
-        match event {
-            Event::Connected => self.came.notify_one(),
-            Event::Disconnected | Event::Closed => self.gone(),
-            Event::SlowConsumer(_) => self.inlet.lost(),
-            Event::ServerError(why) => self.inlet.complain(why),
-            Event::ClientError(why) => self.inlet.complain(why),
-            Event::LameDuckMode => tracing::info!("the NATS server is about to go"),
-            Event::Draining => {}
-        }
+    fn complains(&self, why: &dyn Display) {
+        self.inlet.complain(why);
     }
 }
 
-/// Says that the link is up each time that the connection is, and has subscribed again. It looks by itself, too: what becomes
-/// of the connection is told on a queue that may overflow.
-async fn attend(client: Client, mirror: Client, shared: Arc<Shared>) {
-    let is_connected = || client.connection_state() == State::Connected;
-    let connects = || client.statistics().connects.load(Ordering::Relaxed);
-    let mut seen = connects();
-    loop {
-        timeout(LOOK, shared.came.notified()).await.ok();
-        let times = connects();
-        if shared.inlet.is_up() && is_connected() && times == seen {
-            continue;
-        }
-        if shared.inlet.is_up() {
-            shared.gone();
-        }
-        if !is_connected() {
-            continue;
-        }
-        seen = times;
-        let settled = async {
-            // An error is told by the state below, and by the canary that does not come back.
-            client.flush().await.ok();
-            mirror.flush().await.ok();
-        };
-        timeout(SETTLE, settled).await.ok();
-        if !is_connected() {
-            continue;
-        }
-        if let Err(why) = is_new_enough(&client.server_info().version) {
-            shared.inlet.complain(why);
-            continue;
-        }
-        shared.is_down.send_replace(false);
-        shared.inlet.up(false);
+impl Listener for Mirror {
+    fn begins(&self, _: &Info, outbox: &Outbox) {
+        outbox.offer(|bytes| protocol::subscribe(bytes, &self.canary, ANSWERS));
     }
-}
 
-/// Brings what one subscription is sent, and tells who asks that somebody is here.
-async fn bring(mut subscriber: Subscriber, client: Client, inlet: Inlet) {
-    while let Some(message) = subscriber.next().await {
-        if let Some(asker) = message.reply {
-            // Whoever finds no room for the answer leaves the asker without one.
-            client.publish(asker, Bytes::new()).now_or_never();
-        }
-        inlet.bring(message.payload);
+    fn hears(&self, message: Message, outbox: &Outbox) {
+        // One that finds no room is lost, which is what canaries are for.
+        outbox.offer(|bytes| protocol::publish(bytes, &self.own, None, &message.payload));
     }
-}
 
-async fn take_answers(mut answers: Subscriber, prefix: usize, shared: Arc<Shared>) {
-    while let Some(Message { subject, status, .. }) = answers.next().await {
-        let Some(number) = subject.get(prefix..).and_then(|number| number.parse().ok()) else {
-            continue;
-        };
-        let reach = if status == Some(StatusCode::NO_RESPONDERS) {
-            Reach::Nobody
-        } else {
-            Reach::Somebody
-        };
-        shared.asks.lock().answer(number, reach);
-    }
-}
+    fn learns(&self, _: &Info) {}
 
-/// Says each canary where the node hears it.
-async fn reflect(mut canaries: Subscriber, mirror: Client, own: String) {
-    while let Some(canary) = canaries.next().await {
-        // One that cannot be said is lost, which is what canaries are for.
-        mirror.publish(own.clone(), canary.payload).await.ok();
+    /// That nothing comes back is known by the canary.
+    fn ends(&self) {}
+
+    fn complains(&self, why: &dyn Display) {
+        tracing::debug!(%why, "the canary's connection to NATS");
     }
 }

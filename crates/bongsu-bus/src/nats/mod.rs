@@ -4,8 +4,11 @@
 //! is. Invariant: an older server than [`OLDEST`] is refused, for it takes what it does not know without a word.
 
 mod asks;
-mod connect;
+mod dial;
+mod line;
 mod link;
+mod outbox;
+mod protocol;
 mod settings;
 
 use bongsu_model::Limits;
@@ -13,7 +16,7 @@ use bongsu_model::cluster::NodeRef;
 
 use crate::Backplane;
 
-pub use connect::{NatsFault, OLDEST};
+pub use dial::{NatsFault, OLDEST};
 pub use link::NatsLink;
 pub use settings::{NatsLogin, NatsSettings, NatsTls};
 
