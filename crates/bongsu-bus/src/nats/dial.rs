@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::protocol::{self, Info, Said};
+use super::protocol::{self, Said, ServerSelf};
 use super::settings::{NatsLogin, NatsSettings, NatsTls};
 
 /// The oldest server that is spoken to, major and minor.
@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 /// A connection that is let in.
 pub(super) struct Dialled {
     pub(super) socket: Box<dyn Socket>,
-    pub(super) info: Info,
+    pub(super) server: ServerSelf,
     /// What was read behind the greeting.
     pub(super) read: BytesMut,
 }
@@ -107,11 +107,11 @@ impl Dialler {
             socket = self.secured(socket, host).await?;
         }
         let mut read = BytesMut::new();
-        let Said::Info(info) = hear(&mut socket, &mut read).await? else {
+        let Said::Itself(server) = hear(&mut socket, &mut read).await? else {
             return Err(NatsFault::NotNats);
         };
-        is_new_enough(&info.version)?;
-        if !self.tls.is_first && (self.tls.is_required || info.tls_required) {
+        is_new_enough(&server.version)?;
+        if !self.tls.is_first && (self.tls.is_required || server.tls_required) {
             // What comes before TLS is from anybody.
             read.clear();
             socket = self.secured(socket, host).await?;
@@ -128,13 +128,13 @@ impl Dialler {
             match hear(&mut socket, &mut read).await? {
                 Said::Pong => break,
                 Said::Error(why) => return Err(NatsFault::NotLetIn(why)),
-                Said::Fine | Said::Info(_) | Said::Ping => {}
+                Said::Fine | Said::Itself(_) | Said::Ping => {}
                 Said::Message(_) => return Err(NatsFault::NotNats),
             }
         }
         Ok(Dialled {
             socket,
-            info: *info,
+            server: *server,
             read,
         })
     }

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::dial::{Dialled, Dialler};
 use super::outbox::Outbox;
-use super::protocol::{self, Info, Message, Said};
+use super::protocol::{self, Message, Said, ServerSelf};
 use crate::backplane::again;
 
 /// How often a server is asked whether it is there.
@@ -27,13 +27,13 @@ const READ: usize = 16 * 1024;
 /// Who is told what becomes of a connection. Nothing here may wait.
 pub(super) trait Listener: Send + Sync + 'static {
     /// A connection has begun; nothing was said on it yet but what is put into the outbox now.
-    fn begins(&self, info: &Info, outbox: &Outbox);
+    fn begins(&self, server: &ServerSelf, outbox: &Outbox);
 
     /// Something came for a subscription.
     fn hears(&self, message: Message, outbox: &Outbox);
 
     /// The server has said something of itself.
-    fn learns(&self, info: &Info);
+    fn learns(&self, server: &ServerSelf);
 
     /// The connection has ended.
     fn ends(&self);
@@ -66,7 +66,7 @@ pub(super) async fn keep(
             }
         };
         outbox.clear();
-        listener.begins(&dialled.info, &outbox);
+        listener.begins(&dialled.server, &outbox);
     }
 }
 
@@ -95,7 +95,7 @@ async fn hear(
                 Ok(None) => break,
                 Ok(Some(Said::Message(message))) => listener.hears(message, outbox),
                 Ok(Some(Said::Ping)) => outbox.offer(|bytes| protocol::line(bytes, format_args!("PONG"))),
-                Ok(Some(Said::Info(info))) => listener.learns(&info),
+                Ok(Some(Said::Itself(server))) => listener.learns(&server),
                 Ok(Some(Said::Error(why))) => listener.complains(&why),
                 Ok(Some(Said::Pong | Said::Fine)) => {}
                 Err(why) => return io::Error::new(io::ErrorKind::InvalidData, why),

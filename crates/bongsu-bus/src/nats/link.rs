@@ -21,7 +21,7 @@ use super::asks::Asks;
 use super::dial::{Dialler, NatsFault};
 use super::line::{Listener, keep};
 use super::outbox::Outbox;
-use super::protocol::{self, Info, Message};
+use super::protocol::{self, Message, ServerSelf};
 use super::settings::NatsSettings;
 use crate::backplane::{Change, Inlet, Link, NotCarried, Parcel, Purpose, name};
 use crate::{Reach, Subject};
@@ -175,7 +175,7 @@ async fn begin(
     let turn = usize::try_from(node.boot % 1_024).unwrap_or(0);
     let dialled = dialler.dial(turn).await?;
     let outbox = Arc::new(Outbox::default());
-    listener.begins(&dialled.info, &outbox);
+    listener.begins(&dialled.server, &outbox);
     let keeps = keep(dialled, dialler, Arc::clone(&outbox), listener, node.boot);
     let task = tokio::spawn(keeps);
     // So that it has subscribed before others are told that this node is there; if it is lost at once, it will later.
@@ -222,8 +222,8 @@ impl Drop for NatsLink {
 }
 
 impl Listener for Node {
-    fn begins(&self, info: &Info, outbox: &Outbox) {
-        self.learns(info);
+    fn begins(&self, server: &ServerSelf, outbox: &Outbox) {
+        self.learns(server);
         self.subscriptions.lock().numbers.clear();
         outbox.offer(|bytes| protocol::subscribe(bytes, &format!("{}*", self.answers), ANSWERS));
         self.is_down.send_replace(false);
@@ -250,11 +250,11 @@ impl Listener for Node {
         self.inlet.bring(message.payload);
     }
 
-    fn learns(&self, info: &Info) {
-        if info.max_payload > 0 {
-            self.bytes_max.store(info.max_payload, Ordering::Relaxed);
+    fn learns(&self, server: &ServerSelf) {
+        if server.max_payload > 0 {
+            self.bytes_max.store(server.max_payload, Ordering::Relaxed);
         }
-        if info.is_going {
+        if server.is_going {
             tracing::info!("the NATS server is about to go");
         }
     }
@@ -271,7 +271,7 @@ impl Listener for Node {
 }
 
 impl Listener for Mirror {
-    fn begins(&self, _: &Info, outbox: &Outbox) {
+    fn begins(&self, _: &ServerSelf, outbox: &Outbox) {
         outbox.offer(|bytes| protocol::subscribe(bytes, &self.canary, ANSWERS));
     }
 
@@ -280,7 +280,7 @@ impl Listener for Mirror {
         outbox.offer(|bytes| protocol::publish(bytes, &self.own, None, &message.payload));
     }
 
-    fn learns(&self, _: &Info) {}
+    fn learns(&self, _: &ServerSelf) {}
 
     /// That nothing comes back is known by the canary.
     fn ends(&self) {}

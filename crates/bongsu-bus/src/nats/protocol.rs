@@ -15,7 +15,7 @@ const PAYLOAD_MAX: usize = 64 * 1024 * 1024;
 
 /// What a server says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Info {
+pub(super) struct ServerSelf {
     #[serde(default)]
     pub(super) version: String,
     #[serde(default)]
@@ -33,7 +33,7 @@ pub(super) enum Said {
     /// Something for a subscription.
     Message(Message),
     /// Something about itself.
-    Info(Box<Info>),
+    Itself(Box<ServerSelf>),
     /// It asks whether this side is there.
     Ping,
     /// It is there.
@@ -91,7 +91,7 @@ pub(super) fn read(buffer: &mut BytesMut) -> Result<Option<Said>, NotNats> {
         "PONG" => Said::Pong,
         "+OK" => Said::Fine,
         "-ERR" => Said::Error(rest.trim_matches('\'').to_owned()),
-        "INFO" => Said::Info(serde_json::from_str(rest).map_err(|_| NotNats::NoLine)?),
+        "INFO" => Said::Itself(serde_json::from_str(rest).map_err(|_| NotNats::NoLine)?),
         _ => return Err(NotNats::NoLine),
     };
     buffer.advance(end + 1);
@@ -208,14 +208,14 @@ mod tests {
                     payload: Bytes::from_static(payload),
                 })
             };
-        let info = Info {
+        let server = ServerSelf {
             version: "2.10.27".to_owned(),
             max_payload: 1_048_576,
             tls_required: true,
             is_going: false,
         };
         let said = vec![
-            Said::Info(Box::new(info)),
+            Said::Itself(Box::new(server)),
             Said::Fine,
             Said::Ping,
             Said::Pong,
