@@ -14,6 +14,7 @@ impl Open {
         if stored.noted > self.noted {
             self.noted = stored.noted;
             self.sent |= stored.sent;
+            self.once |= stored.once;
             self.attempts = self.attempts.max(stored.attempts);
         }
         if stored.command.state > self.command.state {
@@ -118,6 +119,7 @@ impl Seat {
             if open.is_fenced(self.epoch) && open.command.state == CommandState::Routed && open.attempts == 0
             {
                 open.sent = false;
+                open.once = false;
             }
         }
     }

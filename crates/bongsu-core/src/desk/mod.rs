@@ -15,6 +15,7 @@ mod turn;
 pub use effect::DeskEffect;
 pub use input::{DeskInput, Pacing};
 pub use machine::{Desk, DeskRules};
+pub use seat::session_note;
 
 #[cfg(test)]
 mod tests;

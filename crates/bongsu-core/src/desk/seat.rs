@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bongsu_model::device::{
-    Command, CommandFrame, CommandId, CommandState, ConnectionEpoch, DeviceId, Ends, StepKind,
+    Command, CommandFrame, CommandId, CommandState, ConnectionEpoch, DeviceId, Ends, Note, StepKind,
 };
 use bongsu_model::{SessionId, Timestamp};
 
@@ -68,6 +68,8 @@ impl Open {
         let sent = command.state > CommandState::Routed
             || (command.state == CommandState::Routed && command.epoch != epoch);
         let attempts = written.max(u32::from(command.state > CommandState::Routed));
+        // Whoever had it under another epoch may have been one that would not know it again, on whatever node.
+        let once = sent && was_once(&command.history);
         command.history = Vec::new();
         Self {
             noted: command.epoch,
@@ -75,7 +77,7 @@ impl Open {
             command: Arc::new(command),
             sent,
             doubt: None,
-            once: false,
+            once,
             attempts,
             times: 0,
             stage: Stage::Waits,
@@ -123,6 +125,33 @@ impl Open {
         }
         further
     }
+}
+
+/// In a note of where a command is: nobody is to be told it again, since whoever was may not know it again.
+const ONCE: &str = "once";
+
+/// What the history says of the session that has a command; `repeats` if its device knows one again that it has had.
+#[must_use]
+pub fn session_note(session: SessionId, epoch: ConnectionEpoch, repeats: bool) -> String {
+    let once = if repeats { "" } else { " once" };
+    format!("session={session} epoch={epoch}{once}")
+}
+
+/// Whether a command may have been written on a session whose device would not know it again: it was, or it went to that one
+/// first. To one that it goes to later it is not written, since another may have had it before.
+fn was_once(history: &[Note]) -> bool {
+    let mut is_first = true;
+    history
+        .iter()
+        .filter_map(|note| note.detail.as_ref())
+        .any(|detail| {
+            let has = |begin: &str| detail.split(' ').any(|word| word.starts_with(begin));
+            if !has("session=") {
+                return false;
+            }
+            let first = std::mem::take(&mut is_first);
+            has(ONCE) && (first || has("attempt="))
+        })
 }
 
 /// How a command ends.
@@ -201,7 +230,7 @@ impl Seat {
         let epoch = self.epoch;
         self.live.as_ref().map_or_else(
             || format!("epoch={epoch}"),
-            |live| format!("session={} epoch={epoch}", live.session),
+            |live| session_note(live.session, epoch, live.repeats),
         )
     }
 

@@ -396,14 +396,14 @@ fn a_later_session_of_one_that_knows_nothing_again_waits_for_the_former_one_s_wr
             know 1 target=window pace=latest
             know 2 target=window pace=latest ttl=60000
             offer 1
-              0: keep 1 routed @7 (session=7 epoch=7)
+              0: keep 1 routed @7 (session=7 epoch=7 once)
               0: write 1 @7 attempt=0
             offer 2
-              0: keep 2 routed @7 (session=7 epoch=7)
+              0: keep 2 routed @7 (session=7 epoch=7 once)
               0: withdraw 1 @7
             on @8 forgetful list=1:routed@7,2:routed@7
-              0: keep 1 routed @8 (session=8 epoch=8)
-              0: keep 2 routed @8 (session=8 epoch=8)
+              0: keep 1 routed @8 (session=8 epoch=8 once)
+              0: keep 2 routed @8 (session=8 epoch=8 once)
             wrote 1 @7
               0: keep 1 written @8 (epoch=7 attempt=1)
             off @7
@@ -425,14 +425,14 @@ fn a_later_session_of_one_that_knows_nothing_again_waits_for_the_former_one_s_wr
             know 1 target=window pace=latest
             know 2 target=window pace=latest ttl=60000
             offer 1
-              0: keep 1 routed @7 (session=7 epoch=7)
+              0: keep 1 routed @7 (session=7 epoch=7 once)
               0: write 1 @7 attempt=0
             offer 2
-              0: keep 2 routed @7 (session=7 epoch=7)
+              0: keep 2 routed @7 (session=7 epoch=7 once)
               0: withdraw 1 @7
             on @8 forgetful list=1:routed@7,2:routed@7
-              0: keep 1 routed @8 (session=8 epoch=8)
-              0: keep 2 routed @8 (session=8 epoch=8)
+              0: keep 1 routed @8 (session=8 epoch=8 once)
+              0: keep 2 routed @8 (session=8 epoch=8 once)
             off @7
               0: end 1 superseded @8 (superseded_by=0000000000000000000000002)
               0: write 2 @8 attempt=0

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use bongsu_model::device::{
-    Command, CommandId, CommandState, ConnectionEpoch, DeviceId, IfOffline, Object, Pace, Status, Step,
+    Command, CommandId, CommandState, ConnectionEpoch, DeviceId, IfOffline, Note, Object, Pace, Status, Step,
     StepKind, Value, Word,
 };
 use bongsu_model::{Limits, SessionId, Timestamp};
@@ -141,9 +141,10 @@ impl Script {
         self.known.insert(id, it);
     }
 
-    /// `1`, as accepted, or `1:written@6`.
+    /// `1`, as accepted, or `1:written@6`, with notes of sessions elsewhere `1:routed@6/session=5+session=6/once`.
     fn stored(&self, word: &str) -> Command {
         let (id, place) = word.split_once(':').unwrap_or((word, "accepted@0"));
+        let (place, notes) = place.split_once('/').unwrap_or((place, ""));
         let (state, epoch) = place.split_once('@').unwrap();
         let id = id.parse().unwrap();
         let mut it = self
@@ -153,6 +154,13 @@ impl Script {
             .unwrap_or_else(|| command(id, self.now));
         (it.state, it.since) = (CommandState::parse(state).unwrap(), self.now);
         it.epoch = ConnectionEpoch(epoch.parse().unwrap());
+        let note = |note: &str| Note {
+            state: CommandState::Routed,
+            at: self.now,
+            node: "elsewhere".into(),
+            detail: Some(note.replace('/', " ").into()),
+        };
+        it.history = notes.split('+').map(note).collect();
         it
     }
 
