@@ -3,6 +3,8 @@
 //! Owns the vocabulary and nothing else. Invariant: a happening is news and no record: nothing is decided by one, and whoever
 //! must know asks for what is kept.
 
+use std::sync::Arc;
+
 use crate::device::{CommandState, Object, Value};
 use crate::display::PresetId;
 use crate::{CommandId, DeviceId, Timestamp, UserId};
@@ -85,6 +87,8 @@ pub struct Happening {
     pub at: Timestamp,
     /// What.
     pub kind: HappeningKind,
+    /// On which node; `None` before anybody is told of it.
+    pub node: Option<Arc<str>>,
     /// To which device, or display.
     pub device: Option<DeviceId>,
     /// To which command.
@@ -104,12 +108,20 @@ impl Happening {
         Self {
             at,
             kind,
+            node: None,
             device: None,
             command: None,
             preset: None,
             user: None,
             detail: Object::new(),
         }
+    }
+
+    /// It happened on this node.
+    #[must_use]
+    pub fn on_node(mut self, node: &Arc<str>) -> Self {
+        self.node = Some(Arc::clone(node));
+        self
     }
 
     /// It happened to this device.

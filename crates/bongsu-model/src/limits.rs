@@ -262,6 +262,9 @@ limits! {
     device_heartbeat_ms: u64 = 15_000;
     /// … and how many times it may fail to, before its session is closed by force.
     device_heartbeats_missed: u64 = 3;
+    /// How often a node looks whether the store still has some of the sessions of devices that it holds, in case another
+    /// node's word was lost.
+    device_look_ms: u64 = 1_000;
     /// How long a session that was taken over may take to go; then it is cut.
     device_takeover_ms: u64 = 2_000;
     /// Frames of one device in a second …

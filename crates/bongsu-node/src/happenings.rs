@@ -1,16 +1,18 @@
-//! The live feed: what happens on this node, for operators who watch it.
+//! The live feed: what happens on any node, for operators who watch this one.
 //!
-//! Invariant: whoever tells never waits, and what nobody watches costs one look at a number. Of what waits for a watcher there
-//! are at most `limits.happenings_max`; who is slower misses the newest, and is told how many.
+//! Invariant: whoever tells never waits, and what nobody watches costs two looks at a number. Of what waits for a watcher, or
+//! to be said to the other nodes, there are at most `limits.happenings_max`; who is slower misses the newest, and a watcher
+//! is told how many.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
+use bongsu_bus::{Heard, Subject};
 use bongsu_core::policy;
 use bongsu_model::{Code, Happening, HappeningKind, Refusal};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::node::Node;
 use crate::usecases::operate::Operator;
@@ -21,7 +23,14 @@ pub(crate) struct Happenings {
     watchers: Mutex<Watchers>,
     watchers_max: usize,
     waiting_max: usize,
+    /// Whether somebody watches on another node, as far as is known.
+    elsewhere: AtomicBool,
+    /// What waits to be said to the other nodes.
+    says: mpsc::Sender<Arc<Happening>>,
 }
+
+/// What is to be said to the other nodes.
+pub(crate) struct Unsaid(mpsc::Receiver<Arc<Happening>>);
 
 /// Told in the order in which they began, under one lock, so that all hear the same order.
 #[derive(Default)]
@@ -87,17 +96,33 @@ impl Watcher {
 }
 
 impl Happenings {
-    pub(crate) fn new(watchers_max: usize, waiting_max: usize) -> Self {
-        Self {
+    pub(crate) fn new(watchers_max: usize, waiting_max: usize) -> (Self, Unsaid) {
+        let (says, unsaid) = mpsc::channel(waiting_max.max(1));
+        let happenings = Self {
             count: AtomicUsize::new(0),
             watchers: Mutex::default(),
             watchers_max,
             waiting_max,
+            elsewhere: AtomicBool::new(false),
+            says,
+        };
+        (happenings, Unsaid(unsaid))
+    }
+
+    /// Tells those who want to hear of it, here and elsewhere; what is told is made only for them.
+    fn tell(&self, kind: HappeningKind, make: impl FnOnce() -> Happening) {
+        if self.elsewhere.load(Ordering::Relaxed) {
+            let happening = Arc::new(make());
+            self.tell_here(kind, || Arc::clone(&happening));
+            // The others miss what they are too slow to be told.
+            let _ = self.says.try_send(happening);
+        } else {
+            self.tell_here(kind, || Arc::new(make()));
         }
     }
 
-    /// Tells those who want to hear of it; what is told is made only for them.
-    fn tell(&self, kind: HappeningKind, make: impl FnOnce() -> Happening) {
+    /// Tells those here who want to hear of it.
+    fn tell_here(&self, kind: HappeningKind, make: impl FnOnce() -> Arc<Happening>) {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -113,13 +138,24 @@ impl Happenings {
         }
         let wanting: Vec<_> = wanting.collect();
         watchers.last += 1;
-        let happening = Arc::new(make());
+        let happening = make();
         for watcher in wanting {
             watcher.tell(watchers.last, &happening, self.waiting_max);
         }
     }
 
-    fn watch(&self, prefixes: Vec<Box<str>>) -> Option<Arc<Watcher>> {
+    /// Whether somebody watches here.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether somebody watches on another node from now on.
+    pub(crate) fn set_watched_elsewhere(&self, watched: bool) {
+        self.elsewhere.store(watched, Ordering::Relaxed);
+    }
+
+    /// One more watches; `first` is called if nobody did.
+    fn watch(&self, prefixes: Vec<Box<str>>, first: impl FnOnce()) -> Option<Arc<Watcher>> {
         let watcher = Arc::new(Watcher {
             prefixes,
             waits: Mutex::default(),
@@ -129,15 +165,22 @@ impl Happenings {
         if watchers.all.len() >= self.watchers_max {
             return None;
         }
+        if watchers.all.is_empty() {
+            first();
+        }
         watchers.all.push(Arc::clone(&watcher));
         self.count.store(watchers.all.len(), Ordering::Relaxed);
         Some(watcher)
     }
 
-    fn leave(&self, watcher: &Arc<Watcher>) {
+    /// One less does; `last` is called if nobody does any more.
+    fn leave(&self, watcher: &Arc<Watcher>, last: impl FnOnce()) {
         let mut watchers = self.watchers.lock();
         watchers.all.retain(|it| !Arc::ptr_eq(it, watcher));
         self.count.store(watchers.all.len(), Ordering::Relaxed);
+        if watchers.all.is_empty() {
+            last();
+        }
     }
 }
 
@@ -156,7 +199,8 @@ impl Watching {
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        self.node.happenings.leave(&self.watcher);
+        let last = || self.node.want(Subject::Happenings, false);
+        self.node.happenings.leave(&self.watcher, last);
     }
 }
 
@@ -164,12 +208,20 @@ impl Node {
     /// Something has happened here: those who watch are told. Never waits; where nobody watches `tell` is not called, and it
     /// must not tell of anything else.
     pub fn happened(&self, kind: HappeningKind, tell: impl FnOnce(Happening) -> Happening) {
-        let make = || tell(Happening::new(kind, self.now()));
+        let make = || tell(Happening::new(kind, self.now()).on_node(&self.id));
         self.happenings.tell(kind, make);
     }
 
-    /// Begins to watch what happens on this node: what happens from now on, of those kinds whose names begin with one of
-    /// these; of all kinds if there are none.
+    /// Something has happened on some node: those who watch here are told, unless this one has told them before.
+    pub(crate) fn happened_somewhere(&self, happening: &Arc<Happening>) {
+        if happening.node.as_ref() != Some(&self.id) {
+            self.happenings
+                .tell_here(happening.kind, || Arc::clone(happening));
+        }
+    }
+
+    /// Begins to watch what happens: here from now on, on other nodes as soon as they know; of those kinds whose names begin
+    /// with one of these, or of all kinds if there are none.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`; `OVERLOADED`: there are too many watchers.
@@ -179,12 +231,28 @@ impl Node {
         prefixes: Vec<Box<str>>,
     ) -> Result<Watching, Refusal> {
         policy::may_operate(&by.principal)?;
-        let watcher = self.happenings.watch(prefixes);
+        let first = || {
+            self.want(Subject::Happenings, true);
+            let node = Arc::clone(self);
+            // The others say what happens there once they have heard that somebody wants to know.
+            tokio::spawn(async move { node.tell_beat().await });
+        };
+        let watcher = self.happenings.watch(prefixes, first);
         let watcher = watcher.ok_or_else(|| Refusal::retry(Code::Overloaded, 1_000))?;
         Ok(Watching {
             watcher,
             node: Arc::clone(self),
         })
+    }
+}
+
+impl Unsaid {
+    /// Says to the other nodes what happens here, in its order, as long as the node lives.
+    pub(crate) async fn run(mut self, node: Weak<Node>) {
+        while let Some(happening) = self.0.recv().await {
+            let Some(node) = node.upgrade() else { return };
+            node.publish(Heard::Happening(happening)).await;
+        }
     }
 }
 
@@ -212,38 +280,38 @@ mod tests {
 
     #[test]
     fn what_nobody_watches_is_not_even_made() {
-        let happenings = Happenings::new(2, 8);
+        let (happenings, _unsaid) = Happenings::new(2, 8);
         let unwanted = || panic!("nobody wants it");
         happenings.tell(ONLINE, unwanted);
-        let watcher = happenings.watch(vec!["command.".into()]).unwrap();
+        let watcher = happenings.watch(vec!["command.".into()], || {}).unwrap();
         happenings.tell(ONLINE, unwanted);
         tell(&happenings, ENDED);
         assert_eq!(told(&watcher), [(1, ENDED)]);
-        happenings.leave(&watcher);
+        happenings.leave(&watcher, || {});
         happenings.tell(ENDED, unwanted);
     }
 
     #[test]
     fn everyone_hears_what_it_asked_for_in_one_order() {
-        let happenings = Happenings::new(2, 8);
-        let all = happenings.watch(Vec::new()).unwrap();
+        let (happenings, _unsaid) = Happenings::new(2, 8);
+        let all = happenings.watch(Vec::new(), || {}).unwrap();
         let some = happenings
-            .watch(vec!["device.".into(), "user.on".into()])
+            .watch(vec!["device.".into(), "user.on".into()], || {})
             .unwrap();
-        assert!(happenings.watch(Vec::new()).is_none(), "one too many");
+        assert!(happenings.watch(Vec::new(), || {}).is_none(), "one too many");
         for kind in [ENDED, ONLINE, ENDED] {
             tell(&happenings, kind);
         }
         assert_eq!(told(&all), [(1, ENDED), (2, ONLINE), (3, ENDED)]);
         assert_eq!(told(&some), [(2, ONLINE)]);
-        happenings.leave(&some);
-        assert!(happenings.watch(Vec::new()).is_some());
+        happenings.leave(&some, || panic!("another watches"));
+        assert!(happenings.watch(Vec::new(), || {}).is_some());
     }
 
     #[test]
     fn who_is_slow_is_told_how_many_it_missed() {
-        let happenings = Happenings::new(1, 2);
-        let watcher = happenings.watch(Vec::new()).unwrap();
+        let (happenings, _unsaid) = Happenings::new(1, 2);
+        let watcher = happenings.watch(Vec::new(), || {}).unwrap();
         for _ in 0..5 {
             tell(&happenings, ONLINE);
         }
@@ -259,5 +327,25 @@ mod tests {
         assert_eq!(watcher.next(), None);
         tell(&happenings, ONLINE);
         assert_eq!(number(watcher.next()), 7);
+    }
+
+    #[tokio::test]
+    async fn what_is_watched_elsewhere_is_made_once_and_said() {
+        let (happenings, mut unsaid) = Happenings::new(1, 2);
+        let watcher = happenings.watch(Vec::new(), || {}).unwrap();
+        tell(&happenings, ONLINE);
+        happenings.set_watched_elsewhere(true);
+        for _ in 0..3 {
+            tell(&happenings, ENDED);
+        }
+        let first = [watcher.next(), watcher.next()].map(|it| match it {
+            Some(Told::Happened(number, happening)) => (number, happening.kind),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(first, [(1, ONLINE), (2, ENDED)], "no more wait");
+        for _ in 0..2 {
+            assert_eq!(unsaid.0.recv().await.unwrap().kind, ENDED);
+        }
+        assert!(unsaid.0.try_recv().is_err(), "what did not fit is not said");
     }
 }

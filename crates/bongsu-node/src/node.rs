@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use bongsu_bus::{BusFault, Ear, Heard, Reach, Subject};
+use bongsu_bus::{BusFault, Ear, Heard, Subject};
 use bongsu_core::call::{CallLimits, Calls};
 use bongsu_core::shard::{Input, Shard};
 use bongsu_model::records::RoomHead;
@@ -87,7 +87,8 @@ impl Node {
             })
             .unzip();
         let boot = ports.number();
-        let (devices, desks) = Devices::new(&limits, boot);
+        let (devices, desks) = Devices::new(&ports, boot);
+        let (happenings, unsaid) = Happenings::new(limits.watchers_max, limits.happenings_max);
         let node = Arc::new(Self {
             others: Others::new(&id, boot, &ports),
             calls: Mutex::new(Calls::new(CallLimits::from(&*limits))),
@@ -101,7 +102,7 @@ impl Node {
             registry: Registry::default(),
             recoverable: Recoverable::default(),
             devices,
-            happenings: Happenings::new(limits.watchers_max, limits.happenings_max),
+            happenings,
             displays: Displays::new(&limits),
             revoked: Revoked::default(),
             active: Mutex::default(),
@@ -114,6 +115,7 @@ impl Node {
             tokio::spawn(host::run(Arc::downgrade(&node), index, shard, inbox));
         }
         desks.run(&node);
+        tokio::spawn(unsaid.run(Arc::downgrade(&node)));
         let ear: Arc<dyn Ear> = Arc::clone(&node) as Arc<dyn Ear>;
         node.ports.bus.listen(Arc::downgrade(&ear));
         node.want(Subject::All, true);
@@ -207,15 +209,7 @@ impl Node {
         }
     }
 
-    /// Says something, and asks whether another node wants to hear it.
-    pub(crate) async fn reach(&self, heard: Heard) -> Reach {
-        self.ports.bus.reach(heard).await.unwrap_or_else(|fault| {
-            self.bus_failed(&fault);
-            Reach::Unknown
-        })
-    }
-
-    fn bus_failed(&self, fault: &BusFault) {
+    pub(crate) fn bus_failed(&self, fault: &BusFault) {
         self.counters.bus_faults.bump();
         tracing::warn!(%fault, "an announcement was not taken by the bus");
     }
@@ -358,7 +352,7 @@ impl Ear for Node {
             Heard::Cut(cut) => usecases::cut::cut(self, &cut),
             Heard::Device(said) => self.device_said(&said).await,
             Heard::Node(said) => self.node_said(&said).await,
-            Heard::Happening(_) => {}
+            Heard::Happening(happening) => self.happened_somewhere(&happening),
         }
     }
 

@@ -8,11 +8,20 @@ use std::sync::Arc;
 use bongsu_model::Timestamp;
 use bongsu_model::device::{Command, Device, Late, Lease, Note, Pace, Value};
 use bongsu_node::devices::catalogue::{Catalogue, Entry, Short};
-use bongsu_node::devices::{DeviceView as Seen, Latest, Ran, StateView as Kept};
+use bongsu_node::devices::{DeviceView as Seen, Latest, Presence, Ran, StateView as Kept};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::catalogue::{members, to_json};
+
+/// Whether a device is connected, in a word.
+pub(super) const fn presence(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Online => "online",
+        Presence::Offline => "offline",
+        Presence::Unknown => "unknown",
+    }
+}
 
 type Json = serde_json::Value;
 type JsonObject = serde_json::Map<String, Json>;
@@ -28,7 +37,8 @@ fn moment(at: Option<Timestamp>) -> Option<String> {
 /// A device.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "device_id": "car-1234", "kind": "vehicle", "version": "2.1.0", "capabilities": ["window.set"], "online": true, "epoch": 7,
+    "device_id": "car-1234", "kind": "vehicle", "version": "2.1.0", "capabilities": ["window.set"], "online": true, "presence": "online",
+    "epoch": 7,
     "session": { "session_id": "session_0193e5a8c4f37a1c9d2b6e8f01234567", "node": "seoul-1", "since": "2026-01-01T12:00:00.000Z" },
     "created_at": "2026-01-01T12:00:00.000Z"
 }))]
@@ -41,8 +51,11 @@ pub(super) struct DeviceView {
     version: Option<String>,
     /// What it can do, as it said last.
     capabilities: Vec<String>,
-    /// Whether it is connected, as far as this node knows.
+    /// Whether it is connected, as far as this node knows: not if it is `offline`.
     online: bool,
+    /// `online`; `offline`; `unknown` while nothing is heard of the node that holds it, or held it just now.
+    #[schema(value_type = String)]
+    presence: &'static str,
     /// Rises with every session of it.
     epoch: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +92,8 @@ impl DeviceView {
             kind: device.kind.to_string(),
             version: owned(&device.version),
             capabilities: device.capabilities.iter().map(ToString::to_string).collect(),
-            online: device.session.is_some(),
+            online: false,
+            presence: presence(Presence::Offline),
             epoch: device.epoch.0,
             session,
             last_seen: moment(device.last_seen),
@@ -97,6 +111,7 @@ impl DeviceView {
         let kept = Self::made(&seen.device);
         Self {
             online: seen.is_online(),
+            presence: presence(seen.presence),
             session: here.or(kept.session),
             ..kept
         }
@@ -396,6 +411,9 @@ pub(super) struct TelemetryView {
     at: Option<String>,
     /// The latest value of each key.
     values: BTreeMap<String, MeasuredView>,
+    /// Whether the node that holds the device says so. If it does not answer, or it is not known which node held it last, there
+    /// may be more, and newer values.
+    complete: bool,
 }
 
 /// The latest value of a key.
@@ -419,6 +437,7 @@ impl TelemetryView {
             device_id: device.to_owned(),
             at: (latest.at.0 > 0).then(|| latest.at.to_string()),
             values: values.collect(),
+            complete: latest.is_whole,
         }
     }
 }

@@ -18,7 +18,7 @@ use super::asked::{Asked, At};
 use super::body::JsonBody;
 use super::caller::Caller;
 use super::commands::{self, CommandKey, most};
-use super::device_views::RanView;
+use super::device_views::{RanView, presence};
 use super::devices::device_id;
 use super::fields::Fields;
 use super::page::Page;
@@ -107,7 +107,7 @@ pub(super) struct StopBody {
 /// A display.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "display_id": "Display_01", "name": "Display_01", "client_id": 3, "online": true, "status": "active", "processes": [
+    "display_id": "Display_01", "name": "Display_01", "client_id": 3, "online": true, "presence": "online", "status": "active", "processes": [
         { "preset_id": 7, "command_id": "0193e5a8c4f37a1c9d2b6e8f01234567", "pid": 4711, "uptime_ms": 61000 }
     ], "process_count": 1, "last_heartbeat": "2026-01-01T12:00:00.000Z", "uptime_ms": 3600000,
     "registered_at": "2026-01-01T11:00:00.000Z", "address": "192.0.2.7", "client_type": "python", "version": "1.2.0",
@@ -120,9 +120,12 @@ pub(super) struct DisplayView {
     name: String,
     /// Its number, by which it is told of itself.
     client_id: i64,
-    /// Whether it is registered, as far as this node knows.
+    /// Whether it is registered, as far as this node knows: not if it is `offline`.
     online: bool,
-    /// How it is, in its own word; only on the node that holds it, as is all that it says of itself.
+    /// `online`; `offline`; `unknown` if the node that holds it did not answer. What it says of itself is left out then.
+    #[schema(value_type = String)]
+    presence: &'static str,
+    /// How it is, in its own word.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
     /// The programs that it says it runs.
@@ -190,27 +193,24 @@ impl ProcessView {
 impl DisplayView {
     fn of(seen: &Seen) -> Self {
         let owned = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
-        let (kept, here) = (&seen.device, seen.here.as_ref());
-        let device = here.map(|here| &here.display.device);
-        let reached = device.and_then(|device| device.address);
-        let said = here.and_then(|here| owned(&here.display.address));
-        let since = device.map(|device| device.since);
-        let since = since.or(kept.session.as_ref().map(|session| session.since));
+        let (kept, now) = (&seen.device, seen.now.as_deref());
+        let since = kept.session.as_ref().map(|session| session.since);
         Self {
             display_id: kept.id.to_string(),
             name: kept.id.to_string(),
             client_id: kept.client,
             online: seen.is_online(),
-            status: here.and_then(|here| owned(&here.status)),
-            processes: here.map_or_else(Vec::new, |here| {
-                here.processes.iter().map(ProcessView::of).collect()
+            presence: presence(seen.presence),
+            status: now.and_then(|now| owned(&now.status)),
+            processes: now.map_or_else(Vec::new, |now| {
+                now.processes.iter().map(ProcessView::of).collect()
             }),
-            process_count: here.map_or(0, |here| here.process_count),
-            last_heartbeat: here.map(|here| here.beat_at.to_string()),
-            uptime_ms: here.and_then(|here| here.uptime_ms),
+            process_count: now.map_or(0, |now| now.process_count),
+            last_heartbeat: now.map(|now| now.beat_at.to_string()),
+            uptime_ms: now.and_then(|now| now.uptime_ms),
             registered_at: since.map(|since| since.to_string()),
-            address: reached.map(|it| it.to_canonical().to_string()).or(said),
-            client_type: here.and_then(|here| owned(&here.display.client_type)),
+            address: now.and_then(|now| owned(&now.address)),
+            client_type: now.and_then(|now| owned(&now.client_type)),
             version: owned(&kept.version),
             capabilities: kept.capabilities.iter().map(ToString::to_string).collect(),
             last_seen: kept.last_seen.map(|at| at.to_string()),

@@ -32,7 +32,7 @@ pub(super) struct Kinds {
 /// Something that happened.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "at": "2026-01-01T12:00:00.000Z", "kind": "command.in_progress", "device_id": "Display_01",
+    "at": "2026-01-01T12:00:00.000Z", "kind": "command.in_progress", "node": "seoul-1", "device_id": "Display_01",
     "command_id": "0193e5a8c4f37a1c9d2b6e8f01234567", "detail": { "name": "display.run", "by": "shop" }
 }))]
 pub(super) struct HappeningView {
@@ -42,6 +42,9 @@ pub(super) struct HappeningView {
     /// `preset.executed`, `preset.stopped`; `user.online`, `user.offline`. The name of the event, too.
     #[schema(value_type = String)]
     kind: &'static str,
+    /// On which node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     device_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +69,7 @@ impl HappeningView {
         Self {
             at: happening.at.to_string(),
             kind: happening.kind.name(),
+            node: happening.node.as_deref().map(str::to_owned),
             device_id: happening.device.as_ref().map(ToString::to_string),
             command_id: happening.command.map(|id| id.to_string()),
             preset_id: happening.preset.map(|id| id.0),
@@ -95,7 +99,7 @@ fn prefixes(asked: &Asked) -> Result<Vec<Box<str>>, Refusal> {
     Ok(prefixes)
 }
 
-/// Watch what happens on this node: server-sent events named by their kinds, with rising numbers as `id`s. Nothing of the past
+/// Watch what happens, on whatever node: server-sent events named by their kinds, with rising numbers as `id`s. Nothing of the past
 /// is told. Who reads too slowly misses the newest, and is told how many by an event `missed`: `{"missed": 12}`.
 #[utoipa::path(get, operation_id = "events_watch", path = "/api/v1/events", tag = "events", params(Kinds),
     responses((status = 200, description = "The events", content_type = "text/event-stream", body = HappeningView)))]

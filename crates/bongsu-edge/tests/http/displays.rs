@@ -58,7 +58,7 @@ async fn a_display_is_shown_as_it_says_it_is() {
     assert_eq!(
         seen,
         json!({
-            "display_id": NAME, "name": NAME, "client_id": 2, "online": true, "status": "busy",
+            "display_id": NAME, "name": NAME, "client_id": 2, "online": true, "presence": "online", "status": "busy",
             "processes": [{ "preset_id": 7, "pid": 4711, "uptime_ms": 61_000 }], "process_count": 1,
             "last_heartbeat": now, "uptime_ms": 3_600_000, "registered_at": now, "address": "127.0.0.1",
             "client_type": "python", "version": "1.2.0", "capabilities": ["execute"], "created_at": now

@@ -194,7 +194,7 @@ async fn who_is_slow_is_told_how_many_it_missed() {
         (
             6,
             json!({
-                "at": "2026-01-01T12:00:00.000Z", "kind": "user.offline", "detail": {}
+                "at": "2026-01-01T12:00:00.000Z", "kind": "user.offline", "node": "test-node", "detail": {}
             })
         )
     );

@@ -117,7 +117,7 @@ async fn the_latest_measurement_is_shown() {
     let server = Server::start().await;
     let car = Car::comes(&server).await;
     let none = server.service("GET", &path("/telemetry"), None).await.is(200);
-    assert_eq!(none, json!({ "device_id": CAR, "values": {} }));
+    assert_eq!(none, json!({ "device_id": CAR, "values": {}, "complete": true }));
     car.measures(1).await;
     car.measures(2).await;
     let latest = server.service("GET", &path("/telemetry"), None).await.is(200);

@@ -77,6 +77,8 @@ pub struct NodeBeat {
     pub presence: u64,
     /// How many users have a live session there, the grace time included.
     pub users: u64,
+    /// Whether somebody there watches the whole server, so that the others say what happens on them.
+    pub watches: bool,
 }
 
 /// A user has a session on a node from now on, or has none there any more and the grace time is over.

@@ -99,15 +99,21 @@ fn of_device(said: &DeviceSaid) -> Vec<Subject> {
         DeviceSaid::Opened { device, .. }
         | DeviceSaid::Offered { device, .. }
         | DeviceSaid::Cancel { device, .. }
+        | DeviceSaid::AskTelemetry { device, .. }
         | DeviceSaid::Probe { device, .. }
         | DeviceSaid::Disconnect { device } => vec![Subject::Device(device.clone())],
         DeviceSaid::Desired { device, .. } => {
             vec![Subject::Device(device.clone()), Subject::Watch(device.clone())]
         }
-        DeviceSaid::Telemetry { device, .. } => vec![Subject::Watch(device.clone())],
-        DeviceSaid::Taken { to, .. } | DeviceSaid::Moved { to, .. } | DeviceSaid::Alive { to, .. } => {
-            vec![Subject::Node(Arc::clone(to))]
+        DeviceSaid::Changed { device, .. } | DeviceSaid::Telemetry { device, .. } => {
+            vec![Subject::Watch(device.clone())]
         }
+        DeviceSaid::Taken { to, .. }
+        | DeviceSaid::Moved { to, .. }
+        | DeviceSaid::Measured { to, .. }
+        | DeviceSaid::AskDisplays { to, .. }
+        | DeviceSaid::Shown { to, .. }
+        | DeviceSaid::Alive { to, .. } => vec![Subject::Node(Arc::clone(to))],
     }
 }
 

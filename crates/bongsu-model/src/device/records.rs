@@ -1,8 +1,10 @@
 //! What is kept about devices, and what nodes tell each other of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{CommandId, CommandState, ConnectionEpoch, DeviceId, Fence, Object};
+use super::{CommandId, CommandState, ConnectionEpoch, DeviceId, Fence, Object, Value};
+use crate::display::DisplayNow;
 use crate::{SessionId, Timestamp, TokenHash};
 
 /// A device.
@@ -240,6 +242,13 @@ pub enum DeviceSaid {
         /// Its version.
         version: u64,
     },
+    /// The state of a device is another, in the store already: what it says of itself, or a wish that came with a command.
+    Changed {
+        /// Whose.
+        device: DeviceId,
+        /// Its version; `None` if whoever says so does not know it.
+        version: Option<u64>,
+    },
     /// A device's latest telemetry.
     Telemetry {
         /// Whose.
@@ -248,6 +257,42 @@ pub enum DeviceSaid {
         values: Arc<Object>,
         /// When it was heard.
         at: Timestamp,
+    },
+    /// What has the device measured? Who holds its session says so.
+    AskTelemetry {
+        /// Which.
+        device: DeviceId,
+        /// The node that wants to know.
+        from: Arc<str>,
+    },
+    /// This, as far as the node that holds it has heard.
+    Measured {
+        /// Whose.
+        device: DeviceId,
+        /// The latest value of each key, and when it was heard.
+        values: Arc<BTreeMap<Arc<str>, (Value, Timestamp)>>,
+        /// When something was heard last.
+        at: Timestamp,
+        /// The node that asked.
+        to: Arc<str>,
+    },
+    /// What do these displays say of themselves?
+    AskDisplays {
+        /// Which.
+        displays: Arc<[DeviceId]>,
+        /// The node that wants to know.
+        from: Arc<str>,
+        /// The node that holds them, by the store's word.
+        to: Arc<str>,
+    },
+    /// This is what one says.
+    Shown {
+        /// Which.
+        device: DeviceId,
+        /// What; `None` if it is not there.
+        now: Option<Arc<DisplayNow>>,
+        /// The node that asked.
+        to: Arc<str>,
     },
     /// Is whoever has this name there? Who holds its session asks it.
     Probe {

@@ -10,8 +10,8 @@ mod said;
 pub use preset::{NewPreset, Preset, PresetId};
 pub use program::{NotAProgram, Program, StopSignal};
 pub use said::{
-    Beat, Doing, Execute, Execution, FromDisplay, Process, Processes, Registration, Stop, ToDisplay,
-    preset_of,
+    Beat, DisplayNow, Doing, Execute, Execution, FromDisplay, Process, Processes, Registration, Stop,
+    ToDisplay, preset_of,
 };
 
 /// What a display is as a device.

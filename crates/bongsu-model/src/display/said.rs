@@ -137,6 +137,25 @@ pub struct Process {
     pub uptime_ms: Option<u64>,
 }
 
+/// What a display says of itself, as the node that holds it has heard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DisplayNow {
+    /// How it is, in its own word.
+    pub status: Option<Arc<str>>,
+    /// For how long it has been running, in milliseconds, as of its last heartbeat.
+    pub uptime_ms: Option<u64>,
+    /// When its last heartbeat came; its registration counts as one.
+    pub beat_at: Timestamp,
+    /// How many programs run.
+    pub process_count: u64,
+    /// Those of them that are known.
+    pub processes: Vec<Process>,
+    /// Where it comes from; if that is not known, where it says it is.
+    pub address: Option<Arc<str>>,
+    /// What it is written in, by its own word.
+    pub client_type: Option<Arc<str>>,
+}
+
 /// What is said to a display.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ToDisplay {

@@ -120,6 +120,7 @@ impl Node {
             },
             presence,
             users,
+            watches: self.happenings.is_watched(),
         }
     }
 }

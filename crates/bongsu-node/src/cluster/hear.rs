@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bongsu_core::cluster::{ClusterEffect, ClusterInput};
+use bongsu_core::cluster::{Cluster, ClusterEffect, ClusterInput, Standing};
 use bongsu_core::machine::Machine;
 use bongsu_model::Timestamp;
 use bongsu_model::cluster::{Heard, NodeSaid};
@@ -36,7 +36,11 @@ impl Node {
     pub(super) async fn others_changed(&self, input: ClusterInput) {
         let now = self.now();
         let mut out = Vec::new();
-        self.others.presence.lock().others.handle(input, now, &mut out);
+        {
+            let others = &mut self.others.presence.lock().others;
+            others.handle(input, now, &mut out);
+            self.happenings.set_watched_elsewhere(is_watched(others));
+        }
         self.others_did(out).await;
     }
 
@@ -49,6 +53,7 @@ impl Node {
                 return;
             }
             others.handle_deadline(now, &mut out);
+            self.happenings.set_watched_elsewhere(is_watched(others));
         }
         self.others_did(out).await;
     }
@@ -76,4 +81,11 @@ impl Node {
             }
         }
     }
+}
+
+/// Whether somebody watches the whole server on another node.
+fn is_watched(others: &Cluster) -> bool {
+    others
+        .nodes()
+        .any(|(beat, standing, _)| beat.watches && standing == Standing::Live)
 }

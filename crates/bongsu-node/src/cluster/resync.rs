@@ -84,6 +84,7 @@ async fn resync(node: &Arc<Node>) {
     node.others_changed(ClusterInput::Missed).await;
     // What went wrong is in the log; the next round of the tick goes on with it.
     let _ = node.load_revocations().await;
+    node.look_at_devices().await;
     let mut round = routes::Round::default();
     let all = node.rooms_count();
     for _ in 0..=all / ROOMS_AT_ONCE {

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bongsu_bus::{Heard, Reach};
+use bongsu_bus::Heard;
 use bongsu_core::catalogue::Entry;
-use bongsu_core::desk::DeskInput;
+use bongsu_core::desk::session_note;
 use bongsu_core::policy;
 use bongsu_core::rate::Rate;
 use bongsu_model::device::{
@@ -20,9 +20,11 @@ use bongsu_model::{
     Code, CommandId, ConnectionEpoch, DeviceId, Happening, HappeningKind, Limits, Refusal, Timestamp, Want,
     Why,
 };
+use futures_util::future::join_all;
 use sha2::{Digest as _, Sha256};
 
 use super::DeviceSession;
+use super::elsewhere::Whereabouts;
 use super::verdict::Verdict;
 use super::watched::Watch;
 use crate::node::Node;
@@ -150,7 +152,7 @@ impl Node {
     }
 
     /// A command, whoever asked for it.
-    async fn kept_command(&self, id: CommandId) -> Result<Arc<Command>, Refusal> {
+    pub(super) async fn kept_command(&self, id: CommandId) -> Result<Arc<Command>, Refusal> {
         let command = self.ports.store.command(id).await;
         command
             .map_err(|fault| self.fault(&fault))?
@@ -197,7 +199,7 @@ impl Node {
                 return Ok(ended);
             }
         }
-        self.end_and_tell(&command, by.caller()).await
+        self.cancel_elsewhere(&command, by.caller()).await
     }
 
     /// Takes back commands that nobody has begun to write, because what is asked for now does not go with them.
@@ -210,33 +212,14 @@ impl Node {
         let open = self.ports.store.open_commands(device.clone()).await;
         let open = open.map_err(|fault| self.fault(&fault))?;
         let unwritten = |command: &&Command| command.state <= CommandState::Routed && concerns(command);
-        for command in open.iter().filter(unwritten) {
+        let backs = open.iter().filter(unwritten).map(|command| async move {
             if self.devices.session(device).is_some() {
                 self.devices.cancel(device, command.id, Arc::clone(by)).await;
-            } else {
-                self.end_and_tell(command, Arc::clone(by)).await?;
+                return Ok(());
             }
-        }
-        Ok(())
-    }
-
-    /// Ends a command as cancelled that no desk here has, and tells whatever desk may have it.
-    async fn end_and_tell(
-        self: &Arc<Self>,
-        command: &Command,
-        by: Arc<str>,
-    ) -> Result<Arc<Command>, Refusal> {
-        let detail = format!("by={by}");
-        let ended = self
-            .end_command(command, CommandState::Cancelled, Some(detail.into()))
-            .await?;
-        let said = DeviceSaid::Cancel {
-            device: command.device.clone(),
-            command: command.id,
-            by,
-        };
-        self.publish(Heard::Device(Arc::new(said))).await;
-        Ok(ended)
+            self.cancel_elsewhere(command, Arc::clone(by)).await.map(drop)
+        });
+        join_all(backs).await.into_iter().collect()
     }
 
     /// Begins to watch a command: news of it from now on.
@@ -365,25 +348,6 @@ impl Node {
         checked.map_err(|retry_after_ms| Refusal::retry(Code::RateLimited, retry_after_ms))
     }
 
-    /// Where a device is that is not here, or that had a session of that epoch here.
-    async fn whereabouts(
-        &self,
-        device: &DeviceId,
-        after: Option<ConnectionEpoch>,
-    ) -> Result<Whereabouts, Refusal> {
-        let known = self.ports.store.device(device.clone()).await;
-        match known.map_err(|fault| self.fault(&fault))? {
-            None => Err(Refusal::because(Code::DeviceOffline, "unknown_device")),
-            Some(device) => Ok(match device.session {
-                Some(session) if session.node != self.id => Whereabouts::Elsewhere,
-                // A later one of ours is on its way in, and reads the open commands when it is.
-                Some(_) if after.is_some_and(|epoch| device.epoch > epoch) => Whereabouts::Here,
-                // What the store says of a session of ours that is not here any more is on its way out.
-                Some(_) | None => Whereabouts::Nowhere,
-            }),
-        }
-    }
-
     fn new_command(
         self: &Arc<Self>,
         by: &Operator,
@@ -403,7 +367,7 @@ impl Node {
         };
         let mut history = vec![note(CommandState::Accepted, format!("by={}", by.caller()))];
         if let Some(session) = here {
-            let detail = format!("session={} epoch={}", session.id, session.epoch);
+            let detail = session_note(session.id, session.epoch, session.repeats());
             history.push(note(CommandState::Routed, detail));
         }
         let state = here.map_or(CommandState::Accepted, |_| CommandState::Routed);
@@ -484,73 +448,6 @@ impl Node {
                 self.ports.limits.command_ttl_ms,
             )),
             Recorded::NoDevice => Err(Refusal::because(Code::DeviceOffline, "unknown_device")),
-        }
-    }
-
-    /// The store has refused to have a command routed to a session here: it is over, if a later one is not here, too.
-    pub(super) async fn not_routed(self: &Arc<Self>, device: DeviceId, epoch: ConnectionEpoch) {
-        let session = self.devices.session(&device);
-        let Some(session) = session.filter(|session| session.epoch == epoch) else {
-            return;
-        };
-        match self.whereabouts(&device, Some(epoch)).await {
-            Ok(Whereabouts::Elsewhere | Whereabouts::Nowhere) => self.overtaken(&session).await,
-            // What cannot be looked up is looked up again with the next command.
-            Ok(Whereabouts::Here) | Err(_) => {}
-        }
-    }
-
-    /// Gives a command that is kept to whoever holds its device.
-    async fn give(self: &Arc<Self>, command: &Arc<Command>, whereabouts: Whereabouts) -> Result<(), Refusal> {
-        let elsewhere = whereabouts == Whereabouts::Elsewhere;
-        // A device that came in after it was looked for reads its open commands, or is found here now.
-        if whereabouts == Whereabouts::Here || self.devices.session(&command.device).is_some() {
-            let offered = DeskInput::Offered {
-                command: Box::new((**command).clone()),
-            };
-            self.devices.desk(&command.device, offered).await;
-            return Ok(());
-        }
-        if elsewhere && self.offer(command).await {
-            return Ok(());
-        }
-        if command.if_offline == IfOffline::Queue {
-            return Ok(());
-        }
-        let ended = self.end_command(command, CommandState::Offline, None).await?;
-        let refused = |code| {
-            Err(Refusal {
-                why: Why::Command(Box::new(command.id)),
-                ..Refusal::new(code)
-            })
-        };
-        if ended.state != CommandState::Offline {
-            // The device came in just then and has it.
-            return Ok(());
-        }
-        refused(if elsewhere {
-            Code::DeviceUnknownState
-        } else {
-            Code::DeviceOffline
-        })
-    }
-
-    /// Offers a command to the node that holds its device: whether one has taken it on in time.
-    async fn offer(self: &Arc<Self>, command: &Command) -> bool {
-        let Ok(mut taken) = self.devices.taken.watch(command.id) else {
-            return false;
-        };
-        let said = DeviceSaid::Offered {
-            device: command.device.clone(),
-            command: command.id,
-            from: Arc::clone(&self.id),
-        };
-        match self.reach(Heard::Device(Arc::new(said))).await {
-            Reach::Nobody => false,
-            Reach::Somebody | Reach::Unknown => {
-                let wait = Duration::from_millis(self.ports.limits.command_offer_ms);
-                tokio::time::timeout(wait, taken.next()).await.is_ok()
-            }
         }
     }
 
@@ -688,17 +585,6 @@ impl Node {
             self.devices.commands.tell(&id, || command);
         }
     }
-}
-
-/// Where a device is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Whereabouts {
-    /// It is here, or on its way in.
-    Here,
-    /// The store says that another node has it.
-    Elsewhere,
-    /// It is connected nowhere.
-    Nowhere,
 }
 
 /// How many commands of a device may be open for another one to be kept: what ends others gets through when nothing else

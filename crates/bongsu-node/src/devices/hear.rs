@@ -96,7 +96,7 @@ impl Node {
                 shadow::report(shadow, state.clone(), version, now, limits)
             })
             .await?;
-        self.devices.states.tell(&session.device, || kept.version);
+        self.tell_changed(&session.device, Some(kept.version)).await;
         Ok(())
     }
 

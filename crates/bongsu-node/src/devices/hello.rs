@@ -155,7 +155,9 @@ impl Node {
         if let Some(clock) = hello.clock {
             session.says_clock(clock, now);
         }
-        self.enter_device(&session).await?;
+        let before = opened.before.map(|before| before.session.node);
+        self.enter_device(&session, before.is_some_and(|node| node != self.id))
+            .await?;
         self.attach(&session, &hello).await?;
         self.catch_up(&session, version).await;
         entering.0 = None;
@@ -208,8 +210,13 @@ impl Node {
         }
     }
 
-    /// Makes the session current here, and has every older one end.
-    async fn enter_device(self: &Arc<Self>, session: &Arc<DeviceSession>) -> Result<(), Refusal> {
+    /// Makes the session current here, and has every older one end. Where another node had that, it says before what the
+    /// device has measured.
+    async fn enter_device(
+        self: &Arc<Self>,
+        session: &Arc<DeviceSession>,
+        from_elsewhere: bool,
+    ) -> Result<(), Refusal> {
         let came = || self.want(Subject::Device(session.device.clone()), true);
         let before = match self.devices.enter(session, came) {
             Ok(before) => before,
@@ -225,6 +232,13 @@ impl Node {
                 .with("epoch", session.epoch.0.cast_signed())
                 .with("replaced", before.is_some())
         });
+        if from_elsewhere {
+            let said = DeviceSaid::AskTelemetry {
+                device: session.device.clone(),
+                from: Arc::clone(&self.id),
+            };
+            self.publish(Heard::Device(Arc::new(said))).await;
+        }
         let said = DeviceSaid::Opened {
             device: session.device.clone(),
             epoch: session.epoch,

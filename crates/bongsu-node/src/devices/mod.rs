@@ -5,9 +5,12 @@
 
 mod commands;
 mod desks;
+mod elsewhere;
 mod hear;
 mod hello;
+mod interest;
 mod leases;
+mod look;
 mod operate;
 mod outbox;
 mod said;
@@ -29,17 +32,22 @@ use bongsu_core::desk::{Desk, DeskInput, DeskRules};
 use bongsu_core::policy;
 use bongsu_core::rate::Buckets;
 use bongsu_model::device::Command;
-use bongsu_model::{CommandId, DeviceId, Limits, Refusal};
+use bongsu_model::{CommandId, DeviceId, Refusal};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::node::Node;
+use crate::ports::Ports;
 use crate::usecases::operate::Operator;
+use interest::Interest;
+use look::Looked;
+use telemetry::Known;
 
 pub use bongsu_core::catalogue;
 pub use bongsu_core::desk::Pacing;
 pub use commands::{Ran, RunCommand, Wait, WaitFor};
+pub use elsewhere::Presence;
 pub use hear::ends_device_session;
 pub use hello::DeviceClaim;
 pub(crate) use hello::{LetIn, NotLetIn};
@@ -69,8 +77,12 @@ pub(crate) struct Devices {
     commands: Watched<CommandId, Arc<Command>>,
     taken: Watched<CommandId, ()>,
     states: Watched<DeviceId, u64>,
-    telemetry: Mutex<BTreeMap<DeviceId, Arc<Latest>>>,
+    telemetry: Mutex<BTreeMap<DeviceId, Known>>,
     measured: Watched<DeviceId, Arc<Latest>>,
+    /// What other nodes answer who were asked what their devices have measured.
+    answers: Watched<DeviceId, Arc<Latest>>,
+    interest: Arc<Interest>,
+    looked: Mutex<Looked>,
     catalogue: RwLock<Arc<Catalogue>>,
     rates: Mutex<Rates>,
     /// Which start of this node it is.
@@ -87,7 +99,13 @@ struct Rates {
 pub(crate) struct Inboxes(Vec<mpsc::Receiver<DeskInput>>);
 
 impl Devices {
-    pub(crate) fn new(limits: &Limits, boot: u64) -> (Self, Inboxes) {
+    pub(crate) fn new(ports: &Ports, boot: u64) -> (Self, Inboxes) {
+        let limits = &*ports.limits;
+        let interest = Interest::new(&ports.bus);
+        let notes = || {
+            let interest = Arc::clone(&interest);
+            move |device: &DeviceId, watched| interest.note(device, watched)
+        };
         let (desks, inboxes) = (0..DESKS).map(|_| mpsc::channel(limits.shard_inbox_max)).unzip();
         let devices = Self {
             sessions: Default::default(),
@@ -95,9 +113,12 @@ impl Devices {
             desks,
             commands: Watched::new(limits.watchers_max),
             taken: Watched::new(limits.watchers_max),
-            states: Watched::new(limits.watchers_max),
+            states: Watched::noted(limits.watchers_max, notes()),
             telemetry: Mutex::default(),
-            measured: Watched::new(limits.watchers_max),
+            measured: Watched::noted(limits.watchers_max, notes()),
+            answers: Watched::new(limits.watchers_max),
+            interest,
+            looked: Mutex::default(),
             catalogue: RwLock::default(),
             rates: Mutex::new(Rates {
                 callers: Buckets::new(KEYS_MAX),

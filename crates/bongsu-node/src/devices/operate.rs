@@ -11,7 +11,7 @@ use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Code, DeviceId, Jti, Refusal, Timestamp, TokenHash, Want};
 use bongsu_store::{CreateRefused, Existing};
 
-use super::DeviceSession;
+use super::{DeviceSession, Presence};
 use crate::node::Node;
 use crate::usecases::operate::Operator;
 
@@ -22,13 +22,15 @@ pub struct DeviceView {
     pub device: Device,
     /// Its session, if that is on this node.
     pub session: Option<Arc<DeviceSession>>,
+    /// Whether it is connected.
+    pub presence: Presence,
 }
 
 impl DeviceView {
-    /// Whether it has a session, as far as is known here.
+    /// Whether it has a session, as far as is known here: it had one when something was last heard of the node that holds it.
     #[must_use]
-    pub const fn is_online(&self) -> bool {
-        self.session.is_some() || self.device.session.is_some()
+    pub fn is_online(&self) -> bool {
+        self.presence != Presence::Offline
     }
 }
 
@@ -219,8 +221,12 @@ impl Node {
     }
 
     fn device_view(&self, device: Device) -> DeviceView {
-        let session = self.devices.session(&device.id);
-        DeviceView { device, session }
+        let (session, presence) = (self.devices.session(&device.id), self.presence_of(&device));
+        DeviceView {
+            device,
+            session,
+            presence,
+        }
     }
 
     async fn cut_device(&self, device: &DeviceId) {

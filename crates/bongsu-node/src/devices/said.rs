@@ -11,6 +11,7 @@ use bongsu_model::device::{CommandState, DeviceSaid, Object};
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{CommandId, ConnectionEpoch, DeviceId, Timestamp};
 
+use super::Latest;
 use super::session::DeviceSession;
 use crate::node::Node;
 
@@ -32,7 +33,33 @@ impl Node {
             }
             DeviceSaid::Moved { command, .. } => self.look_and_tell(*command).await,
             DeviceSaid::Desired { device, version } => self.desired_somewhere(device, *version).await,
+            DeviceSaid::Changed { device, version } => match version {
+                Some(version) => self.tell_version(device, *version),
+                None => self.look_at_state(device).await,
+            },
             DeviceSaid::Telemetry { device, values, at } => self.measured(device, values, *at),
+            DeviceSaid::AskTelemetry { device, from } => self.telemetry_asked(device, from).await,
+            DeviceSaid::Measured {
+                device,
+                values,
+                at,
+                to,
+            } if *to == self.id => {
+                let answer = Latest {
+                    values: (**values).clone(),
+                    at: *at,
+                    is_whole: true,
+                };
+                self.telemetry_answered(device, answer);
+            }
+            DeviceSaid::AskDisplays { displays, from, to } if *to == self.id => {
+                self.displays_asked(displays, from).await;
+            }
+            DeviceSaid::Shown { device, now, to } if *to == self.id => {
+                self.displays.shown.tell(device, || now.clone());
+            }
+            // This node's own question, or its answer to another one.
+            DeviceSaid::Measured { .. } | DeviceSaid::AskDisplays { .. } | DeviceSaid::Shown { .. } => {}
             DeviceSaid::Probe { device, epoch, from } => self.probed(device, *epoch, from).await,
             DeviceSaid::Alive { device, epoch, .. } => {
                 self.displays.alive.tell(&(device.clone(), *epoch), || ());
@@ -68,17 +95,22 @@ impl Node {
 
     /// A command waits in the store for whoever holds its device.
     async fn offered(&self, device: &DeviceId, id: CommandId, from: &Arc<str>) {
-        if self.devices.session(device).is_none() {
+        let Some(session) = self.devices.session(device) else {
+            return;
+        };
+        let Some(command) = self.healthy(self.ports.store.command(id).await).flatten() else {
+            return;
+        };
+        // What is said again was taken on before, and who offers it has not heard so.
+        let is_ours = command.epoch == session.epoch;
+        if command.state == CommandState::Accepted {
+            let offered = DeskInput::Offered {
+                command: Box::new(command),
+            };
+            self.devices.desk(device, offered).await;
+        } else if !is_ours {
             return;
         }
-        let command = self.healthy(self.ports.store.command(id).await).flatten();
-        let Some(command) = command.filter(|command| command.state == CommandState::Accepted) else {
-            return;
-        };
-        let offered = DeskInput::Offered {
-            command: Box::new(command),
-        };
-        self.devices.desk(device, offered).await;
         let said = DeviceSaid::Taken {
             command: id,
             to: Arc::clone(from),
@@ -88,7 +120,7 @@ impl Node {
 
     /// The state of a device has changed somewhere.
     async fn desired_somewhere(&self, device: &DeviceId, version: u64) {
-        self.devices.states.tell(device, || version);
+        self.tell_version(device, version);
         self.send_delta(device).await;
     }
 

@@ -170,13 +170,16 @@ impl Node {
         if session.is_some_and(|session| session.has_delta()) {
             self.send_delta(&command.device).await;
         }
-        if !self.devices.states.has(&command.device) {
-            return;
-        }
-        let kept = self.ports.store.shadow(command.device.clone()).await;
-        if let Some(shadow) = self.healthy(kept).flatten() {
-            self.devices.states.tell(&command.device, || shadow.version);
-        }
+        self.tell_changed(&command.device, None).await;
+    }
+
+    /// Tells whoever watches a device's state that it is another, in the store already; its version, if it is known.
+    pub(super) async fn tell_changed(&self, device: &DeviceId, version: Option<u64>) {
+        let said = DeviceSaid::Changed {
+            device: device.clone(),
+            version,
+        };
+        self.publish(Heard::Device(Arc::new(said))).await;
     }
 
     /// Tells everyone concerned that a device should be something else now.

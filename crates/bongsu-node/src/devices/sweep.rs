@@ -18,23 +18,31 @@ const RATES_SWEPT: usize = 2_000;
 #[derive(Default)]
 pub(crate) struct Rounds {
     sweeping: Option<JoinHandle<()>>,
+    looking: Option<JoinHandle<()>>,
+    looked_at: Timestamp,
 }
 
 impl Node {
-    /// Ends what is overdue and sends what lapsed leases want sent. The store may take its time; one round at a time.
+    /// Ends what is overdue, sends what lapsed leases want sent, and looks for what other nodes have said and nobody heard.
+    /// The store may take its time; one round at a time.
     pub(crate) fn devices_due(self: &Arc<Self>, rounds: &mut Rounds) {
-        if rounds
-            .sweeping
-            .as_ref()
-            .is_some_and(|sweeping| !sweeping.is_finished())
-        {
-            return;
+        let is_over = |round: &Option<JoinHandle<()>>| round.as_ref().is_none_or(JoinHandle::is_finished);
+        if is_over(&rounds.sweeping) {
+            let node = Arc::clone(self);
+            rounds.sweeping = Some(tokio::spawn(async move {
+                node.end_overdue().await;
+                node.leases_lapse(node.now()).await;
+            }));
         }
-        let node = Arc::clone(self);
-        rounds.sweeping = Some(tokio::spawn(async move {
-            node.end_overdue().await;
-            node.leases_lapse(node.now()).await;
-        }));
+        let now = self.now();
+        // A clock that was set back holds no look up.
+        let waited = now.ms_since(rounds.looked_at) >= self.ports.limits.device_look_ms;
+        let is_due = waited || now < rounds.looked_at;
+        if is_due && self.ports.bus.spans_nodes() && is_over(&rounds.looking) {
+            rounds.looked_at = now;
+            let node = Arc::clone(self);
+            rounds.looking = Some(tokio::spawn(async move { node.look_at_next_devices().await }));
+        }
     }
 
     /// Warns devices whose tokens end soon, and ends the sessions of those whose have ended.

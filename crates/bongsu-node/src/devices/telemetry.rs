@@ -1,12 +1,16 @@
 //! The latest telemetry of devices: one value per key, never a queue of old ones.
 //!
-//! Invariant: what is kept of one device is bounded in keys and in bytes; the newest keys stay.
+//! Invariant: what is kept of one device is bounded in keys and in bytes; the newest keys stay. The node that holds a device
+//! knows it; another asks that one, and says so if it is not answered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bongsu_bus::Heard;
 use bongsu_core::policy;
-use bongsu_model::{Code, DeviceId, Limits, Object, Refusal, Timestamp, Value};
+use bongsu_model::device::DeviceSaid;
+use bongsu_model::{Code, ConnectionEpoch, DeviceId, Limits, Object, Refusal, Timestamp, Value};
 
 use super::Devices;
 use super::watched::Watch;
@@ -23,6 +27,17 @@ pub struct Latest {
     pub values: BTreeMap<Arc<str>, (Value, Timestamp)>,
     /// When the last of them was heard.
     pub at: Timestamp,
+    /// Whether this is what the node knows that holds the device, or held it last. Where that one does not answer, or is not
+    /// known, there may be more, and newer values.
+    pub is_whole: bool,
+}
+
+/// What a node has heard of a device.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Known {
+    latest: Arc<Latest>,
+    /// The device's last session here that has measured something; 0 for none.
+    epoch: ConnectionEpoch,
 }
 
 impl Latest {
@@ -38,14 +53,28 @@ impl Latest {
                 latest.values.insert(Arc::clone(key), (value.clone(), at));
             }
         }
-        while latest.values.len() > limits.telemetry_keys_max || latest.bytes() > limits.telemetry_bytes_max {
-            let oldest = latest.values.iter().min_by_key(|(_, (_, at))| *at);
+        latest.bounded(limits)
+    }
+
+    /// What another node knows, with what was heard here after that.
+    fn with_later(mut self, here: &Self, limits: &Limits) -> Self {
+        let upto = self.at;
+        let later = here.values.iter().filter(|(_, (_, at))| *at > upto);
+        self.values
+            .extend(later.map(|(key, value)| (Arc::clone(key), value.clone())));
+        self.at = upto.max(here.at);
+        self.bounded(limits)
+    }
+
+    fn bounded(mut self, limits: &Limits) -> Self {
+        while self.values.len() > limits.telemetry_keys_max || self.bytes() > limits.telemetry_bytes_max {
+            let oldest = self.values.iter().min_by_key(|(_, (_, at))| *at);
             let Some(oldest) = oldest.map(|(key, _)| Arc::clone(key)) else {
                 break;
             };
-            latest.values.remove(&oldest);
+            self.values.remove(&oldest);
         }
-        latest
+        self
     }
 
     fn bytes(&self) -> usize {
@@ -65,14 +94,37 @@ impl Devices {
         at: Timestamp,
         limits: &Limits,
     ) -> Arc<Latest> {
+        let here = self.session(device).map(|session| session.epoch);
         let mut all = self.telemetry.lock();
         let before = all.get(device).cloned().unwrap_or_default();
-        let latest = Arc::new(before.with(heard, at, limits));
-        if all.len() >= DEVICES_MAX && !all.contains_key(device) {
-            all.pop_first();
-        }
-        all.insert(device.clone(), Arc::clone(&latest));
+        let mut latest = before.latest.with(heard, at, limits);
+        latest.is_whole |= here.is_some();
+        let latest = Arc::new(latest);
+        let epoch = here.unwrap_or(before.epoch);
+        let known = Known {
+            latest: Arc::clone(&latest),
+            epoch,
+        };
+        keep(&mut all, device, known);
         latest
+    }
+
+    /// Takes in what the node answers that holds a device, or held it until just now: with what was heard here since, and
+    /// whether that is news. It is kept while the device is here, or somebody watches what it measures.
+    fn answered(&self, device: &DeviceId, answer: Latest, limits: &Limits) -> (Arc<Latest>, bool) {
+        let kept = self.session(device).is_some() || self.measured.has(device);
+        let mut all = self.telemetry.lock();
+        let before = all.get(device).cloned().unwrap_or_default();
+        let latest = Arc::new(answer.with_later(&before.latest, limits));
+        let is_news = latest != before.latest;
+        if kept {
+            let known = Known {
+                latest: Arc::clone(&latest),
+                epoch: before.epoch,
+            };
+            keep(&mut all, device, known);
+        }
+        (latest, is_news)
     }
 
     pub(crate) fn forget_telemetry(&self, device: &DeviceId) {
@@ -80,8 +132,16 @@ impl Devices {
     }
 }
 
+fn keep(all: &mut BTreeMap<DeviceId, Known>, device: &DeviceId, known: Known) {
+    if all.len() >= DEVICES_MAX && !all.contains_key(device) {
+        all.pop_first();
+    }
+    all.insert(device.clone(), known);
+}
+
 impl Node {
-    /// The latest telemetry of a device; empty if none was heard since this node started.
+    /// The latest telemetry of a device; empty if none was heard since the node started that holds it. That one is asked if
+    /// it is another.
     ///
     /// # Errors
     /// `PERMISSION_DENIED`, `DEVICE_NOT_FOUND`, or the store failed.
@@ -91,9 +151,61 @@ impl Node {
         device: &DeviceId,
     ) -> Result<Arc<Latest>, Refusal> {
         policy::may_operate(&by.principal)?;
-        self.known_device(device).await?;
-        let latest = self.devices.telemetry.lock().get(device).cloned();
-        Ok(latest.unwrap_or_default())
+        let device = self.known_device(device).await?;
+        let here = self.devices.session(&device.id).is_some();
+        if !here
+            && self.may_be_held(&device)
+            && let Some(answer) = self.ask_telemetry(&device.id).await
+        {
+            return Ok(answer);
+        }
+        let known = self.devices.telemetry.lock().get(&device.id).cloned();
+        let known = known.unwrap_or_default();
+        // Whoever held it last knows, unless it is somewhere else by now.
+        let last = device.session.is_none() && known.epoch == device.epoch;
+        Ok(Arc::new(Latest {
+            is_whole: here || last || !self.ports.bus.spans_nodes(),
+            ..(*known.latest).clone()
+        }))
+    }
+
+    /// Asks the node that holds a device what that has measured; `None` without an answer in time.
+    pub(super) async fn ask_telemetry(&self, device: &DeviceId) -> Option<Arc<Latest>> {
+        let mut answer = self.devices.answers.watch(device.clone()).ok()?;
+        let said = DeviceSaid::AskTelemetry {
+            device: device.clone(),
+            from: Arc::clone(&self.id),
+        };
+        if !self.asks(said).await {
+            return None;
+        }
+        let wait = Duration::from_millis(self.ports.limits.node_answer_ms);
+        tokio::time::timeout(wait, answer.next()).await.ok()
+    }
+
+    /// Another node wants to know what a device has measured that may be here.
+    pub(super) async fn telemetry_asked(&self, device: &DeviceId, from: &Arc<str>) {
+        if self.devices.session(device).is_none() {
+            return;
+        }
+        let known = self.devices.telemetry.lock().get(device).cloned();
+        let latest = known.unwrap_or_default().latest;
+        let said = DeviceSaid::Measured {
+            device: device.clone(),
+            values: Arc::new(latest.values.clone()),
+            at: latest.at,
+            to: Arc::clone(from),
+        };
+        self.publish(Heard::Device(Arc::new(said))).await;
+    }
+
+    /// The node that holds a device, or held it until just now, has answered.
+    pub(super) fn telemetry_answered(&self, device: &DeviceId, answer: Latest) {
+        let (latest, is_news) = self.devices.answered(device, answer, &self.ports.limits);
+        self.devices.answers.tell(device, || Arc::clone(&latest));
+        if is_news {
+            self.devices.measured.tell(device, || latest);
+        }
     }
 
     /// Begins to watch a device's telemetry: all of the latest, whenever some of it is new.
@@ -105,7 +217,8 @@ impl Node {
         by: &Operator,
         device: &DeviceId,
     ) -> Result<Watch<DeviceId, Arc<Latest>>, Refusal> {
-        self.telemetry(by, device).await?;
+        policy::may_operate(&by.principal)?;
+        self.known_device(device).await?;
         let watch = self.devices.measured.watch(device.clone());
         watch.map_err(|_| Refusal::retry(Code::Overloaded, 1_000))
     }
@@ -142,6 +255,22 @@ mod tests {
             &limits,
         );
         assert_eq!(gone.values.len(), 1);
+    }
+
+    #[test]
+    fn what_another_node_knows_counts_and_what_came_later_here() {
+        let limits = Limits::DEFAULT;
+        let here = Latest::default().with(&heard(&[("gone", 1), ("speed", 1)]), Timestamp(10), &limits);
+        let here = here.with(&heard(&[("speed", 3)]), Timestamp(30), &limits);
+        let answer = Latest::default().with(&heard(&[("speed", 2), ("fuel", 2)]), Timestamp(20), &limits);
+        let both = answer.with_later(&here, &limits);
+        let values: Vec<_> = both.values.iter().map(|(key, (_, at))| (&**key, at.0)).collect();
+        assert_eq!(
+            values,
+            [("fuel", 20), ("speed", 30)],
+            "it has none of `gone` any more"
+        );
+        assert_eq!(both.at, Timestamp(30));
     }
 
     #[test]

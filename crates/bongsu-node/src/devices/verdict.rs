@@ -6,6 +6,14 @@ use bongsu_model::device::{Command, CommandState};
 use bongsu_model::{Code, Refusal, Why};
 
 use super::commands::WaitFor;
+use super::elsewhere::UNKNOWN;
+
+/// Whether nobody could say where the device was when the command ended.
+fn is_unknown(command: &Command) -> bool {
+    let ended = command.history.iter().find(|note| note.state == command.state);
+    let detail = ended.and_then(|note| note.detail.as_ref());
+    detail.is_some_and(|detail| detail.starts_with(UNKNOWN))
+}
 
 /// What the caller of a command is answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +35,7 @@ impl Verdict {
             })
         };
         match (command.state, until) {
+            (CommandState::Offline, _) if is_unknown(command) => refused(Code::DeviceUnknownState),
             (CommandState::Offline, _) => refused(Code::DeviceOffline),
             (CommandState::Expired, _) => refused(Code::CommandExpired),
             (CommandState::TimedOut, _) => refused(Code::CommandTimeout),

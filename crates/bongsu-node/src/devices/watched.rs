@@ -1,6 +1,7 @@
 //! Who waits for news of what: the callers of commands, the watchers of states and telemetry.
 //!
-//! Invariant: news never wait for whoever hears them; who is slow hears the latest. A key that nobody watches costs nothing.
+//! Invariant: news never wait for whoever hears them; who is slow hears the latest. A key that nobody watches costs nothing,
+//! and whoever wants to know is told of each key when it is watched first and when it is not any more, in that order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +17,11 @@ struct Inner<K, V> {
     keys: Mutex<BTreeMap<K, Key<V>>>,
     count: AtomicUsize,
     max: usize,
+    noted: Noted<K>,
 }
+
+/// Hears whether anybody watches a key from now on. It must not ask of what is watched.
+type Noted<K> = Box<dyn Fn(&K, bool) + Send + Sync>;
 
 /// Those who watch a key, in the order in which they began, so that they are always told in the same order: one channel
 /// for all would wake them in any.
@@ -48,10 +53,16 @@ pub(crate) struct TooManyWatchers;
 
 impl<K: Ord + Clone, V: Clone> Watched<K, V> {
     pub(crate) fn new(max: usize) -> Self {
+        Self::noted(max, |_, _| {})
+    }
+
+    /// As [`Self::new`]; `noted` hears whether anybody watches a key, whenever that changes.
+    pub(crate) fn noted(max: usize, noted: impl Fn(&K, bool) + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner {
             keys: Mutex::default(),
             count: AtomicUsize::new(0),
             max,
+            noted: Box::new(noted),
         }))
     }
 
@@ -63,6 +74,9 @@ impl<K: Ord + Clone, V: Clone> Watched<K, V> {
         }
         let mut keys = self.0.keys.lock();
         let one = keys.entry(key.clone()).or_default();
+        if one.watchers.is_empty() {
+            (self.0.noted)(&key, true);
+        }
         one.last += 1;
         let (tells, news) = watch::channel(None);
         one.watchers.insert(one.last, tells);
@@ -117,6 +131,7 @@ impl<K: Ord, V> Drop for Watch<K, V> {
             one.watchers.remove(&self.number);
             if one.watchers.is_empty() {
                 keys.remove(&self.key);
+                (self.inner.noted)(&self.key, false);
             }
         }
         self.inner.count.fetch_sub(1, Ordering::Relaxed);
@@ -126,6 +141,20 @@ impl<K: Ord, V> Drop for Watch<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_watcher_of_a_key_and_the_last_are_noted() {
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&notes);
+        let watched: Watched<u8, ()> = Watched::noted(3, move |key, on| written.lock().push((*key, on)));
+        let first = watched.watch(1).unwrap();
+        let second = watched.watch(1).unwrap();
+        let other = watched.watch(2).unwrap();
+        drop(first);
+        assert_eq!(*notes.lock(), [(1, true), (2, true)]);
+        drop((second, other));
+        assert_eq!(notes.lock()[2..], [(1, false), (2, false)]);
+    }
 
     #[tokio::test]
     async fn watchers_hear_the_latest_and_leave_nothing_behind() {

@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use bongsu_model::display::DisplayNow;
 use bongsu_model::{ConnectionEpoch, DeviceId, Limits};
 use parking_lot::Mutex;
 
@@ -33,7 +34,7 @@ pub use display::Display;
 pub use presets::PresetRef;
 pub use run::{RunProgram, StopPrograms};
 pub use run_preset::{Each, RunPreset, StopPreset};
-pub use view::{DisplayHere, DisplayView};
+pub use view::DisplayView;
 
 pub(crate) use register::Arriving;
 
@@ -42,6 +43,8 @@ pub(crate) struct Displays {
     live: Mutex<HashMap<DeviceId, Arc<Display>>>,
     /// Who was found alive, for whoever has asked.
     pub(crate) alive: Watched<(DeviceId, ConnectionEpoch), ()>,
+    /// What displays on other nodes say of themselves, for whoever has asked.
+    pub(crate) shown: Watched<DeviceId, Option<Arc<DisplayNow>>>,
     held: HeldStarts,
     /// When they were last looked at; 0 for never.
     looked_at: AtomicI64,
@@ -52,6 +55,7 @@ impl Displays {
         Self {
             live: Mutex::default(),
             alive: Watched::new(limits.watchers_max),
+            shown: Watched::new(limits.watchers_max),
             held: HeldStarts::default(),
             looked_at: AtomicI64::new(0),
         }

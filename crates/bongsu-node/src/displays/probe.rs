@@ -50,13 +50,13 @@ impl Node {
             // Nobody loses its name because this node has too much to do.
             return true;
         };
-        let said = DeviceSaid::Probe {
+        let said = Heard::Device(Arc::new(DeviceSaid::Probe {
             device: name.clone(),
             epoch,
             from: Arc::clone(&self.id),
-        };
-        self.publish(Heard::Device(Arc::new(said))).await;
-        tokio::time::timeout(wait, alive.next()).await.is_ok()
+        }));
+        self.publish(said.clone()).await;
+        self.said_until(wait, said, alive.next()).await.is_some()
     }
 
     /// Whether a session that is here is that of somebody who answers in time.
@@ -102,7 +102,11 @@ impl Node {
         match self.displays.get(name).filter(|it| it.device.epoch == epoch) {
             Some(display) => {
                 display.state.lock().wanted.insert(Arc::clone(from));
-                display.say(&self.ports, &ToDisplay::Check);
+                let wait = Duration::from_millis(self.ports.limits.display_probe_ms);
+                // What is said again asks the display once.
+                if display.is_asked(self, wait) {
+                    display.say(&self.ports, &ToDisplay::Check);
+                }
             }
             None => self.tell_alive(name, epoch, Arc::clone(from)).await,
         }

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 
 use super::held::Held;
 use super::run::{RunProgram, StopPrograms, check_grace};
-use crate::devices::{Ran, Wait, WaitFor};
+use crate::devices::{Presence, Ran, Wait, WaitFor};
 use crate::node::Node;
 use crate::usecases::operate::Operator;
 
@@ -277,10 +277,11 @@ impl Node {
         }
         let known = self.ports.store.device(display.clone()).await;
         let known = known.map_err(|fault| self.fault(&fault))?;
-        match known {
-            None => Err(Refusal::because(Code::DeviceOffline, "unknown_device")),
-            Some(known) if known.session.is_none() => Err(Refusal::new(Code::DeviceOffline)),
-            Some(_) => Ok(()),
+        let known = known.ok_or_else(|| Refusal::because(Code::DeviceOffline, "unknown_device"))?;
+        match self.display_view(known).await.presence {
+            Presence::Online => Ok(()),
+            Presence::Offline => Err(Refusal::new(Code::DeviceOffline)),
+            Presence::Unknown => Err(Refusal::new(Code::DeviceUnknownState)),
         }
     }
 }

@@ -97,10 +97,13 @@ pub fn run_with(seed: u64, ops: usize, defect: Option<DeviceDefect>) -> (Ledger,
 /// Limits so low that time runs out while something happens.
 fn limits(defect: Option<DeviceDefect>) -> Limits {
     let sweeps = defect != Some(DeviceDefect::SweeperOff);
+    // What a store does that does not fence is seen only where nobody looks into it.
+    let looks = defect != Some(DeviceDefect::Unfenced);
     Limits {
         command_retry_ms: 700,
         command_offer_ms: 400,
         command_sweep_ms: if sweeps { 500 } else { Limits::CEILING },
+        device_look_ms: if looks { 1_000 } else { Limits::CEILING },
         commands_per_s: 0,
         commands_open_max: 12,
         device_heartbeat_ms: HEARTBEAT_MS,

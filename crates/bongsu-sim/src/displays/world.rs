@@ -58,7 +58,7 @@ pub(super) struct World {
     /// Whether nodes may hear each other badly.
     pub(super) is_deaf: bool,
     /// Whether of the displays of one name some know commands by their ids, and some do not: who follows another then knows
-    /// nothing of what that one was told. What a node knows of that does not outlive it.
+    /// nothing of what that one was told.
     pub(super) is_mixed: bool,
     screens: Vec<Shown>,
     scene: Scene,
@@ -107,10 +107,13 @@ pub fn run_with(seed: u64, ops: usize, defect: Option<DisplayDefect>) -> (Ledger
 /// Limits so low that time runs out while something happens.
 fn limits(defect: Option<DisplayDefect>) -> Limits {
     let ends = defect != Some(DisplayDefect::Endless);
+    // What a store does that does not fence is seen only where nobody looks into it.
+    let looks = defect != Some(DisplayDefect::Unfenced);
     Limits {
         command_retry_ms: 700,
         command_offer_ms: 400,
         command_sweep_ms: 500,
+        device_look_ms: if looks { 1_000 } else { Limits::CEILING },
         commands_per_s: 0,
         device_takeover_ms: 500,
         display_heartbeat_ms: HEARTBEAT_MS,

@@ -6,7 +6,7 @@ use bongsu_model::cluster::{
     NodeBeat, NodeFigures, NodeRef, NodeSaid, NodeState, PresenceMoved, PresencePage,
 };
 use bongsu_model::device::{CommandState, DeviceSaid, Number, Object, Value};
-use bongsu_model::display::PresetId;
+use bongsu_model::display::{DisplayNow, PresetId, Process};
 use bongsu_model::event::{AnnouncementKind, ApplicationEvent, Audience, Priority};
 use bongsu_model::media::{EndReason, LeaveReason, MediaStatus, Signal};
 use bongsu_model::records::RoomHead;
@@ -284,6 +284,32 @@ fn device() -> impl Strategy<Value = DeviceId> {
     "[A-Za-z0-9._:-]{1,128}".prop_map(|it| DeviceId::parse(&it).unwrap())
 }
 
+fn now() -> impl Strategy<Value = DisplayNow> {
+    let numbers = (
+        of(any::<i64>()),
+        of(any::<u128>()),
+        of(any::<u64>()),
+        of(any::<u64>()),
+    );
+    let process = numbers.prop_map(|(preset, command, pid, uptime_ms)| Process {
+        preset: preset.map(PresetId),
+        command: command.map(CommandId),
+        pid,
+        uptime_ms,
+    });
+    let texts = (of(text()), of(text()), of(text()));
+    let numbers = (of(any::<u64>()), moment(), any::<u64>());
+    (texts, numbers, vec(process, 0..3)).prop_map(|(texts, numbers, processes)| DisplayNow {
+        status: texts.0,
+        address: texts.1,
+        client_type: texts.2,
+        uptime_ms: numbers.0,
+        beat_at: numbers.1,
+        process_count: numbers.2,
+        processes,
+    })
+}
+
 #[rustfmt::skip] // One variant, one row.
 fn device_said() -> BoxedStrategy<DeviceSaid> {
     let command = || any::<u128>().prop_map(CommandId);
@@ -300,6 +326,13 @@ fn device_said() -> BoxedStrategy<DeviceSaid> {
         (device(), epoch(), text()).prop_map(|(device, epoch, from)| DeviceSaid::Probe { device, epoch, from }),
         (device(), epoch(), text()).prop_map(|(device, epoch, to)| DeviceSaid::Alive { device, epoch, to }),
         device().prop_map(|device| DeviceSaid::Disconnect { device }),
+        (device(), of(any::<u64>())).prop_map(|(device, version)| DeviceSaid::Changed { device, version }),
+        (device(), text()).prop_map(|(device, from)| DeviceSaid::AskTelemetry { device, from }),
+        (device(), object(), moment(), text()).prop_map(|(device, values, at, to)| DeviceSaid::Measured {
+            device, values: Arc::new(values.into_iter().map(|(key, value)| (key, (value, at))).collect()), at, to,
+        }),
+        (vec(device(), 0..4), text(), text()).prop_map(|(displays, from, to)| DeviceSaid::AskDisplays { displays: displays.into(), from, to }),
+        (device(), of(now()), text()).prop_map(|(device, now, to)| DeviceSaid::Shown { device, now: now.map(Arc::new), to }),
     ]
     .boxed()
 }
@@ -328,6 +361,7 @@ fn beat() -> impl Strategy<Value = NodeBeat> {
         },
         presence: numbers[7],
         users: numbers[8],
+        watches: numbers[8] % 2 == 1,
     })
 }
 
@@ -361,10 +395,11 @@ fn node_said() -> BoxedStrategy<NodeSaid> {
 
 fn happening() -> BoxedStrategy<Happening> {
     let to = (of(device()), of(any::<u128>()), of(any::<i64>()), of(user()));
-    (moment(), select(HappeningKind::ALL), to, object())
-        .prop_map(|(at, kind, to, detail)| Happening {
+    (moment(), select(HappeningKind::ALL), of(text()), to, object())
+        .prop_map(|(at, kind, node, to, detail)| Happening {
             at,
             kind,
+            node,
             device: to.0,
             command: to.1.map(CommandId),
             preset: to.2.map(PresetId),

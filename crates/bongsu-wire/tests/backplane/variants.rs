@@ -61,6 +61,11 @@ named! { of_device, DEVICES: DeviceSaid;
     DeviceSaid::Probe { .. } => "device_probe",
     DeviceSaid::Alive { .. } => "device_alive",
     DeviceSaid::Disconnect { .. } => "device_disconnect",
+    DeviceSaid::Changed { .. } => "device_changed",
+    DeviceSaid::AskTelemetry { .. } => "device_ask_telemetry",
+    DeviceSaid::Measured { .. } => "device_measured",
+    DeviceSaid::AskDisplays { .. } => "device_ask_displays",
+    DeviceSaid::Shown { .. } => "device_shown",
 }
 
 named! { of_node, NODES: NodeSaid;

@@ -14,7 +14,7 @@ use bongsu_model::cluster::{
     NodeBeat, NodeFigures, NodeRef, NodeSaid, NodeState, PresenceMoved, PresencePage,
 };
 use bongsu_model::device::{CommandState, DeviceSaid, Number, Object, Value};
-use bongsu_model::display::PresetId;
+use bongsu_model::display::{DisplayNow, PresetId, Process};
 use bongsu_model::event::Audience;
 use bongsu_model::records::RoomHead;
 use bongsu_model::{
@@ -134,6 +134,30 @@ fn values_of_all_kinds() -> Object {
     ])
 }
 
+fn display_now() -> DisplayNow {
+    let process = Process {
+        preset: Some(PresetId(5)),
+        command: Some(COMMAND),
+        pid: Some(4_711),
+        uptime_ms: Some(60_000),
+    };
+    let unknown = Process {
+        preset: None,
+        command: None,
+        pid: None,
+        uptime_ms: None,
+    };
+    DisplayNow {
+        status: Some("online".into()),
+        uptime_ms: Some(86_400_000),
+        beat_at: NOW,
+        process_count: 2,
+        processes: vec![process, unknown],
+        address: Some("192.0.2.7".into()),
+        client_type: Some("python".into()),
+    }
+}
+
 #[rustfmt::skip] // One row, one value.
 fn devices() -> Vec<Said> {
     let (device, epoch, node) = (car(), ConnectionEpoch(7), || Arc::from("node-1"));
@@ -147,7 +171,14 @@ fn devices() -> Vec<Said> {
         ("telemetry", "Values of every kind.", DeviceSaid::Telemetry { device: device.clone(), values: values_of_all_kinds().into(), at: NOW }),
         ("probe", "Is it there?", DeviceSaid::Probe { device: device.clone(), epoch, from: node() }),
         ("alive", "It is.", DeviceSaid::Alive { device: device.clone(), epoch, to: node() }),
-        ("disconnect", "Its session is to end.", DeviceSaid::Disconnect { device }),
+        ("disconnect", "Its session is to end.", DeviceSaid::Disconnect { device: device.clone() }),
+        ("changed", "Another state is kept.", DeviceSaid::Changed { device: device.clone(), version: Some(12) }),
+        ("changed_somehow", "Another state is kept, and whoever says so does not know which.", DeviceSaid::Changed { device: device.clone(), version: None }),
+        ("ask_telemetry", "What has it measured?", DeviceSaid::AskTelemetry { device: device.clone(), from: node() }),
+        ("measured", "This, at two moments.", DeviceSaid::Measured { device: device.clone(), values: Arc::new([("fuel".into(), (41.into(), NOW)), ("speed".into(), (Value::text("fast"), bongsu_model::Timestamp(NOW.0 - 1)))].into()), at: NOW, to: node() }),
+        ("ask_displays", "What do they say of themselves?", DeviceSaid::AskDisplays { displays: [device.clone(), DeviceId::parse("Display_01").unwrap()].into(), from: node(), to: "node-2".into() }),
+        ("shown", "A display with two programs.", DeviceSaid::Shown { device: device.clone(), now: Some(Arc::new(display_now())), to: node() }),
+        ("shown_away", "It is not there.", DeviceSaid::Shown { device, now: None, to: node() }),
     ];
     said.map(|(name, about, said)| (format!("device_{name}"), about, Heard::Device(said.into()))).into()
 }
@@ -159,9 +190,9 @@ fn nodes() -> Vec<Said> {
     let figures = NodeFigures { connections: 1_000, sessions: 900, devices: 50, rooms: 70, calls: 3, cpu_milli: 250, memory_bytes: 123_456_789 };
     let beat = NodeBeat {
         node: node.clone(), state: NodeState::Draining, address: Some(name("wss://node-1.example.com:8443")), tag: Some(name("a7")),
-        version: name("1.2.3"), started_at: NOW, figures, presence: 17, users: 800,
+        version: name("1.2.3"), started_at: NOW, figures, presence: 17, users: 800, watches: true,
     };
-    let bare = NodeBeat { address: None, tag: None, figures: NodeFigures::default(), state: NodeState::Serving, ..beat.clone() };
+    let bare = NodeBeat { address: None, tag: None, figures: NodeFigures::default(), state: NodeState::Serving, watches: false, ..beat.clone() };
     let status = Event {
         id: 1, at: NOW, cause: None, audience: Audience::Related(UserId(123), [RoomId(1)].into()), actor: None,
         body: EventBody::Status { user: bongsu_model::Person::numbered(UserId(123), "하나"), is_online: true, last_seen: NOW },
@@ -185,6 +216,7 @@ fn nodes() -> Vec<Said> {
 /// News with everything, and of every kind.
 fn happenings() -> Vec<Said> {
     let full = Happening::new(HappeningKind::Command(CommandState::Failed), NOW)
+        .on_node(&"node-1".into())
         .of_device(&car())
         .of_command(COMMAND)
         .of_preset(PresetId(5))

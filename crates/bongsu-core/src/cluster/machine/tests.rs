@@ -27,6 +27,7 @@ fn beat(name: &str, state: NodeState, presence: u64, users: u64) -> NodeBeat {
         figures: NodeFigures::default(),
         presence,
         users,
+        watches: false,
         node,
     }
 }

@@ -22,7 +22,7 @@ async fn a_program_is_run_by_the_guide() {
         .display(&operator(), &name(NAME))
         .await
         .unwrap()
-        .here
+        .now
         .unwrap();
     assert_eq!(view.processes[0].pid, Some(7));
     // It has an hour's work.

@@ -120,6 +120,7 @@ fn happening(happening: proto::Happening) -> Result<Happening> {
     Ok(Happening {
         at: Timestamp(happening.at),
         kind: *kind.ok_or(NotHeard::Unknown)?,
+        node: happening.node.map(Into::into),
         device: happening.device.as_deref().map(device_id).transpose()?,
         command: happening.command.map(|it| CommandId(bits(it))),
         preset: happening.preset.map(PresetId),

@@ -46,6 +46,7 @@ fn beat(beat: proto::Beat) -> Result<NodeBeat> {
         figures: figures(need(beat.figures, "no figures")?),
         presence: beat.presence,
         users: beat.users,
+        watches: beat.watches,
     })
 }
 

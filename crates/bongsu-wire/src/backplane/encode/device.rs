@@ -1,6 +1,11 @@
 //! What nodes tell each other of devices, as the contract has it.
 
-use bongsu_model::device::{CommandId, ConnectionEpoch, DeviceId, DeviceSaid};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bongsu_model::Timestamp;
+use bongsu_model::device::{CommandId, ConnectionEpoch, DeviceId, DeviceSaid, Value};
+use bongsu_model::display::{DisplayNow, Process};
 use bongsu_proto::backplane::v1 as proto;
 use proto::device::Said;
 
@@ -52,6 +57,60 @@ pub(super) fn device(said: &DeviceSaid) -> proto::Device {
         DeviceSaid::Probe { device, epoch, from } => of(device, Said::Probe(asked(*epoch, text(from)))),
         DeviceSaid::Alive { device, epoch, to } => of(device, Said::Alive(asked(*epoch, text(to)))),
         DeviceSaid::Disconnect { device } => of(device, Said::Disconnect(proto::Disconnect {})),
+        DeviceSaid::Changed { device, version } => {
+            let version = *version;
+            of(device, Said::Changed(proto::Changed { version }))
+        }
+        DeviceSaid::AskTelemetry { device, from } => of(device, Said::AskTelemetry(text(from))),
+        DeviceSaid::Measured {
+            device,
+            values,
+            at,
+            to,
+        } => of(device, Said::Measured(measured(values, *at, text(to)))),
+        DeviceSaid::AskDisplays { displays, from, to } => proto::Device {
+            device: String::new(),
+            said: Some(Said::AskDisplays(proto::AskDisplays {
+                displays: displays.iter().map(|it| text(it.shared())).collect(),
+                from: text(from),
+                to: text(to),
+            })),
+        },
+        DeviceSaid::Shown { device, now, to } => {
+            let (now, to) = (now.as_deref().map(shown), text(to));
+            of(device, Said::Shown(proto::Shown { now, to }))
+        }
+    }
+}
+
+fn measured(values: &BTreeMap<Arc<str>, (Value, Timestamp)>, at: Timestamp, to: String) -> proto::Measured {
+    let heard = values.iter().map(|(key, (_, at))| (text(key), at.0)).collect();
+    let values = values
+        .iter()
+        .map(|(key, (value, _))| (Arc::clone(key), value.clone()));
+    proto::Measured {
+        values: value::object_to_proto(&values.collect()),
+        heard,
+        at: at.0,
+        to,
+    }
+}
+
+fn shown(now: &DisplayNow) -> proto::DisplayNow {
+    let process = |process: &Process| proto::Process {
+        preset: process.preset.map(|preset| preset.0),
+        command: process.command.and_then(named),
+        pid: process.pid,
+        uptime_ms: process.uptime_ms,
+    };
+    proto::DisplayNow {
+        status: now.status.as_ref().map(text),
+        uptime_ms: now.uptime_ms,
+        beat_at: now.beat_at.0,
+        process_count: now.process_count,
+        processes: now.processes.iter().map(process).collect(),
+        address: now.address.as_ref().map(text),
+        client_type: now.client_type.as_ref().map(text),
     }
 }
 

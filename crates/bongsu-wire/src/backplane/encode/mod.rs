@@ -88,6 +88,7 @@ fn happening(happening: &Happening) -> proto::Happening {
     proto::Happening {
         at: happening.at.0,
         kind: happening.kind.name().into(),
+        node: happening.node.as_ref().map(text),
         device: happening.device.as_ref().map(|it| text(it.shared())),
         command: happening.command.map(|it| id(it.0)),
         preset: happening.preset.map(|it| it.0),

@@ -48,6 +48,7 @@ fn beat(beat: &NodeBeat) -> proto::Beat {
         figures: Some(figures(&beat.figures)),
         presence: beat.presence,
         users: beat.users,
+        watches: beat.watches,
     }
 }
 
