@@ -23,12 +23,12 @@ BENCH ?= fanout rooms echo idle connect
 
 help:
 	@echo "make run         start a server with demo data (release build)"
-	@echo "make cluster     three nodes on this machine, with PostgreSQL and NATS (BUS=redis, BUS=kafka)"
+	@echo "make cluster     three nodes on this machine, with PostgreSQL and NATS (BUS=redis)"
 	@echo "make agent       the display agent alone, a small binary without the server"
 	@echo "make test        everything that CI runs: fmt tidy lint deny doc unit e2e schemathesis asyncapi proto socketio-parser autobahn"
 	@echo "make format      format the code"
 	@echo "make chaos       clients on three nodes that are killed, frozen and cut off (BUS=nats FAULTS=100 SEED=1)"
-	@echo "make test-cluster  nodes together, on PostgreSQL, NATS, Redis and Kafka, which it installs and starts"
+	@echo "make test-cluster  nodes together, on PostgreSQL, NATS and Redis, which it installs and starts"
 	@echo "make sim         the simulation alone, SEEDS=$(SIM_SEEDS)"
 	@echo "make schemathesis  the HTTP API against its own description (needs pip)"
 	@echo "make proto       the Protobuf contract: lint, and what would break its users (needs npm)"
@@ -103,7 +103,7 @@ e2e:
 test-cluster:
 	@echo "== test-cluster"
 	@$(CARGO) build --workspace --locked
-	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/cluster/servers.py with postgres nats redis kafka -- \
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/cluster/servers.py with postgres nats redis -- \
 		$(CARGO) test --workspace --locked --features bongsu-store/real-servers,bongsu-bus/real-servers --test postgres --test real
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/cluster/run.py --binary $(BINARY)
 	@for bus in nats redis kafka; do \

@@ -20,7 +20,7 @@ NODES = 3
 # Where people look first; others if somebody is there.
 HTTP, TCP = 8_001, 12_351
 READY_S = 60
-NAMES = {"nats": "NATS", "redis": "Redis", "kafka": "Kafka"}
+NAMES = {"nats": "NATS", "redis": "Redis"}
 
 
 def wanted(port):

@@ -17,6 +17,9 @@ MODULES = ("chat", "calls", "operators", "resume", "type_rooms", "tokens", "devi
 LEFT_OUT = {
     "probes_and_metrics_answer": "asks one node for its address",
     "the_command_line_sends_and_explains": "speaks to one node by its command line",
+    "an_announcement_reaches_every_session": "is told how many heard it on the node that was asked",
+    "what_the_catalogue_does_not_allow_is_refused": "counts the rate of a command, which each node counts for itself",
+    "blocks_made_over_http_hold_for_live_sessions": "is at once on the node that was asked, and a moment later on the others",
     "without_a_subprotocol_json_is_spoken": "is about a handshake",
     "the_vectors_are_what_another_compiler_makes_of_them": "needs no server",
 }
