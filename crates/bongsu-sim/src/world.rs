@@ -559,7 +559,10 @@ impl World {
                 self.start(node);
             }
         }
-        self.pass(BANNED_MS).await;
+        // Read by read: a line that took half of a goodbye takes the other half after the next.
+        for _ in 0..BANNED_MS / 50 {
+            self.pass(50).await;
+        }
         self.keep_out().await;
         self.pass(3_000).await;
         for round in 0..HEAL_MS / 1_000 {

@@ -62,57 +62,17 @@ fn run(script: &str) -> String {
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         write!(log, "{line}").unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
-        let number = |at: usize| words.get(at).and_then(|it| it.parse().ok()).unwrap_or(0);
         let mut out = Vec::new();
-        let input = match words[..] {
-            ["missed"] => Some(ClusterInput::Missed),
-            ["?"] => {
-                for name in ["a", "b"] {
-                    write!(log, " {name} {:?}", cluster.lives(name, now)).unwrap();
-                }
-                let users: Vec<_> = cluster.all_users().map(|user| user.0).collect();
-                write!(log, " {users:?}").unwrap();
-                None
-            }
-            [name, "beat", ..] => Some(ClusterInput::Beat(beat(
-                name,
-                NodeState::Serving,
-                number(2),
-                number(3),
-            ))),
-            [name, "gone"] => Some(ClusterInput::Beat(beat(name, NodeState::Gone, 0, 0))),
-            [name, "is", ..] => {
-                let users: Vec<i64> = words.get(3).map_or_else(Vec::new, |all| {
-                    all.split(',').filter_map(|user| user.parse().ok()).collect()
-                });
-                let (at, of) = words
-                    .get(4)
-                    .and_then(|it| it.split_once('/'))
-                    .unwrap_or(("0", "1"));
-                Some(page(
-                    name,
-                    number(2),
-                    at.parse().unwrap(),
-                    of.parse().unwrap(),
-                    &users,
-                ))
-            }
+        match words[..] {
+            ["?"] => who_lives(&cluster, now, &mut log),
             [time] if time.starts_with('~') => {
                 let until = now.plus_ms(time[1..].parse().unwrap());
                 while let Some(due) = cluster.next_deadline().filter(|due| *due <= until) {
                     cluster.handle_deadline(due, &mut out);
                 }
                 now = until;
-                None
             }
-            [name, change, ..] => {
-                let (sign, user) = change.split_at(1);
-                Some(moved(name, number(2), user.parse().unwrap(), sign == "+"))
-            }
-            _ => panic!("{line} is no line"),
-        };
-        if let Some(input) = input {
-            cluster.handle(input, now, &mut out);
+            _ => cluster.handle(said(&words), now, &mut out),
         }
         for effect in out {
             match effect {
@@ -127,6 +87,38 @@ fn run(script: &str) -> String {
         log.push('\n');
     }
     log
+}
+
+fn who_lives(cluster: &Cluster, now: Timestamp, log: &mut String) {
+    for name in ["a", "b"] {
+        write!(log, " {name} {:?}", cluster.lives(name, now)).unwrap();
+    }
+    let users: Vec<_> = cluster.all_users().map(|user| user.0).collect();
+    write!(log, " {users:?}").unwrap();
+}
+
+fn said(words: &[&str]) -> ClusterInput {
+    let number = |at: usize| words.get(at).and_then(|it| it.parse().ok()).unwrap_or(0);
+    match *words {
+        ["missed"] => ClusterInput::Missed,
+        [name, "beat", ..] => ClusterInput::Beat(beat(name, NodeState::Serving, number(2), number(3))),
+        [name, "gone"] => ClusterInput::Beat(beat(name, NodeState::Gone, 0, 0)),
+        [name, "is", ..] => {
+            let users: Vec<i64> = words.get(3).map_or_else(Vec::new, |all| {
+                all.split(',').filter_map(|user| user.parse().ok()).collect()
+            });
+            let (at, of) = words
+                .get(4)
+                .and_then(|it| it.split_once('/'))
+                .unwrap_or(("0", "1"));
+            page(name, number(2), at.parse().unwrap(), of.parse().unwrap(), &users)
+        }
+        [name, change, ..] => {
+            let (sign, user) = change.split_at(1);
+            moved(name, number(2), user.parse().unwrap(), sign == "+")
+        }
+        _ => panic!("{words:?} is nothing that can be said"),
+    }
 }
 
 fn check(script: &str, expected: Expect) {
