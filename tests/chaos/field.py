@@ -4,6 +4,7 @@ stretch of network to the backplane.
 
 import collections
 import pathlib
+import re
 import shutil
 import signal
 import tempfile
@@ -121,7 +122,8 @@ class Field:
         found = collections.Counter()
         for node in self.nodes:
             for line in node.complaints():
-                found[f"{node.name}: {line.strip()[:400]}"] += 1
+                said = line.strip().partition(" ")[2]  # Without the moment.
+                found[f"{node.name}: {re.sub(r'[0-9a-f]{8,}', '#', said)[:300]}"] += 1
         return found
 
     def end(self):

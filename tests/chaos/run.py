@@ -166,7 +166,7 @@ def once(options, folder):
         commands_end(field, devices, 20)
         dump.written(folder / "dump.jsonl", field.nodes[0], rooms, devices)
         failed = [f"{thread.name}: {thread.failed!r}" for thread in threads if thread.failed or thread.is_alive()]
-        for line, times in field.complaints().items():
+        for line, times in field.complaints().most_common(20):
             tell(f"== chaos: in the log, {times} times: {line}")
         for why, times in plan.why_lost.most_common(12) if options.verbose else ():
             tell(f"{times:6} connections over: {why}")

@@ -242,7 +242,7 @@ impl Walk<'_> {
                 user: None,
                 seq,
                 ..
-            } => self.places.joins(here, room, seq),
+            } => self.places.joins(here, room, seq, verdict),
             Event::Leave { room, user: None } => self.places.leaves(here, room),
             Event::Resume { room, after } => self.places.resumes(here, room, after, verdict),
             Event::Recovered { room, recovered, .. } => {

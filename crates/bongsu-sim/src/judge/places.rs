@@ -20,6 +20,8 @@ enum Place {
     About(u64, At),
     /// It has asked to join. `afresh`: it cannot be a member already.
     Joining { afresh: bool },
+    /// It has asked to join, and was given these, from the first to the last, before it was answered.
+    Early(u64, u64, At),
     /// It asked to join and was not answered: it may be a member from any moment on.
     Unsure,
     /// It has left, since when.
@@ -35,7 +37,7 @@ impl Places {
     pub(super) fn connected(&mut self, here: Here) {
         let of_client = (here.client, i64::MIN)..=(here.client, i64::MAX);
         for (_, place) in self.0.range_mut(of_client) {
-            if matches!(place, Place::Joining { .. }) {
+            if matches!(place, Place::Joining { .. } | Place::Early(..)) {
                 *place = Place::Unsure;
             }
         }
@@ -50,11 +52,26 @@ impl Places {
         *place = Place::Joining { afresh: !unsure };
     }
 
-    /// A client has joined. If it was a member already, what is on its way to it is no part of the answer.
-    pub(super) fn joins(&mut self, here: Here, room: i64, seq: u64) {
+    /// A client has joined. If it was a member already, what is on its way to it is no part of the answer; what overtook
+    /// the answer is.
+    pub(super) fn joins(&mut self, here: Here, room: i64, seq: u64, verdict: &mut Verdict) {
         let place = self.0.entry((here.client, room)).or_insert(Place::Unsure);
-        *place = match place {
+        *place = match *place {
             Place::Joining { afresh: false } => Place::About(seq, here.at),
+            Place::Early(first, last, at) => {
+                if first > seq + 1 {
+                    let lines = [at, here.at];
+                    verdict.found(
+                        Broken::Skipped {
+                            room,
+                            had: seq,
+                            found: first,
+                        },
+                        &lines,
+                    );
+                }
+                Place::After(last, at)
+            }
             Place::Joining { afresh: true }
             | Place::After(..)
             | Place::About(..)
@@ -132,14 +149,8 @@ impl Places {
         let (had, at) = match *place {
             Place::Unsure | Place::Joining { afresh: false } => return,
             Place::Joining { afresh: true } => {
-                return verdict.found(
-                    Broken::Skipped {
-                        room,
-                        had: 0,
-                        found: seq,
-                    },
-                    &[here.at],
-                );
+                *place = Place::Early(seq, seq, here.at);
+                return;
             }
             Place::Out(left, at) => {
                 // What was on its way when it left may still come; what was sent after that may not.
@@ -149,7 +160,7 @@ impl Places {
                 return;
             }
             Place::About(had, at) => (had.min(seq.saturating_sub(1)), at),
-            Place::After(had, at) => (had, at),
+            Place::Early(_, had, at) | Place::After(had, at) => (had, at),
         };
         if seq <= had {
             return verdict.found(
@@ -171,7 +182,11 @@ impl Places {
                 &[here.at, at],
             );
         }
-        *place = Place::After(seq, here.at);
+        *place = if let Place::Early(first, ..) = *place {
+            Place::Early(first, seq, here.at)
+        } else {
+            Place::After(seq, here.at)
+        };
     }
 
     /// All is calm: nothing is on its way any more, so whoever hears a room must have all of it.

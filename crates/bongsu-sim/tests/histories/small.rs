@@ -205,3 +205,37 @@ fn a_join_without_an_answer_may_have_been_carried_out() {
         "but not less"
     );
 }
+
+#[test]
+fn what_overtakes_the_answer_to_a_join_is_counted() {
+    let deliver = |seq: u64| {
+        format!(
+            r#"{{"kind":"deliver","t_ms":7,"client":"b","room":1,"seq":{seq},"message_id":"m{seq}","sender":1,"hash":"h{seq}","how":"live"}}"#
+        )
+    };
+    let join = |seq: u64| format!(r#"{{"kind":"join","t_ms":8,"client":"b","room":1,"seq":{seq}}}"#);
+    let judged = |lines: &[String]| {
+        let begin = [
+            r#"{"kind":"connect","t_ms":1,"client":"b","user":2}"#.to_owned(),
+            r#"{"kind":"joining","t_ms":2,"client":"b","room":1}"#.to_owned(),
+        ];
+        let end = [
+            r#"{"kind":"rest","t_ms":9,"client":"b"}"#,
+            r#"{"kind":"member","room":1,"user":2}"#,
+        ];
+        let lines = [&begin[..], lines, &end.map(str::to_owned)].concat();
+        said(&format!("{HISTORY}{}\n{DUMP}", lines.join("\n")))
+    };
+    assert_eq!(judged(&[deliver(1), join(0), deliver(2)]), []);
+    assert_eq!(judged(&[deliver(1), deliver(2), join(1)]), []);
+    assert_eq!(
+        judged(&[deliver(2), join(0)]),
+        [Promise::Delivery],
+        "the first is missing"
+    );
+    assert_eq!(
+        judged(&[deliver(1), join(0), deliver(1), deliver(2)]),
+        [Promise::Delivery],
+        "it came twice"
+    );
+}
