@@ -7,6 +7,7 @@ mod collect;
 mod handshakes;
 mod node;
 mod process;
+mod usage;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use prometheus_client::registry::{Registry, Unit};
 pub use collect::{HistogramReading, Reading};
 pub use handshakes::{Handshake, Handshakes};
 pub use prometheus_client::registry::Unit as MeterUnit;
+pub(crate) use usage::Usage;
 
 /// The media type of what [`Meters::render`] makes.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -210,6 +210,9 @@ limits! {
     node_silent_ms: u64 = 15_000;
     /// A node that was not heard for this long is forgotten.
     node_forgotten_ms: u64 = 20 * 60 * 1_000;
+    /// Requests of Socket.IO for sessions of other nodes that are carried there at once; of what became WebSockets, all that
+    /// are open.
+    forwards_max: usize = 3_000;
     /// Nodes that are known at once; who comes on top is not heard.
     nodes_max: usize = 1_000;
     /// Users in one part of what a node says of everyone on it.
@@ -336,8 +339,8 @@ limits! {
     presets_max: usize = 10_000;
     /// Happenings that may wait for one who watches them; who reads more slowly misses some, and is told how many.
     happenings_max: usize = 1_024;
-    /// Time for calls and requests in flight when the server stops.
-    drain_ms: u64 = 10_000;
+    /// Time for calls, commands and requests in flight when the server stops or drains; who has none is sent away earlier.
+    drain_ms: u64 = 30_000;
 }
 
 /// A limit that is out of its range, or two that do not go together.

@@ -30,6 +30,7 @@ use crate::registry::Registry;
 use crate::revoked::Revoked;
 use crate::routes::Routes;
 use crate::session::Session;
+use crate::usecases::depart::Departures;
 use crate::{tick, usecases};
 
 /// Takes the answer to a request, before anything that follows from the request reaches the same session.
@@ -63,6 +64,7 @@ pub struct Node {
     /// Grows with every change of blocks that is heard, to the same end.
     pub(crate) blocks_heard: AtomicU64,
     pub(crate) stopping: AtomicBool,
+    pub(crate) departures: Departures,
 }
 
 /// A request being served.
@@ -109,6 +111,7 @@ impl Node {
             memberships_heard: AtomicU64::new(0),
             blocks_heard: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            departures: Departures::default(),
         });
         for (index, inbox) in inboxes.into_iter().enumerate() {
             let shard = Shard::new((*limits).clone());
@@ -135,6 +138,7 @@ impl Node {
     ) -> Result<(), Refusal> {
         let now = self.ports.clock.now();
         self.admit(session, &asked, now)?;
+        let _served = session.serve();
         let cause = asked.tag.reference;
         let ask = &mut Ask {
             node: self,

@@ -3,7 +3,7 @@
 //! Invariant: once cut, no request of it is served any more. It owns no queue, no timer and no task.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bongsu_core::policy::Principal;
@@ -64,6 +64,8 @@ pub struct Session {
     refused_from: AtomicI64,
     warned: AtomicBool,
     cut: AtomicBool,
+    /// Requests that are not answered yet.
+    served: AtomicU32,
     /// For one that can be taken up again after its end.
     kept: OnceLock<Arc<Kept>>,
 }
@@ -131,6 +133,7 @@ impl Session {
             refused_from: AtomicI64::new(vouched.claims.refused_from.0),
             warned: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+            served: AtomicU32::new(0),
             kept: OnceLock::new(),
         })
     }
@@ -271,10 +274,30 @@ impl Session {
         self.cut.load(Ordering::Acquire)
     }
 
+    /// A request of the session is carried out, until what is returned is dropped.
+    pub(crate) fn serve(&self) -> Served<'_> {
+        self.served.fetch_add(1, Ordering::AcqRel);
+        Served(self)
+    }
+
+    /// Whether a request of the session is being carried out.
+    pub(crate) fn is_served(&self) -> bool {
+        self.served.load(Ordering::Acquire) > 0
+    }
+
     /// How many bytes wait to be written.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
         self.mailbox.waiting_bytes()
+    }
+}
+
+/// A request that is being carried out.
+pub(crate) struct Served<'a>(&'a Session);
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.0.served.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

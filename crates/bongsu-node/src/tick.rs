@@ -55,6 +55,7 @@ pub(crate) async fn run(node: Weak<Node>) {
         node.others_due(now).await;
         beats.due(&node, now).await;
         node.tell_unsaid();
+        node.departures_due().await;
         if resyncing.as_ref().is_none_or(JoinHandle::is_finished) {
             resyncing = node.resync_due(now);
         }

@@ -570,6 +570,7 @@ fn a_chat_hears_nothing_of_what_its_clients_do_not_know() {
     };
     let shutdown = Notice::Shutdown {
         reconnect_after_ms: 1,
+        elsewhere: None,
     };
     for notice in [expiring, shutdown] {
         assert!(

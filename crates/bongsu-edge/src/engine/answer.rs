@@ -11,7 +11,7 @@ use bongsu_wire::socketio::engine::{self, Payload, Version};
 use super::sessions::NodeTag;
 
 /// Which node a session is on.
-const NODE: HeaderName = HeaderName::from_static("bongsu-node");
+pub(super) const NODE: HeaderName = HeaderName::from_static("bongsu-node");
 
 /// Why a request is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,6 +6,7 @@
 mod answer;
 mod asked;
 mod codec;
+mod forward;
 mod handshake;
 mod line;
 mod partner;
@@ -16,6 +17,7 @@ mod service;
 mod session;
 mod sessions;
 
+pub(crate) use forward::Forwarder;
 pub use partner::{Arrived, Meet, Partner, Says};
 pub(crate) use partner::{CHAT_PATH, chat};
 pub(crate) use service::{Engine, EngineParts};

@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use super::answer::Refused;
 use super::asked::{Asked, Transport};
+use super::forward::Forwarder;
 use super::partner::Meet;
 use super::session::Session;
 use super::sessions::{NodeTag, Sessions, Sid};
@@ -32,6 +33,8 @@ pub(crate) struct EngineParts {
     pub(crate) admission: Arc<Admission>,
     /// The cookie that tells which node a session is on.
     pub(crate) sticky_cookie: Option<Arc<str>>,
+    /// Carries requests for sessions of other nodes to them.
+    pub(crate) forwarder: Option<Arc<Forwarder>>,
 }
 
 /// Engine.IO at one path.
@@ -43,6 +46,7 @@ pub(crate) struct Engine {
     pub(super) sessions: Sessions,
     pub(super) tag: NodeTag,
     sticky_cookie: Option<HeaderValue>,
+    pub(super) forwarder: Option<Arc<Forwarder>>,
 }
 
 impl Engine {
@@ -60,6 +64,7 @@ impl Engine {
             admission: parts.admission,
             sessions: Sessions::default(),
             tag,
+            forwarder: parts.forwarder,
         })
     }
 
@@ -105,11 +110,16 @@ impl Engine {
         known.map_err(|_| Refused::Forbidden)?;
         asked.token = bearer(headers).or(asked.token);
         let known = match asked.sid.as_deref() {
-            Some(sid) => Some(self.find(sid, asked.version)?),
+            Some(sid) => match self.find(sid, asked.version) {
+                Err(Refused::Elsewhere(tag)) => {
+                    return Box::pin(self.forward(tag, asked.transport, request, peer)).await;
+                }
+                found => Some(found?),
+            },
             None => None,
         };
         // Here clients try again, which they would not if they were refused a namespace.
-        if known.is_none() && self.websockets.node.is_stopping() {
+        if known.is_none() && self.websockets.node.takes_nobody() {
             return Err(Refused::Stopping);
         }
         match (asked.transport, known) {

@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bongsu_model::{Code, Refusal};
 use bongsu_node::Node;
+use bongsu_node::cluster::Standing;
 
 use super::problem::Problem;
 use super::service::App;
@@ -30,7 +31,7 @@ type NodeGauge = (&'static str, &'static str, fn(&Node) -> usize);
 
 /// Shows how full the node is.
 pub(super) fn follow(meters: &Meters, node: &Arc<Node>) {
-    let gauges: [NodeGauge; 4] = [
+    let gauges: [NodeGauge; 8] = [
         ("bongsu_sessions", "Signed-in sessions", Node::sessions_count),
         ("bongsu_rooms", "Rooms with a live member here", Node::rooms_count),
         ("bongsu_users_online", "Users with a session here", |node| {
@@ -39,6 +40,29 @@ pub(super) fn follow(meters: &Meters, node: &Arc<Node>) {
         ("bongsu_video_rooms", "Video rooms that are alive", |node| {
             node.present().1
         }),
+        (
+            "bongsu_users_elsewhere",
+            "Users with a session on another node",
+            Node::users_elsewhere,
+        ),
+        (
+            "bongsu_nodes_known",
+            "Nodes that are known, this one included",
+            |node| node.nodes().len(),
+        ),
+        (
+            "bongsu_nodes_heard",
+            "Nodes that are heard, this one included",
+            |node| {
+                let nodes = node.nodes();
+                nodes.iter().filter(|it| it.standing == Standing::Live).count()
+            },
+        ),
+        (
+            "bongsu_bus_well",
+            "Whether what the node says to itself over the bus comes back: 1 or 0",
+            |node| usize::from(node.is_heard_by_others()),
+        ),
     ];
     for (name, help, of) in gauges {
         // A node stops when it is dropped: meters must not hold it.

@@ -29,6 +29,7 @@ mod lent;
 mod members;
 mod messages;
 mod metrics;
+mod nodes;
 mod openapi;
 mod outer;
 mod page;

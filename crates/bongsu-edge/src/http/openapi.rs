@@ -9,8 +9,8 @@ use utoipa::{IntoParams, Modify, OpenApi as _};
 use super::problem::{PROBLEM_JSON, ProblemDocument};
 use super::{
     announcements, asyncapi, audit, blocks, catalogue, commands, device, devices, display_bulk, displays,
-    docs, events, leases, members, messages, metrics, preset_runs, presets, probes, rooms, sessions, state,
-    status, telemetry, tokens, users, vehicles, video_rooms, websocket, yaml,
+    docs, events, leases, members, messages, metrics, nodes, preset_runs, presets, probes, rooms, sessions,
+    state, status, telemetry, tokens, users, vehicles, video_rooms, websocket, yaml,
 };
 
 /// Which page of a list.
@@ -81,7 +81,7 @@ pub(super) struct RoomPath {
         users::sessions, tokens::create, tokens::revoke_one, tokens::revoke_all, tokens::revoke, blocks::list, blocks::add, blocks::remove,
         rooms::create, rooms::list, rooms::read_one, members::list, members::add, members::remove, members::presence,
         messages::create, messages::list, announcements::create, video_rooms::list, video_rooms::read_one, video_rooms::end,
-        sessions::list, sessions::end, audit::list, events::watch, device::open, device::connection,
+        sessions::list, sessions::end, nodes::list, nodes::read_one, nodes::drain, nodes::shed, audit::list, events::watch, device::open, device::connection,
         devices::create, devices::list, devices::read_one, devices::remove, devices::enrol, devices::revoke_enrolments,
         devices::disconnect, state::read_one, state::replace, state::patch, state::watch, telemetry::read_one, telemetry::watch,
         leases::take, leases::read_one, leases::release, catalogue::read_one,

@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bongsu_model::Code;
+use bongsu_model::cluster::NodeState;
+use bongsu_node::cluster::{NodeView as Known, Standing};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,22 +24,50 @@ pub(super) struct Health {
 /// Whether the node can serve, part by part.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "ready": true, "parts": { "node": { "ready": true }, "store": { "ready": true }, "bus": { "ready": true },
-    "listeners": { "ready": true } }
+    "ready": true, "state": "ready", "parts": { "node": { "ready": true }, "store": { "ready": true }, "bus": { "ready": true },
+    "listeners": { "ready": true } }, "nodes": { "known": 3, "heard": 3, "serving": 3 }
 }))]
 pub(super) struct Readiness {
     ready: bool,
+    /// `ready`; `degraded`: what was asked of this node alone is still done, the other nodes hear nothing of it and it of them;
+    /// `down`.
+    #[schema(value_type = String, pattern = "^(ready|degraded|down)$")]
+    state: &'static str,
     parts: ReadinessParts,
+    nodes: NodesView,
+}
+
+/// How many nodes there are, this one included.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NodesView {
+    /// Heard a while ago, at least.
+    known: usize,
+    /// Heard a moment ago.
+    heard: usize,
+    /// Of them, those that let clients in.
+    serving: usize,
+}
+
+impl NodesView {
+    fn of(nodes: &[Known]) -> Self {
+        let heard = nodes.iter().filter(|it| it.standing == Standing::Live);
+        let serving = heard.clone().filter(|it| it.beat.state == NodeState::Serving);
+        Self {
+            known: nodes.len(),
+            heard: heard.count(),
+            serving: serving.count(),
+        }
+    }
 }
 
 /// Each part.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ReadinessParts {
-    /// It is not stopping.
+    /// It lets clients in: it neither stops nor drains.
     node: PartView,
     /// It takes writes.
     store: PartView,
-    /// It takes announcements. The bus of one process is a call that cannot fail.
+    /// What this node says to itself over it comes back. The bus of one process is a call that cannot fail.
     bus: PartView,
     /// They accept.
     listeners: PartView,
@@ -86,22 +116,34 @@ pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Readines
     // A node that stops asks its store no more.
     let store = app.node.ready().await;
     let parts = ReadinessParts {
-        node: PartView::of(!stopping, Code::ShuttingDown),
+        node: PartView::of(!app.node.takes_nobody(), Code::ShuttingDown),
         store: PartView::of(
             store.is_ok() || stopping,
             store.map_or_else(|refusal| refusal.code, |()| Code::Overloaded),
         ),
-        // A bus between processes gets a canary here: one announcement to oneself.
-        bus: PartView::of(true, Code::Overloaded),
+        bus: PartView::of(app.node.is_heard_by_others(), Code::Overloaded),
         listeners: PartView::of(!app.listening.lock().is_empty(), Code::Overloaded),
     };
-    let ready = parts.node.ready && parts.store.ready && parts.bus.ready && parts.listeners.ready;
+    let alone = parts.node.ready && parts.store.ready && parts.listeners.ready;
+    let ready = alone && parts.bus.ready;
+    let state = match (ready, alone) {
+        (true, _) => "ready",
+        (false, true) => "degraded",
+        (false, false) => "down",
+    };
+    let nodes = NodesView::of(&app.node.nodes());
     let status = if ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (status, Json(Readiness { ready, parts }))
+    let readiness = Readiness {
+        ready,
+        state,
+        parts,
+        nodes,
+    };
+    (status, Json(readiness))
 }
 
 /// What runs here.

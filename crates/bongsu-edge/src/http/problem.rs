@@ -46,10 +46,11 @@ pub(super) enum Says {
     ShownOnce,
     Timeout,
     Taken,
-    Stale,
     NotUpgraded(NotUpgraded),
     Connected,
     OpenCommands,
+    /// These texts, in English and in Korean.
+    These(&'static str, &'static str),
 }
 
 /// A problem document. The `code` is the contract; the texts are for people.
@@ -257,9 +258,9 @@ impl Problem {
                 "The call was made, and its token was shown once and is not kept. Make another token with a fresh key.",
                 "이미 처리된 호출이며, 토큰은 한 번만 보여 주고 보관하지 않습니다. 새 키로 토큰을 다시 만드세요.",
             ),
-            Says::Stale => own(STALE.0, STALE.1),
             Says::Connected => own(CONNECTED.0, CONNECTED.1),
             Says::OpenCommands => own(OPEN_COMMANDS.0, OPEN_COMMANDS.1),
+            Says::These(en, ko) => own(en, ko),
             Says::Timeout => own(
                 "The request took too long. It may still have been done; ask again with the same Idempotency-Key.",
                 "요청 처리가 너무 오래 걸렸습니다. 이미 처리되었을 수 있으니 같은 Idempotency-Key로 다시 시도하세요.",
@@ -282,12 +283,6 @@ fn about(why: &Why) -> (Option<String>, Option<String>, Option<String>) {
         | Why::Incident(_) => (None, None, None),
     }
 }
-
-/// A change was made from an old version, in English and in Korean.
-const STALE: (&str, &str) = (
-    "The state has changed since you read it. Read it again; the ETag header has its version.",
-    "읽은 뒤에 상태가 바뀌었습니다. 다시 읽으세요. 버전은 ETag 헤더에 있습니다.",
-);
 
 /// Why a display is not renamed, in English and in Korean.
 const CONNECTED: (&str, &str) = (

@@ -14,7 +14,7 @@ use super::problem::{Problem, Says};
 use super::service::App;
 use super::{
     announcements, asyncapi, audit, blocks, caller, catalogue, commands, device, devices, display_bulk,
-    displays, docs, events, grpc, idempotency, leases, members, messages, metrics, outer, preset_runs,
+    displays, docs, events, grpc, idempotency, leases, members, messages, metrics, nodes, outer, preset_runs,
     presets, probes, rooms, sessions, state, status, telemetry, tokens, users, vehicles, video_rooms,
     websocket,
 };
@@ -63,8 +63,7 @@ pub(super) fn router(app: &App) -> Router {
         )
         .route("/sessions", get(sessions::list))
         .route("/sessions/{session_id}", delete(sessions::end))
-        .route("/audit", get(audit::list))
-        .route("/events", get(events::watch))
+        .merge(of_nodes())
         .merge(of_devices())
         .merge(of_displays())
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::carry_out))
@@ -90,6 +89,17 @@ pub(super) fn router(app: &App) -> Router {
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(app), outer::outer))
         .with_state(Arc::clone(app))
+}
+
+/// Nodes, and what happens on them.
+fn of_nodes() -> Router<App> {
+    Router::new()
+        .route("/nodes", get(nodes::list))
+        .route("/nodes/{node}", get(nodes::read_one))
+        .route("/nodes/{node}/drain", post(nodes::drain))
+        .route("/nodes/{node}/shed", post(nodes::shed))
+        .route("/audit", get(audit::list))
+        .route("/events", get(events::watch))
 }
 
 /// Devices, but for their commands.

@@ -18,8 +18,8 @@ use super::router;
 use crate::admission::Admission;
 use crate::auth::ApiKeys;
 use crate::device::{Congestion, Devices};
-use crate::engine::{self, CHAT_PATH, Engine, EngineParts, Meet};
-use crate::meters::Meters;
+use crate::engine::{self, CHAT_PATH, Engine, EngineParts, Forwarder, Meet};
+use crate::meters::{Meters, Reading};
 use crate::origin::Origins;
 use crate::websocket::WebSockets;
 
@@ -69,6 +69,8 @@ pub struct SocketioOptions {
     pub enabled: bool,
     /// A cookie of this name tells a load balancer to which node a session belongs; none is set without it.
     pub sticky_cookie: Option<Arc<str>>,
+    /// Whether a request for a session of another node is carried there. Without it the node's tag is told.
+    pub forward: bool,
 }
 
 impl Default for SocketioOptions {
@@ -76,6 +78,7 @@ impl Default for SocketioOptions {
         Self {
             enabled: true,
             sticky_cookie: None,
+            forward: true,
         }
     }
 }
@@ -137,6 +140,7 @@ impl HttpService {
             .http_requests_max
             .min(Semaphore::MAX_PERMITS);
         metrics::follow(&parts.meters, &parts.node);
+        let forwarder = forwarder(&parts);
         let websockets = Arc::new(WebSockets {
             node: Arc::clone(&parts.node),
             meters: Arc::clone(&parts.meters),
@@ -155,6 +159,7 @@ impl HttpService {
                 websockets: Arc::clone(&websockets),
                 admission: Arc::clone(&parts.admission),
                 sticky_cookie: parts.socketio.sticky_cookie.clone(),
+                forwarder: forwarder.clone(),
             })
         });
         let engines = engines.collect();
@@ -186,6 +191,7 @@ impl HttpService {
             busy: Arc::new(Semaphore::new(requests_max)),
             stopping: watch::Sender::new(false),
         });
+        app.introduce();
         Self {
             router: router::router(&app),
             app,
@@ -201,4 +207,31 @@ impl HttpService {
     pub fn set_api_keys(&self, keys: Arc<ApiKeys>) {
         *self.app.api_keys.write() = keys;
     }
+}
+
+/// Who carries requests to other nodes, if there may be any.
+fn forwarder(parts: &HttpParts) -> Option<Arc<Forwarder>> {
+    let ports = &parts.node.ports;
+    if !parts.socketio.forward || !ports.bus.spans_nodes() {
+        return None;
+    }
+    let forwarder = Forwarder::new(&ports.limits).inspect_err(|fault| {
+        tracing::error!(%fault, "requests of Socket.IO are not carried to other nodes: the system's certificates cannot be read");
+    });
+    let forwarder = Arc::new(forwarder.ok()?);
+    let counted = forwarder.counted();
+    let read = move || {
+        let (carried, failed) = counted.read();
+        vec![("carried", carried), ("failed", failed)]
+    };
+    parts.meters.collect(
+        "bongsu_socketio_forwarded",
+        "Requests of Socket.IO for sessions of other nodes, by what became of them",
+        None,
+        Reading::Counters {
+            label: "outcome",
+            read: Box::new(read),
+        },
+    );
+    Some(forwarder)
 }

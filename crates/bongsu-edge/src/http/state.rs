@@ -22,6 +22,12 @@ use super::problem::{Problem, ProblemDocument, Says};
 use super::service::App;
 use super::watch::{Events, LastEventId};
 
+/// A change was made from an old version, in English and in Korean.
+const STALE: (&str, &str) = (
+    "The state has changed since you read it. Read it again; the ETag header has its version.",
+    "읽은 뒤에 상태가 바뀌었습니다. 다시 읽으세요. 버전은 ETag 헤더에 있습니다.",
+);
+
 /// A change of what a device should be.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type documents the shape")]
@@ -108,7 +114,7 @@ async fn change(
                 StatusCode::PRECONDITION_FAILED,
                 Code::InvalidData,
                 "version",
-                Says::Stale,
+                Says::These(STALE.0, STALE.1),
             );
             let mut response = stale.into_response();
             response.headers_mut().insert(ETAG, tag(version));

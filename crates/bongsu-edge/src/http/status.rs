@@ -3,13 +3,16 @@
 //! Invariant: a node that takes nobody is never named; who is named is chosen by a pure function of the nodes, the
 //! policy and chance.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, HOST};
 use axum::response::{IntoResponse, Response};
+use bongsu_model::cluster::NodeState;
 use bongsu_model::{Code, Refusal, Want};
+use bongsu_node::cluster::{Introduced, Outside, Standing};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +20,7 @@ use super::advertise::Advertised;
 use super::asked::Asked;
 use super::problem::{Problem, ProblemDocument};
 use super::service::{App, Shared};
+use crate::meters::Usage;
 use crate::origin::host_name;
 use crate::websocket::Peer;
 
@@ -85,7 +89,7 @@ pub(super) enum Takes {
     Yes,
     /// Not before others have gone.
     Full,
-    /// Never again: it is about to stop.
+    /// Nobody: it stops, or sends its clients elsewhere.
     Stopping,
 }
 
@@ -95,22 +99,62 @@ pub(super) trait Nodes {
     fn known(&self, here: Advertised) -> Vec<Known>;
 }
 
-/// A node that knows itself alone.
+/// This node as it is now, and the others as they said last; who is not heard, or has no address, is sent nobody.
 impl Nodes for Shared {
     fn known(&self, here: Advertised) -> Vec<Known> {
+        let known = self.node.nodes().into_iter();
+        known
+            .filter(|view| view.standing == Standing::Live)
+            .filter_map(|view| {
+                let address = view.beat.address.as_deref();
+                let at = address.and_then(|address| Advertised::parse(address).ok());
+                Some(Known {
+                    at: if view.is_here {
+                        Some(at.unwrap_or_else(|| here.clone()))
+                    } else {
+                        at
+                    }?,
+                    connections: usize::try_from(view.beat.figures.connections).unwrap_or(usize::MAX),
+                    takes: match view.beat.state {
+                        NodeState::Serving => Takes::Yes,
+                        NodeState::Full => Takes::Full,
+                        NodeState::Draining | NodeState::Gone => Takes::Stopping,
+                    },
+                })
+            })
+            .collect()
+    }
+}
+
+impl Shared {
+    /// What the other nodes are to know of what is around this one.
+    pub(super) fn outside(&self, usage: &Usage) -> Outside {
         let all = self.admission.counts().0;
-        let takes = if self.node.is_stopping() {
-            Takes::Stopping
-        } else if all >= self.limits().connections_max {
-            Takes::Full
-        } else {
-            Takes::Yes
-        };
-        vec![Known {
-            at: self.advertise.clone().unwrap_or(here),
-            connections: all.saturating_sub(self.connections.load(Ordering::Relaxed)),
-            takes,
-        }]
+        let (cpu_milli, memory_bytes) = usage.look();
+        Outside {
+            // Those that only call the API are no clients.
+            connections: all.saturating_sub(self.connections.load(Ordering::Relaxed)) as u64,
+            is_full: all >= self.limits().connections_max,
+            cpu_milli,
+            memory_bytes,
+        }
+    }
+
+    /// Introduces the node to the others.
+    pub(super) fn introduce(self: &Arc<Self>) {
+        let usage = Usage::new();
+        // The node is held by what is around it, not the other way round.
+        let outside = Arc::downgrade(self);
+        self.node.introduce(Introduced {
+            address: self.advertise.as_ref().map(|it| it.to_string().into()),
+            tag: self.engines.first().map(|engine| engine.node_tag().into()),
+            version: self.version.into(),
+            started_at: self.started_at,
+            outside: Box::new(move || {
+                let outside = outside.upgrade();
+                outside.map(|it| it.outside(&usage)).unwrap_or_default()
+            }),
+        });
     }
 }
 

@@ -11,16 +11,13 @@ use super::Meters;
 use super::collect::Reading;
 
 pub(super) fn collect(meters: &Meters) {
-    let cpu = Reading::CounterOfSeconds(Box::new(|| {
-        cpu_seconds(&read("/proc/self/stat")).unwrap_or_default()
-    }));
+    let cpu = Reading::CounterOfSeconds(Box::new(cpu));
     meters.collect("process_cpu", "User and system time", Some(Unit::Seconds), cpu);
-    let resident = Reading::gauge(|| resident_bytes(&read("/proc/self/statm")).unwrap_or_default());
     meters.collect(
         "process_resident_memory",
         "Resident memory",
         Some(Unit::Bytes),
-        resident,
+        Reading::gauge(resident),
     );
     let open = Reading::gauge(|| fs::read_dir("/proc/self/fd").map_or(0.0, |entries| entries.count() as f64));
     meters.collect("process_open_fds", "Open file descriptors", None, open);
@@ -30,6 +27,16 @@ pub(super) fn collect(meters: &Meters) {
             .map_or(f64::INFINITY, |most| most as f64)
     });
     meters.collect("process_max_fds", "File descriptors that may be open", None, most);
+}
+
+/// User and system time so far, in seconds.
+pub(super) fn cpu() -> f64 {
+    cpu_seconds(&read("/proc/self/stat")).unwrap_or_default()
+}
+
+/// Resident memory, in bytes.
+pub(super) fn resident() -> f64 {
+    resident_bytes(&read("/proc/self/statm")).unwrap_or_default()
 }
 
 fn read(path: &str) -> String {

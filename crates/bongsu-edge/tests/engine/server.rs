@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use bongsu_edge::auth::ApiKeys;
-use bongsu_edge::http::{self, HttpParts, HttpService, SocketioOptions};
+use bongsu_edge::auth::api_key::ApiKeyForm;
+use bongsu_edge::auth::{ApiKeySetting, ApiKeys, Secret};
+use bongsu_edge::http::{self, Advertised, HttpParts, HttpService, SocketioOptions};
 use bongsu_edge::meters::Meters;
-use bongsu_model::{Limits, Locale, Timestamp};
+use bongsu_model::{Limits, Locale, Role, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -21,7 +22,13 @@ pub(crate) struct Wanted {
     pub(crate) limits: Limits,
     pub(crate) origins: Vec<Arc<str>>,
     pub(crate) sticky_cookie: Option<Arc<str>>,
+    pub(crate) advertise: Option<Advertised>,
+    /// Requests for sessions of other nodes are not carried there.
+    pub(crate) keeps_requests: bool,
 }
+
+/// An operator's key.
+pub(crate) const KEY: &str = "a key of the operators, 24 bytes or more";
 
 /// A running server; ends with the test.
 pub(crate) struct Server {
@@ -55,11 +62,23 @@ impl Server {
 
     /// Room 1 with users 1 to 3.
     pub(crate) async fn with(wanted: Wanted) -> Self {
-        let world = Box::pin(World::limited(wanted.limits)).await;
+        let world = Box::pin(World::limited(wanted.limits.clone())).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(world, listener, wanted)
+    }
+
+    /// In front of this world.
+    pub(crate) fn on(world: World, listener: TcpListener, wanted: Wanted) -> Self {
+        let key = ApiKeySetting {
+            name: "ops".into(),
+            role: Role::Admin,
+            key: ApiKeyForm::Plain(Secret::new(KEY)),
+        };
+        let address = listener.local_addr().unwrap();
         let meters = Arc::new(Meters::new());
         let service = HttpService::new(HttpParts {
             node: Arc::clone(&world.node),
-            api_keys: Arc::new(ApiKeys::new(&[]).unwrap()),
+            api_keys: Arc::new(ApiKeys::new(&[key]).unwrap()),
             admission: Arc::clone(&world.admission),
             meters: Arc::clone(&meters),
             version: "9.8.7",
@@ -68,15 +87,15 @@ impl Server {
             cors_origins: wanted.origins,
             hosts: Vec::new(),
             permessage_deflate: false,
-            advertise: None,
+            advertise: wanted.advertise,
             socketio: SocketioOptions {
                 sticky_cookie: wanted.sticky_cookie,
+                forward: !wanted.keeps_requests,
                 ..SocketioOptions::default()
             },
             device_congestion: bongsu_edge::device::Congestion::System,
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        service.listens("http", address);
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = http::serve(listener, service, async move {
             // Dropped is as good as sent: the test is over.

@@ -54,6 +54,7 @@ async fn every_path_is_served_with_just_its_methods() {
         let concrete = path
             .replace("{video_room_id}", "1")
             .replace("{session_id}", "session_1")
+            .replace("{node}", "test-node")
             .replace("{device}", "car-1")
             .replace("{display}", "Display_01")
             .replace("{preset}", "opening")
@@ -209,6 +210,7 @@ async fn answers_have_the_described_shape() {
             .replace("{user}", "1")
             .replace("{room}", "1")
             .replace("{public_token}", public_token)
+            .replace("{node}", "test-node")
             .replace("{device}", "car-1")
             .replace("{display}", "Display_01")
             .replace("{preset}", "opening")

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bongsu_bus::LocalBus;
+use bongsu_bus::{Bus, LocalBus};
 use bongsu_edge::admission::Admission;
 use bongsu_edge::auth::MemberToken;
 use bongsu_edge::clock::SystemClock;
@@ -52,6 +52,11 @@ impl Chance for CountedChance {
         let count = u128::from(self.0.fetch_add(1, Ordering::Relaxed)) + 1;
         count.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
     }
+}
+
+/// Where the chance of a node begins: nodes draw nothing twice.
+fn begins(name: &str) -> u64 {
+    name.bytes().fold(0, |sum, byte| sum << 4 ^ u64::from(byte)) << 32
 }
 
 struct PlainTokens;
@@ -134,15 +139,26 @@ pub(crate) struct World {
 impl World {
     /// Room 1 with users 1 to 3.
     pub(crate) async fn limited(limits: Limits) -> Self {
+        Self::of("test-node", limits, None, None).await
+    }
+
+    /// A node of this name: on a store that others are on, too, which has what it is to have, or on one of its own.
+    pub(crate) async fn of(
+        name: &str,
+        limits: Limits,
+        shared: Option<Arc<Memory>>,
+        bus: Option<Arc<dyn Bus>>,
+    ) -> Self {
         let limits = Arc::new(limits);
-        let store = Arc::new(Memory::new(7));
+        let is_first = shared.is_none();
+        let store = shared.unwrap_or_else(|| Arc::new(Memory::new(7)));
         let clock = Arc::new(MovedClock::default());
         let held = Arc::new(Semaphore::new(0));
         let ports = Ports {
             store: Arc::clone(&store) as Arc<dyn Store>,
-            bus: Arc::new(LocalBus::new()),
+            bus: bus.unwrap_or_else(|| Arc::new(LocalBus::new())),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            chance: Arc::new(CountedChance(AtomicU64::new(0))),
+            chance: Arc::new(CountedChance(AtomicU64::new(begins(name)))),
             tokens: Arc::new(PlainTokens),
             ice: Arc::new(OneServer),
             moderation: Moderated::plain(&limits),
@@ -151,14 +167,16 @@ impl World {
             policy: Policy::default(),
         };
         let world = Self {
-            node: Node::start("test-node".into(), ports, Arc::new(Counters::default()), 2),
+            node: Node::start(name.into(), ports, Arc::new(Counters::default()), 2),
             store,
             clock,
             admission: Admission::new(&limits),
             held,
         };
-        world.users(1..=3).await;
-        world.room(1, &[1, 2, 3]).await;
+        if is_first {
+            world.users(1..=3).await;
+            world.room(1, &[1, 2, 3]).await;
+        }
         world
     }
 

@@ -135,6 +135,8 @@ pub enum NodeSaid {
         to: Arc<str>,
         /// Whether it begins (or ends) to drain.
         on: bool,
+        /// How long calls and commands may take to end, in milliseconds; `None`: [`crate::Limits::drain_ms`] of its own.
+        timeout_ms: Option<u64>,
         /// Who says so.
         by: Arc<str>,
     },

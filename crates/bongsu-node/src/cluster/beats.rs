@@ -95,7 +95,7 @@ impl Node {
         let known = self.others.introduced.get();
         let outside = known.map(|it| (it.outside)()).unwrap_or_default();
         let (presence, users) = self.others.presence.lock().said();
-        let state = if self.is_stopping() {
+        let state = if self.takes_nobody() {
             NodeState::Draining
         } else if outside.is_full {
             NodeState::Full

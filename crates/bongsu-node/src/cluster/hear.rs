@@ -28,7 +28,20 @@ impl Node {
                     self.others_changed(ClusterInput::Users(page.clone())).await;
                 }
             }
-            NodeSaid::Drain { .. } | NodeSaid::Shed { .. } => {}
+            NodeSaid::Drain {
+                to, on, timeout_ms, ..
+            } => {
+                if *to == self.id {
+                    self.drain_here(*on, *timeout_ms);
+                }
+            }
+            NodeSaid::Shed {
+                to, sessions, per_s, ..
+            } => {
+                if *to == self.id {
+                    self.shed_here(*sessions, *per_s);
+                }
+            }
         }
     }
 

@@ -65,6 +65,18 @@ impl Node {
         self.others.presence.lock().others.lives(id, self.now())
     }
 
+    /// Where another node is reached whose Socket.IO sessions begin with this, if it is heard.
+    #[must_use]
+    pub fn address_of(&self, tag: &str) -> Option<Arc<str>> {
+        let presence = self.others.presence.lock();
+        let mut heard = presence
+            .others
+            .nodes()
+            .filter(|(_, standing, _)| *standing == Standing::Live);
+        let (beat, ..) = heard.find(|(beat, ..)| beat.tag.as_deref() == Some(tag))?;
+        beat.address.clone()
+    }
+
     /// Every node that is known, this one first, then the others by name.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeView> {

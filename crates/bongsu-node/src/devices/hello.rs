@@ -84,9 +84,7 @@ impl Node {
         pacing: Pacing,
     ) -> Result<Arc<DeviceSession>, Refusal> {
         let limits = &self.ports.limits;
-        if self.is_stopping() {
-            return Err(Refusal::retry(Code::ShuttingDown, limits.drain_ms));
-        }
+        self.lets_in()?;
         let now = self.now();
         // Before the epoch rises: who is refused ends nobody's session.
         let reported = hello

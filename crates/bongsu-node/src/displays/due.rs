@@ -2,12 +2,13 @@
 //!
 //! Invariant: a display that does not show in its time that it is alive is closed by force, whatever it still says.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bongsu_model::display::ToDisplay;
 use bongsu_model::refusal::CloseCause;
-use bongsu_model::{HappeningKind, Limits, Timestamp};
+use bongsu_model::{DeviceId, HappeningKind, Limits, Timestamp};
 
 use super::display::{Display, State};
 use crate::node::Node;
@@ -63,17 +64,19 @@ impl Node {
         }
     }
 
-    /// Tells all displays that the server stops, and each of them another time to come back.
-    pub(crate) fn tell_displays_to_come_back(&self) {
+    /// Tells all displays that the server stops, and each of them another time to come back: after how many milliseconds.
+    pub(crate) fn tell_displays_to_come_back(&self) -> HashMap<DeviceId, u64> {
         /// A second for the next server to be there, and then one display after the other.
         const FIRST_MS: u64 = 1_000;
         const APART_MS: u64 = 20;
-        let displays = self.displays.all();
-        for (place, display) in displays.iter().enumerate() {
+        let displays = self.displays.all().into_iter().enumerate();
+        let told = displays.map(|(place, display)| {
             let turn = FIRST_MS + place as u64 * APART_MS;
             let reconnect_after_ms = turn + self.ports.number() % APART_MS;
             display.say(&self.ports, &ToDisplay::Shutdown { reconnect_after_ms });
-        }
+            (display.name().clone(), reconnect_after_ms)
+        });
+        told.collect()
     }
 }
 

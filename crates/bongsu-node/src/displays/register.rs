@@ -65,9 +65,7 @@ impl Node {
     ) -> Result<Arc<Display>, Refusal> {
         let name = DeviceId::parse(&registration.name);
         let name = name.ok_or(Refusal::field("name", Want::TextOf(1, DeviceId::BYTES_MAX)))?;
-        if self.is_stopping() {
-            return Err(Refusal::retry(Code::ShuttingDown, self.ports.limits.drain_ms));
-        }
+        self.lets_in()?;
         let hello = Hello {
             device: name.clone(),
             kind: Some(KIND.into()),

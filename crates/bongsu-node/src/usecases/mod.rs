@@ -4,6 +4,7 @@ pub(crate) mod block;
 pub(crate) mod calls;
 pub(crate) mod create_call;
 pub(crate) mod cut;
+pub(crate) mod depart;
 pub(crate) mod emit;
 pub(crate) mod history;
 pub(crate) mod in_call;

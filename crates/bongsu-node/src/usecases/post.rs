@@ -74,6 +74,7 @@ impl Node {
         posts: Vec<Asked>,
         outcome: Outcome<'_>,
     ) -> Option<Unheard> {
+        let _served = session.serve();
         let now = self.ports.clock.now();
         let cleared = join_all(posts.into_iter().map(|asked| async move {
             let admitted = self.admit(session, &asked, now);

@@ -36,9 +36,7 @@ impl Node {
     ) -> Result<Arc<Session>, Refusal> {
         let now = self.ports.clock.now();
         let limits = &self.ports.limits;
-        if self.is_stopping() {
-            return Err(Refusal::retry(Code::ShuttingDown, limits.drain_ms));
-        }
+        self.lets_in()?;
         let vouched = vouch::claims(self, &connect.token, now).await?;
         let heard = self.memberships_heard.load(Ordering::Acquire);
         let blocks_heard = self.blocks_heard.load(Ordering::Acquire);

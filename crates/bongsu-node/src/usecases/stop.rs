@@ -4,44 +4,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bongsu_model::Notice;
-use bongsu_model::event::Lane;
-use bongsu_model::refusal::CloseCause;
-
 use crate::node::Node;
 
-/// How far apart the sessions are told to come back, at most; small nodes need less.
-const SPREAD_MS_MAX: u64 = 30_000;
-/// One session more spreads the return by this much.
-const SPREAD_MS_EACH: u64 = 2;
 /// How often it is looked whether all have gone.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long those who were ended may take to go, at least and at most.
+const GOING_MS: (u64, u64) = (1_000, 5_000);
 
 impl Node {
-    /// Refuses new sessions, tells the others when to come back, gives them `grace_ms` to finish what is under way, and
-    /// ends them. Returns when all are gone, or after twice the grace.
+    /// Refuses new sessions, tells the others when to come back, gives what is under way `grace_ms` to end, and ends them.
+    /// Returns when all are gone, or a few seconds after the grace.
     pub async fn stop(self: &Arc<Self>, grace_ms: u64) {
         if self.stopping.swap(true, Ordering::AcqRel) {
             return;
         }
-        let sessions = self.registry.all(|_| true);
-        let spread = (sessions.len() as u64 * SPREAD_MS_EACH).clamp(1, SPREAD_MS_MAX);
-        for session in &sessions {
-            let reconnect_after_ms = 1_000 + self.ports.number() % spread;
-            session.notice(
-                &self.ports,
-                Lane::Control,
-                &Notice::Shutdown { reconnect_after_ms },
-            );
-        }
-        self.tell_displays_to_come_back();
         self.tell_beat().await;
-        self.wait_until(grace_ms, |node| node.is_idle()).await;
-        for session in self.registry.all(|_| true) {
-            session.end(&self.ports, CloseCause::ShuttingDown);
-        }
-        self.stop_devices();
-        self.wait_until(grace_ms.max(1_000), |node| {
+        self.send_all_away(grace_ms, |_| true).await;
+        // With a grace of nothing it was over before anybody was told.
+        self.wait_until(grace_ms.clamp(GOING_MS.0, GOING_MS.1), |node| {
             node.is_idle() && node.devices.len() == 0
         })
         .await;
@@ -62,11 +42,6 @@ impl Node {
             });
             futures_util::future::join_all(ends).await;
         }
-    }
-
-    /// Whether nobody is signed in and nobody waits for a command.
-    fn is_idle(&self) -> bool {
-        self.registry.len() == 0 && !self.recoverable.any_leaves() && self.devices.callers() == 0
     }
 
     async fn wait_until(&self, patience_ms: u64, done: impl Fn(&Self) -> bool) {

@@ -387,7 +387,7 @@ fn node_said() -> BoxedStrategy<NodeSaid> {
         (start(), any::<u64>(), user(), any::<bool>(), status).prop_map(|(node, number, user, is_here, status)| NodeSaid::Moved(PresenceMoved { node, number, user, is_here, status })),
         (text(), text()).prop_map(|(to, from)| NodeSaid::AskUsers { to, from }),
         page().prop_map(NodeSaid::Users),
-        (text(), any::<bool>(), text()).prop_map(|(to, on, by)| NodeSaid::Drain { to, on, by }),
+        (text(), any::<bool>(), any::<Option<u64>>(), text()).prop_map(|(to, on, timeout_ms, by)| NodeSaid::Drain { to, on, timeout_ms, by }),
         (text(), any::<u64>(), any::<u64>(), text()).prop_map(|(to, sessions, per_s, by)| NodeSaid::Shed { to, sessions, per_s, by }),
     ]
     .boxed()

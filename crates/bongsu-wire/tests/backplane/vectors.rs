@@ -207,7 +207,7 @@ fn nodes() -> Vec<Said> {
         ("moved_gone", "A user without relations went.", NodeSaid::Moved(gone)),
         ("ask_users", "Who is there?", NodeSaid::AskUsers { to: name("node-1"), from: name("node-2") }),
         ("users", "These are.", NodeSaid::Users(PresencePage { node, number: 18, to: name("node-2"), page: 1, pages: 2, users })),
-        ("drain", "It shall take nobody.", NodeSaid::Drain { to: name("node-1"), on: true, by: name("operator") }),
+        ("drain", "It shall take nobody.", NodeSaid::Drain { to: name("node-1"), on: true, timeout_ms: Some(20_000), by: name("operator") }),
         ("shed", "Some shall go.", NodeSaid::Shed { to: name("node-1"), sessions: 100, per_s: 10, by: name("operator") }),
     ];
     said.map(|(name, about, said)| (format!("node_{name}"), about, Heard::Node(said.into()))).into()

@@ -292,7 +292,8 @@ pub(crate) fn notices() -> Vec<(&'static str, &'static str, Notice)> {
     let closed = |cause| Notice::Closed(Closing::new(cause));
     vec![
         ("token_expiring", "The token ends soon.", Notice::TokenExpiring { expires_at: NOW.plus_ms(60_000) }),
-        ("shutdown", "The server is about to stop.", Notice::Shutdown { reconnect_after_ms: 2_500 }),
+        ("shutdown", "The server is about to stop.", Notice::Shutdown { reconnect_after_ms: 2_500, elsewhere: None }),
+        ("shutdown_elsewhere", "A session is sent to another node.", Notice::Shutdown { reconnect_after_ms: 2_500, elsewhere: Some("https://ws-2.example:443".into()) }),
         ("missed", "What was missed of a room.", Notice::Missed(page())),
         ("closed_idle", "Nothing was heard.", closed(CloseCause::Idle)),
         ("closed_slow", "Too slow a reader.", closed(CloseCause::Slow)),

@@ -11,6 +11,7 @@ mod display;
 mod displays;
 mod explain;
 mod migrate;
+mod node;
 mod openapi;
 mod output;
 mod pki;
@@ -57,6 +58,7 @@ enum Command {
     Command(command::Command),
     Display(display::Display),
     Preset(preset::Preset),
+    Node(node::Node),
     /// The display's side: run programs here, as a server asks.
     Agent(Box<bongsu_agent::AgentArgs>),
     Explain(explain::Explain),
@@ -90,6 +92,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Command(command) => command.run(),
         Command::Display(display) => display.run(),
         Command::Preset(preset) => preset.run(),
+        Command::Node(node) => node.run(),
         // What supervises a program is this program again.
         Command::Agent(agent) => return bongsu_agent::main(&agent, &["agent", "supervise"]),
         Command::Explain(explain) => explain.run(),

@@ -74,6 +74,9 @@ pub(super) struct Serve {
     /// How the log looks: text or json [default: text].
     #[arg(long, value_name = "FORMAT", env = "BONGSU_LOG_FORMAT", value_parser = LogFormat::parse)]
     log_format: Option<LogFormat>,
+    /// How long calls, commands and requests may take to end when the server stops or drains, such as 30s [default: 30s].
+    #[arg(long, value_name = "TIME", env = "BONGSU_DRAIN_TIMEOUT", value_parser = super::token::duration_ms)]
+    drain_timeout: Option<u64>,
     /// Shards that sessions are spread over [default: one per core].
     #[arg(long, value_name = "N", env = "BONGSU_SHARDS", value_parser = clap::value_parser!(u8).range(1..=64))]
     shards: Option<u8>,
@@ -88,6 +91,7 @@ impl Serve {
         let mut settings = Settings::load(config.as_deref())?;
         settings.devices.given.clone_from(&self.catalogue);
         self.share(&mut settings.cluster);
+        settings.limits.drain_ms = self.drain_timeout.unwrap_or(settings.limits.drain_ms);
         self.put_over(&mut settings.server);
         telemetry::start(&settings.server.log, settings.server.log_format)?;
         let mut runtime = tokio::runtime::Builder::new_multi_thread();

@@ -187,6 +187,7 @@ pub(super) fn socketio(section: Section<'_, '_>) -> SocketioOptions {
     let options = SocketioOptions {
         enabled: section.flag("enabled").unwrap_or(usual.enabled),
         sticky_cookie: section.text("sticky_cookie", cookie),
+        forward: section.flag("forward").unwrap_or(usual.forward),
     };
     section.close();
     options

@@ -9,6 +9,7 @@ mod displays;
 mod files;
 mod first_start;
 mod members;
+mod nodes;
 mod reload;
 mod review;
 mod serve;

@@ -102,7 +102,7 @@ fn sign_in(server: &Server, data: &std::path::Path) -> TcpStream {
 #[test]
 fn a_second_signal_ends_at_once() {
     let (home, data) = folder();
-    // Far longer than anything waits here: only the second signal can be what ends it.
+    // A session that stays is ended after a while; that was not what ended it if it ended with 1.
     let config = write(home.path(), "bongsu.toml", "[limits]\ndrain_ms = 600000\n");
     let mut server = Server::start(&data, &["--config", &config]);
     let _stays = sign_in(&server, &data);

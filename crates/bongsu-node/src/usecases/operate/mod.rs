@@ -3,6 +3,7 @@
 //! Invariant: each call decides by policy who may make it, and notes in the audit what it changed for others.
 
 mod messages;
+mod nodes;
 mod rooms;
 mod sessions;
 mod users;
@@ -19,6 +20,7 @@ use crate::node::Node;
 use crate::usecases::{cut, vouch};
 
 pub use messages::{PostAs, Posted};
+pub use nodes::NodeRefused;
 pub use sessions::{CallView, SessionView};
 pub use users::{ADDRESS_BYTES_MAX, WORD_BYTES_MAX, nick_field, nick_refused};
 

@@ -23,11 +23,17 @@ pub(in crate::action) fn notice(
             line.json.moment(key!("expires_at"), *expires_at);
             (line, "status_")
         }
-        Notice::Shutdown { reconnect_after_ms } => {
+        Notice::Shutdown {
+            reconnect_after_ms,
+            elsewhere,
+        } => {
             let mut line = begin("SERVER_SHUTDOWN", 256);
             line.json.text(key!("message"), close::shutdown_text(locale));
             line.json
                 .unsigned(key!("reconnect_after_ms"), *reconnect_after_ms);
+            if let Some(address) = elsewhere {
+                line.json.text(key!("address"), address);
+            }
             line.json.bool(key!("resume"), true);
             (line, "announce_")
         }

@@ -135,6 +135,11 @@ pub(super) const SESSION: &[Message] = &[
                 Ty::Count,
                 "When to reconnect, in milliseconds; differs between sessions on purpose.",
             ),
+            Field::optional(
+                "address",
+                Ty::TEXT,
+                "Where: scheme, host and port of another node that takes clients; absent: as before.",
+            ),
             Field::required("resume", Ty::Always(true), "One may resume."),
         ]),
     ),

@@ -24,6 +24,7 @@ pub(super) fn node(node: proto::Node) -> Result<NodeSaid> {
         Said::Drain(it) => NodeSaid::Drain {
             to: it.to.into(),
             on: it.on,
+            timeout_ms: it.timeout_ms,
             by: it.by.into(),
         },
         Said::Shed(it) => NodeSaid::Shed {

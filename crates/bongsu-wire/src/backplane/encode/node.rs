@@ -17,10 +17,16 @@ pub(super) fn node(said: &NodeSaid) -> proto::Node {
             from: text(from),
         }),
         NodeSaid::Users(it) => Said::Users(page(it)),
-        NodeSaid::Drain { to, on, by } => Said::Drain(proto::Drain {
+        NodeSaid::Drain {
+            to,
+            on,
+            timeout_ms,
+            by,
+        } => Said::Drain(proto::Drain {
             to: text(to),
             on: *on,
             by: text(by),
+            timeout_ms: *timeout_ms,
         }),
         NodeSaid::Shed {
             to,

@@ -1,5 +1,7 @@
 //! What one session is told without being asked.
 
+use std::sync::Arc;
+
 use bongsu_model::refusal::CloseCause;
 use bongsu_model::{Closing, HistoryPage, Locale, Notice, Tag, Timestamp};
 use bytes::Bytes;
@@ -25,7 +27,7 @@ pub(in crate::typed) fn notice(deflate_over: Option<usize>, notice: &Notice, loc
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Told<'a> {
     TokenExpiring(Timestamp),
-    Shutdown(u64),
+    Shutdown(u64, Option<&'a Arc<str>>),
     Missed(&'a HistoryPage),
 }
 
@@ -33,7 +35,10 @@ pub(crate) enum Told<'a> {
 pub(crate) const fn told(notice: &Notice) -> Result<Told<'_>, &Closing> {
     match notice {
         Notice::TokenExpiring { expires_at } => Ok(Told::TokenExpiring(*expires_at)),
-        Notice::Shutdown { reconnect_after_ms } => Ok(Told::Shutdown(*reconnect_after_ms)),
+        Notice::Shutdown {
+            reconnect_after_ms,
+            elsewhere,
+        } => Ok(Told::Shutdown(*reconnect_after_ms, elsewhere.as_ref())),
         Notice::Missed(page) => Ok(Told::Missed(page)),
         Notice::Closed(closing) => Err(closing),
     }
@@ -43,7 +48,7 @@ impl Told<'_> {
     pub(crate) const fn kind(self) -> &'static str {
         match self {
             Self::TokenExpiring(_) => "system.token_expiring",
-            Self::Shutdown(_) => "system.shutdown",
+            Self::Shutdown(..) => "system.shutdown",
             Self::Missed(_) => "room.messages",
         }
     }
@@ -52,7 +57,7 @@ impl Told<'_> {
     pub(crate) fn bytes(self) -> usize {
         match self {
             Self::TokenExpiring(_) => 64,
-            Self::Shutdown(_) => 256,
+            Self::Shutdown(..) => 320,
             Self::Missed(page) => parts::page_bytes(page),
         }
     }
@@ -61,9 +66,12 @@ impl Told<'_> {
     pub(crate) fn body(self, json: &mut Json, locale: Locale) {
         match self {
             Self::TokenExpiring(expires_at) => json.moment(key!("expires_at"), expires_at),
-            Self::Shutdown(reconnect_after_ms) => {
+            Self::Shutdown(reconnect_after_ms, elsewhere) => {
                 json.text(key!("message"), close::shutdown_text(locale));
                 json.unsigned(key!("reconnect_after_ms"), reconnect_after_ms);
+                if let Some(address) = elsewhere {
+                    json.text(key!("address"), address);
+                }
             }
             Self::Missed(page) => parts::page(json, page),
         }

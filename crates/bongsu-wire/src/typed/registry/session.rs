@@ -113,6 +113,11 @@ pub(crate) const SHUTDOWN: Message = Message::notice(
             Ty::Count,
             "When to reconnect, in milliseconds; differs between sessions on purpose.",
         ),
+        Field::optional(
+            "address",
+            Ty::TEXT,
+            "Where: scheme, host and port of another node that takes clients; absent: as before.",
+        ),
     ]),
 );
 

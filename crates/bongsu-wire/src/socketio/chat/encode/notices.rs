@@ -25,7 +25,7 @@ pub(in crate::socketio::chat) fn notice(manner: Manner, notice: &Notice, locale:
                 .collect();
             parts::joined(&messages)
         }
-        (Style::Chat, Told::TokenExpiring(_) | Told::Shutdown(_)) => Bytes::new(),
+        (Style::Chat, Told::TokenExpiring(_) | Told::Shutdown(..)) => Bytes::new(),
     }
 }
 
