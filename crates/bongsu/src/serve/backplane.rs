@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use bongsu_bus::nats::{self, NatsSettings};
+use bongsu_bus::redis::{self, RedisSettings};
 use bongsu_bus::{Backplane, Bus, Link, LocalBus};
 use bongsu_edge::clock::SystemChance;
 use bongsu_model::cluster::NodeRef;
@@ -16,6 +17,7 @@ use crate::settings::Settings;
 /// The brokers that there are, by what their addresses begin with.
 enum Broker {
     Nats(NatsSettings),
+    Redis(RedisSettings),
 }
 
 fn broker(address: &str) -> Result<Broker, String> {
@@ -24,7 +26,12 @@ fn broker(address: &str) -> Result<Broker, String> {
         Some("nats" | "tls") => NatsSettings::parse(address)
             .map(Broker::Nats)
             .map_err(|wrong| wrong.to_string()),
-        Some(_) | None => Err("an address that begins with nats:// or tls:// is needed".to_owned()),
+        Some("redis" | "rediss") => RedisSettings::parse(address)
+            .map(Broker::Redis)
+            .map_err(|wrong| wrong.to_string()),
+        Some(_) | None => {
+            Err("an address that begins with nats://, tls://, redis:// or rediss:// is needed".to_owned())
+        }
     }
 }
 
@@ -54,6 +61,11 @@ pub(super) async fn open(settings: &Settings, id: &Arc<str>) -> anyhow::Result<(
     match broker(address.expose()).map_err(anyhow::Error::msg)? {
         Broker::Nats(nats) => {
             let bus = nats::open(&nats, &node, &settings.limits).await;
+            let bus = bus.context("the backplane cannot be reached")?;
+            Ok(shown(bus))
+        }
+        Broker::Redis(redis) => {
+            let bus = redis::open(&redis, &node, &settings.limits).await;
             let bus = bus.context("the backplane cannot be reached")?;
             Ok(shown(bus))
         }
