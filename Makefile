@@ -106,7 +106,7 @@ test-cluster:
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/cluster/servers.py with postgres nats redis -- \
 		$(CARGO) test --workspace --locked --features bongsu-store/real-servers,bongsu-bus/real-servers --test postgres --test real
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/cluster/run.py --binary $(BINARY)
-	@for bus in nats redis kafka; do \
+	@for bus in nats redis; do \
 		PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/chaos/run.py --binary $(BINARY) --bus $$bus --faults 8 --seed 7; done
 	@echo "== test-cluster: passed"
 
