@@ -122,12 +122,11 @@ impl Node {
         if view.standing != Standing::Live {
             return Err(NodeRefused::Silent);
         }
-        match self.reach(Heard::Node(Arc::new(said))).await {
-            Reach::Somebody => Ok(view),
+        match self.ports.bus.reach(Heard::Node(Arc::new(said))).await {
+            Ok(Reach::Somebody) => Ok(view),
+            Ok(Reach::Unknown) if self.is_heard_by_others() => Ok(view),
             // Nobody listens under its name; or the backplane is away, and with it every word.
-            Reach::Nobody => Err(NodeRefused::Silent),
-            Reach::Unknown if self.is_heard_by_others() => Ok(view),
-            Reach::Unknown => Err(NodeRefused::Silent),
+            Ok(Reach::Nobody | Reach::Unknown) | Err(_) => Err(NodeRefused::Silent),
         }
     }
 
