@@ -11,7 +11,7 @@ import time
 from client import WAIT_S
 from cluster import scenario
 from needs import Skipped
-from scenarios.chat import leave_all
+from scenarios.chat import leave_all, message
 from across.rooms import in_one_order, not_let_in, room_over
 from server import Server, wait_until
 
@@ -55,13 +55,14 @@ def noise_and_repeats_on_the_backplane_do_no_harm(cluster):
     with parrots[cluster.bus_kind](cluster.backplane.port) as parrot:
         for n in range(50):
             for client in clients:
-                client.post(room, f"{client.user_id}:{n}")
+                client.request("SEND_MESSAGE", message(room, f"{client.user_id}:{n}"))
             parrot.says_it_all_again()
-        wait_until(lambda: parrot.said > 500, "noise")
+        wait_until(lambda: parrot.says_it_all_again() > 500, "noise")
     in_one_order(clients, room, 150)
     marker = clients[0].post(room, "marker")
-    for client in clients:
+    for client in clients[1:]:
         assert client.expect("NEW_MESSAGE", content="marker") == marker
+    for client in clients:
         assert not client.kept("NEW_MESSAGE"), client.latest()
     cluster.whole()
     leave_all(clients)
@@ -101,12 +102,14 @@ class Parrot:
         raise NotImplementedError
 
     def says_it_all_again(self):
+        """How much it has said by now."""
         with self.lock:
             known = list(self.kept)[-30:]
         for subject, what in reversed(known):
             for again in (what, what, self.broken(what)):
                 self.say(subject, again)
                 self.said += 1
+        return self.said
 
     def broken(self, what):
         """As it was, but for something."""
