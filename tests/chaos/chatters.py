@@ -40,6 +40,7 @@ class Chatter(threading.Thread):
         self.chance = random.Random(f"{plan.seed} {name}")
         self.places = {}  # Room: its last number and epoch.
         self.again, self.sent, self.failed = [], 0, None
+        self.leaves = False  # A leave was not answered: some node may carry it out yet.
         self.line, self.waiting, self.reading, self.asked = None, {}, {}, {}
 
     @property
@@ -108,7 +109,9 @@ class Chatter(threading.Thread):
         for key, _ in self.waiting.values():
             self.log("timeout", client_message_id=key)
         self.again = [(room, key) for key, room in self.waiting.values()] + self.again
-        self.waiting, self.reading, self.asked = {}, {}, {}
+        self.waiting, self.reading = {}, {}
+        self.leaves = bool(self.asked) and self.wanders in self.places or self.leaves
+        self.asked = {}
         self.log("close")
         try:
             line.client.drop() if self.chance.random() < 0.5 else line.client.close()
@@ -233,6 +236,12 @@ class Chatter(threading.Thread):
         if (room := self.asked.pop(reference, None)) is not None:
             self.log("leave", room=room)
             self.places.pop(room, None)
+            self.again = [(where, key) for where, key in self.again if where != room]
+
+    def on_gone(self, line, room):
+        if self.leaves and room == self.wanders and room in self.places and not self.asked:
+            self.log("gone", room=room)
+            self.places.pop(room)
             self.again = [(where, key) for where, key in self.again if where != room]
 
     def given(self, how, message):

@@ -1,7 +1,7 @@
 """One way to speak for clients of four protocols: what is asked is put in each one's words, what is heard in one set of ours.
 
 What is heard: `("deliver", how, [message])`, `("ack", reference, seq, message_id)`, `("nack", reference, code)`,
-`("page", reference, [message], has_more)`, `("joined", reference, seq, epoch)`, `("left", reference)`, `("bye",)`. A message
+`("page", reference, [message], has_more)`, `("joined", reference, seq, epoch)`, `("left", reference)`, `("gone", room)` (the user has left it), `("bye",)`. A message
 is `(room, seq, message_id, sender, content)`.
 """
 
@@ -63,6 +63,8 @@ class Action:
             return [("joined", reference, data["seq"], data["epoch"])]
         if action == "LEAVE_ROOM_SUCCESS":
             return [("left", reference)]
+        if action == "USER_LEFT" and data["user_id"] == self.client.user_id:
+            return [("gone", data["chatroom_id"])]
         if action == "ERROR":
             return [("nack", data.get("original_seq_id"), data["error_code"])]
         if action in ("SERVER_SHUTDOWN", "SESSION_CLOSED", "CONNECT_ERROR"):
@@ -126,6 +128,8 @@ class Type:
             return [("joined", reference, data["seq"], data["epoch"])]
         if kind == "room.left":
             return [("left", reference)]
+        if kind == "user.left" and data["user_id"] == self.client.handle:
+            return [("gone", int(data["room"]))]
         if kind == "error":
             return [("bye",)] if frame.get("reconnect") else [("nack", reference, frame["code"])]
         if kind in ("system.shutdown", "(disconnected)", "(refused)"):

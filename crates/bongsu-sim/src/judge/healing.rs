@@ -17,6 +17,9 @@ const BACK_MS: i64 = 30_000;
 /// After a fault nodes take so long to believe that another one is gone.
 const LEASE_MS: i64 = 20_000;
 
+/// Refusals after which a client tries again.
+const LATER: [&str; 4] = ["OVERLOADED", "SHUTTING_DOWN", "RATE_LIMITED", "INTERNAL_ERROR"];
+
 /// When there were faults.
 #[derive(Default)]
 pub(super) struct Healing {
@@ -92,6 +95,12 @@ impl Watch {
             if here.t > self.healed && first.is_some_and(|sent| sent.at == here.at) {
                 let client = self.clients.entry(here.client).or_default();
                 client.waiting.insert(Mark::of(key), (here.t, here.at));
+            }
+        } else if let Event::Nack { key, code } = event {
+            // What is refused for good is not sent again.
+            if !LATER.contains(&code.to_ascii_uppercase().as_str()) {
+                let client = self.clients.entry(here.client).or_default();
+                client.waiting.remove(&Mark::of(key));
             }
         } else if let Event::Ack { key, .. } = event {
             let client = self.clients.entry(here.client).or_default();

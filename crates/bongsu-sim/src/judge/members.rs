@@ -75,6 +75,12 @@ impl Members {
         }
     }
 
+    /// Whether a request to leave was never answered: it may be carried out at any time, by a node that was frozen.
+    pub(super) fn may_leave(&self, room: i64, user: i64) -> bool {
+        let changes = self.changes.get(&(room, user));
+        changes.is_some_and(|changes| changes.iter().any(|it| !it.joins && it.answered.is_none()))
+    }
+
     /// Where it was answered that a user is a member, if by then nothing else can have been asked for that changes it.
     pub(super) fn surely_in(&self, room: i64, user: i64, t: Micros) -> Option<At> {
         self.surely(room, user, t, true)

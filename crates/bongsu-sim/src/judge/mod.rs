@@ -235,7 +235,7 @@ impl Walk<'_> {
                 self.places.connected(here);
             }
             Event::Close => self.pipelines.ends(here),
-            Event::Rest => self.places.rests(here, posts, verdict),
+            Event::Rest => self.places.rests(here, posts, members, verdict),
             Event::Joining { room, .. } => self.places.joining(here, room),
             Event::Join {
                 room,

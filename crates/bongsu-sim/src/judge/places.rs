@@ -190,12 +190,13 @@ impl Places {
     }
 
     /// All is calm: nothing is on its way any more, so whoever hears a room must have all of it.
-    pub(super) fn rests(&self, here: Here, posts: &Posts, verdict: &mut Verdict) {
+    pub(super) fn rests(&self, here: Here, posts: &Posts, members: &Members, verdict: &mut Verdict) {
         let of_client = (here.client, i64::MIN)..=(here.client, i64::MAX);
         for ((_, room), place) in self.0.range(of_client) {
             let head = posts.last(*room);
             if let Place::After(had, at) | Place::About(had, at) = *place
                 && had != head
+                && !members.may_leave(*room, here.user)
             {
                 let broken = Broken::Unfinished {
                     room: *room,

@@ -239,3 +239,18 @@ fn what_overtakes_the_answer_to_a_join_is_counted() {
         "it came twice"
     );
 }
+
+#[test]
+fn a_leave_without_an_answer_may_be_carried_out_late() {
+    let lines: Vec<&str> = HISTORY
+        .lines()
+        .filter(|line| !line.contains(r#""deliver","t_ms":5"#))
+        .collect();
+    let leaving = r#"{"kind":"leaving","t_ms":3,"client":"a","room":1}"#;
+    let lines = lines.join("\n").replacen(
+        r#"{"kind":"send","t_ms":3"#,
+        &format!("{leaving}\n{{\"kind\":\"send\",\"t_ms\":3"),
+        1,
+    );
+    assert_eq!(said(&format!("{lines}{DUMP}")), []);
+}
