@@ -26,7 +26,7 @@ pub(super) struct Problem {
     pub(super) refusal: Refusal,
     says: Says,
     /// Where in the body it is wrong, as a JSON pointer.
-    at: Option<String>,
+    at: Option<Box<str>>,
 }
 
 /// What is wrong where the code's own text speaks of something else.
@@ -115,7 +115,7 @@ impl Problem {
 
     /// It is this place of the body that is wrong: a JSON pointer.
     pub(super) fn at(mut self, pointer: String) -> Self {
-        self.at = Some(pointer);
+        self.at = Some(pointer.into());
         self
     }
 
@@ -178,7 +178,7 @@ impl Problem {
             retry_after_ms: refusal.retry_after_ms,
             command_id,
             holder,
-            argument: self.at.clone().or(argument),
+            argument: self.at.as_deref().map(str::to_owned).or(argument),
             incident,
             request_id: request_id.to_owned(),
         };

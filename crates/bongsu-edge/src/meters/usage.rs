@@ -22,6 +22,7 @@ struct Last {
 
 impl Usage {
     /// From now on.
+    #[allow(clippy::disallowed_methods, reason = "a share of a processor is one of real time")]
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Last {
             at: Instant::now(),
@@ -32,6 +33,7 @@ impl Usage {
 
     /// What was used of one core since the look before, in thousandths, and how many bytes are resident now; 0 where the
     /// system does not say.
+    #[allow(clippy::disallowed_methods, reason = "a share of a processor is one of real time")]
     pub(crate) fn look(&self) -> (u64, u64) {
         let now = Instant::now();
         let mut last = self.0.lock();
