@@ -267,13 +267,13 @@ fn not_told(refused: NodeRefused) -> Problem {
             StatusCode::NOT_FOUND,
             Code::InvalidData,
             "unknown_node",
-            Says::These(NO_NODE.0, NO_NODE.1),
+            Says::These(&NO_NODE),
         ),
         NodeRefused::Silent => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             Code::Overloaded,
             "silent_node",
-            Says::These(SILENT_NODE.0, SILENT_NODE.1),
+            Says::These(&SILENT_NODE),
         ),
         NodeRefused::Refused(refusal) => refusal.into(),
     }

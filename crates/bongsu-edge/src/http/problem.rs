@@ -26,7 +26,7 @@ pub(super) struct Problem {
     pub(super) refusal: Refusal,
     says: Says,
     /// Where in the body it is wrong, as a JSON pointer.
-    at: Option<Box<str>>,
+    at: Option<String>,
 }
 
 /// What is wrong where the code's own text speaks of something else.
@@ -50,7 +50,7 @@ pub(super) enum Says {
     Connected,
     OpenCommands,
     /// These texts, in English and in Korean.
-    These(&'static str, &'static str),
+    These(&'static (&'static str, &'static str)),
 }
 
 /// A problem document. The `code` is the contract; the texts are for people.
@@ -115,7 +115,7 @@ impl Problem {
 
     /// It is this place of the body that is wrong: a JSON pointer.
     pub(super) fn at(mut self, pointer: String) -> Self {
-        self.at = Some(pointer.into());
+        self.at = Some(pointer);
         self
     }
 
@@ -178,7 +178,7 @@ impl Problem {
             retry_after_ms: refusal.retry_after_ms,
             command_id,
             holder,
-            argument: self.at.as_deref().map(str::to_owned).or(argument),
+            argument: self.at.clone().or(argument),
             incident,
             request_id: request_id.to_owned(),
         };
@@ -260,7 +260,7 @@ impl Problem {
             ),
             Says::Connected => own(CONNECTED.0, CONNECTED.1),
             Says::OpenCommands => own(OPEN_COMMANDS.0, OPEN_COMMANDS.1),
-            Says::These(en, ko) => own(en, ko),
+            Says::These((en, ko)) => own(en, ko),
             Says::Timeout => own(
                 "The request took too long. It may still have been done; ask again with the same Idempotency-Key.",
                 "요청 처리가 너무 오래 걸렸습니다. 이미 처리되었을 수 있으니 같은 Idempotency-Key로 다시 시도하세요.",

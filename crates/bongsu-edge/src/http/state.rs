@@ -114,7 +114,7 @@ async fn change(
                 StatusCode::PRECONDITION_FAILED,
                 Code::InvalidData,
                 "version",
-                Says::These(STALE.0, STALE.1),
+                Says::These(&STALE),
             );
             let mut response = stale.into_response();
             response.headers_mut().insert(ETAG, tag(version));

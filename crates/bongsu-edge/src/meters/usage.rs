@@ -22,7 +22,10 @@ struct Last {
 
 impl Usage {
     /// From now on.
-    #[allow(clippy::disallowed_methods, reason = "a share of a processor is one of real time")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a share of a processor is one of real time"
+    )]
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Last {
             at: Instant::now(),
@@ -33,7 +36,10 @@ impl Usage {
 
     /// What was used of one core since the look before, in thousandths, and how many bytes are resident now; 0 where the
     /// system does not say.
-    #[allow(clippy::disallowed_methods, reason = "a share of a processor is one of real time")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a share of a processor is one of real time"
+    )]
     pub(crate) fn look(&self) -> (u64, u64) {
         let now = Instant::now();
         let mut last = self.0.lock();

@@ -11,6 +11,9 @@ use bongsu_bus::{Bus, BusFault, Ear, Health, Heard, LocalBus, Reach, Subject};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+/// Words that may wait to be heard.
+const WAITING_MAX: usize = 4_096;
+
 /// What all ends share.
 #[derive(Clone, Default)]
 pub(crate) struct Hub(Arc<Mutex<Vec<Other>>>);
@@ -19,7 +22,7 @@ pub(crate) struct Hub(Arc<Mutex<Vec<Other>>>);
 struct Other {
     number: usize,
     wants: Arc<Mutex<BTreeSet<Subject>>>,
-    says: mpsc::UnboundedSender<Heard>,
+    says: mpsc::Sender<Heard>,
 }
 
 /// One node's end.
@@ -34,7 +37,7 @@ pub(crate) struct SharedBus {
 impl Hub {
     /// An end for a node of this name.
     pub(crate) fn end(&self, node: &str) -> Arc<SharedBus> {
-        let (says, mut said) = mpsc::unbounded_channel();
+        let (says, mut said) = mpsc::channel(WAITING_MAX);
         let own = Arc::new(LocalBus::new());
         let wants = Arc::new(Mutex::new(BTreeSet::from([
             Subject::All,
@@ -77,7 +80,8 @@ impl SharedBus {
         for (subject, part) in heard.parts() {
             for other in self.hub.0.lock().iter().filter(|it| it.number != self.number) {
                 if other.wants.lock().contains(&subject) {
-                    reached |= other.says.send(part.clone()).is_ok();
+                    // A bus may lose what is too much.
+                    reached |= other.says.try_send(part.clone()).is_ok();
                 }
             }
         }

@@ -67,7 +67,7 @@ impl Server {
         };
         let meters = Arc::new(Meters::new());
         let tls = Tls::new(Loaded::read(&settings).unwrap(), &limits, Arc::clone(&meters));
-        let world = World::limited(limits).await;
+        let world = Box::pin(World::limited(limits)).await;
         let service = HttpService::new(HttpParts {
             node: Arc::clone(&world.node),
             api_keys: Arc::new(ApiKeys::new(&[]).unwrap()),
