@@ -41,16 +41,22 @@ impl Shard {
             return;
         };
         room.read = room.read.max(hear.version);
-        let behind = if !self.sessions.add_room(slot, hear.room) {
+        let (moved, behind) = if !self.sessions.add_room(slot, hear.room) {
             // It was found to be a member before this. Nothing was given to it while it was opening.
-            (opening || (hear.asked && hear.after < room.done)) && room.rewind(slot, hear.after)
+            let moves = opening || (hear.asked && hear.after < room.done);
+            let moved = moves && room.rewind(slot, hear.after);
+            (moved, moved)
         } else if hear.version < room.version {
             // The membership may have ended after it was read.
             room.add_doubted(slot, hear.after);
-            false
+            (true, false)
         } else {
-            room.add(slot, hear.after)
+            (true, room.add(slot, hear.after))
         };
+        if moved {
+            // Where it begins is of this membership. A place that stays where it was goes the way of its own.
+            room.given(slot, hear.version);
+        }
         if behind {
             self.fall_behind(slot, hear.room);
         }
@@ -388,7 +394,7 @@ impl Shard {
 
     fn joined(&mut self, change: Change, joined_seq: Seq, out: &mut Vec<Effect>) {
         if let Some(room) = self.rooms.get_mut(&change.room) {
-            room.version = change.version;
+            room.advance(change.version);
         }
         for slot in self.sessions.of(change.user).to_vec() {
             let heard = self
@@ -410,8 +416,13 @@ impl Shard {
             .get_mut(&change.room)
             .filter(|room| room.version.next() == change.version)
         {
-            room.version = change.version;
-            for slot in &slots {
+            let ended: Vec<SlotNo> = slots
+                .iter()
+                .copied()
+                .filter(|slot| !room.outlasts(*slot, change.version))
+                .collect();
+            room.advance(change.version);
+            for slot in &ended {
                 self.sessions.remove_room(*slot, change.room);
                 self.lose_place(*slot, change.room, out);
                 self.catch_up(*slot, out);
@@ -422,7 +433,11 @@ impl Shard {
             .filter(|room| room.version < change.version)
         {
             // Another change came before this one: until it is known who is a member, these hear nothing more.
-            slots.iter().for_each(|slot| room.doubt(*slot));
+            for slot in &slots {
+                if !room.outlasts(*slot, change.version) {
+                    room.doubt(*slot);
+                }
+            }
         }
         // The one who left hears of it as well, on all its sessions, unless it has a place (again).
         let gone: Vec<SlotNo> = slots
@@ -469,7 +484,7 @@ impl Shard {
             // Read before somebody here became a member; the next answer knows it.
             room.newest = room.newest.max(room.read);
         } else if head.members_version >= room.version {
-            room.version = head.members_version;
+            room.advance(head.members_version);
             room.known = room.known.max(head.seq);
             let gone: Vec<SlotNo> = room
                 .slots()

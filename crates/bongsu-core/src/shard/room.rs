@@ -17,7 +17,7 @@ pub(super) struct Room {
     pub(super) last: Seq,
     pub(super) done: Seq,
     pub(super) epoch: Option<Epoch>,
-    /// The membership version that the places are of.
+    /// The membership version that the places are of; moved by [`Self::advance`].
     pub(super) version: MembersVersion,
     /// The last membership change that the places were told of, which may be ahead or behind.
     pub(super) told: MembersVersion,
@@ -31,6 +31,9 @@ pub(super) struct Room {
     pub(super) read: MembersVersion,
     /// Some places are in doubt.
     doubts: bool,
+    /// Places that were given under a membership version which the room is yet to reach: what ended before it does not
+    /// end them. Mostly none, which is why it does not stand in each place.
+    ahead: Vec<(SlotNo, MembersVersion)>,
     /// Somebody's catch-up waits until the memberships are known.
     pub(super) held: bool,
     places: Vec<Place>,
@@ -87,6 +90,7 @@ impl Room {
             newest: version,
             read: version,
             doubts: false,
+            ahead: Vec::new(),
             held: false,
             places: Vec::new(),
             waiting: VecDeque::new(),
@@ -153,6 +157,33 @@ impl Room {
             has,
         });
         behind
+    }
+
+    /// The places are of this membership version now.
+    pub(super) fn advance(&mut self, version: MembersVersion) {
+        self.version = version;
+        if !self.ahead.is_empty() {
+            self.ahead.retain(|(_, given)| *given > version);
+            self.ahead.shrink_to_fit();
+        }
+    }
+
+    /// Notes the membership version that a place was given under.
+    pub(super) fn given(&mut self, slot: SlotNo, version: MembersVersion) {
+        if version <= self.version {
+            return;
+        }
+        match self.ahead.iter_mut().find(|(it, _)| *it == slot) {
+            Some((_, given)) => *given = version.max(*given),
+            None => self.ahead.push((slot, version)),
+        }
+    }
+
+    /// Whether a place was given under this membership version or a newer one, which the room is yet to reach.
+    pub(super) fn outlasts(&self, slot: SlotNo, version: MembersVersion) -> bool {
+        self.ahead
+            .iter()
+            .any(|(it, given)| *it == slot && *given >= version)
     }
 
     /// Gives a session a place that gets nothing until [`Self::confirm`].
@@ -243,6 +274,7 @@ impl Room {
                 self.places.swap_remove(index);
             }
         }
+        self.ahead.retain(|(it, _)| *it != slot);
         if self.places.len() * 4 < self.places.capacity() {
             self.places.shrink_to(self.places.len() * 2);
         }
