@@ -1,14 +1,24 @@
 //! From what the store says to what a client is told.
 //!
-//! Invariant: a fault is logged once, with its chain, under a number; the client sees only the number.
+//! Invariant: a fault of which a client is told is logged once, with its chain, under a number; the client sees only the
+//! number. What nobody is told a number of is counted, and logged rarely: while a server is away it fails all the time.
 
-use bongsu_model::{Code, Incident, Refusal, Want};
+use bongsu_bus::BusFault;
+use bongsu_model::{Code, Incident, Refusal, Timestamp, Want};
 use bongsu_store::{AppendRefused, CreateRefused, JoinRefused, StoreFault};
 
 use crate::node::Node;
+use crate::rarely::Rarely;
 
 /// How long a client should wait when the store has its full load.
 const OVERLOAD_RETRY_MS: u64 = 1_000;
+
+/// The lines about what fails for as long as the store or the backplane is away.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints {
+    store: Rarely,
+    bus: Rarely,
+}
 
 impl Node {
     /// What a client is told of a fault of the store.
@@ -39,9 +49,29 @@ impl Node {
             Err(StoreFault::Stopped) => None,
             Err(fault) => {
                 self.counters.faults.bump();
-                tracing::error!(%fault, "the store failed in the background");
+                if let Some(unshown) = self.complaints.store.failed(self.ports.clock.now()) {
+                    tracing::error!(%fault, unshown, "the store failed in the background");
+                }
                 None
             }
+        }
+    }
+
+    /// Notes that the bus took no announcement, or could not say who heard it.
+    pub(crate) fn bus_failed(&self, fault: &BusFault) {
+        self.counters.bus_faults.bump();
+        if let Some(unshown) = self.complaints.bus.failed(self.ports.clock.now()) {
+            tracing::warn!(%fault, unshown, "an announcement was not taken by the bus");
+        }
+    }
+
+    /// Tells of the failures that had no line of their own, when nothing has failed since.
+    pub(crate) fn complaints_due(&self, now: Timestamp) {
+        if let Some(unshown) = self.complaints.store.rest(now) {
+            tracing::error!(unshown, "the store had failed more often in the background");
+        }
+        if let Some(unshown) = self.complaints.bus.rest(now) {
+            tracing::warn!(unshown, "more announcements had not been taken by the bus");
         }
     }
 

@@ -16,6 +16,7 @@ mod kept;
 pub mod mailbox;
 mod node;
 pub mod ports;
+mod rarely;
 mod rates;
 mod registry;
 mod revoked;

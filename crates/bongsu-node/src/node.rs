@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use bongsu_bus::{BusFault, Ear, Heard, Subject};
+use bongsu_bus::{Ear, Heard, Subject};
 use bongsu_core::call::{CallLimits, Calls};
 use bongsu_core::shard::{Input, Shard};
 use bongsu_model::records::RoomHead;
@@ -21,6 +21,7 @@ use crate::cluster::Others;
 use crate::counters::Counters;
 use crate::devices::Devices;
 use crate::displays::Displays;
+use crate::failure::Complaints;
 use crate::happenings::Happenings;
 use crate::host::{self, ShardHandle};
 use crate::kept::Recoverable;
@@ -65,6 +66,7 @@ pub struct Node {
     pub(crate) blocks_heard: AtomicU64,
     pub(crate) stopping: AtomicBool,
     pub(crate) departures: Departures,
+    pub(crate) complaints: Complaints,
 }
 
 /// A request being served.
@@ -112,6 +114,7 @@ impl Node {
             blocks_heard: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             departures: Departures::default(),
+            complaints: Complaints::default(),
         });
         for (index, inbox) in inboxes.into_iter().enumerate() {
             let shard = Shard::new((*limits).clone());
@@ -211,11 +214,6 @@ impl Node {
         if let Err(fault) = self.ports.bus.publish(heard).await {
             self.bus_failed(&fault);
         }
-    }
-
-    pub(crate) fn bus_failed(&self, fault: &BusFault) {
-        self.counters.bus_faults.bump();
-        tracing::warn!(%fault, "an announcement was not taken by the bus");
     }
 
     /// From now on this node hears of a subject, or does not any more.

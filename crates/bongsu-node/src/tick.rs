@@ -73,6 +73,7 @@ pub(crate) async fn run(node: Weak<Node>) {
             node.device_tokens_due(now);
             node.devices_due(&mut devices);
             node.displays_due(now);
+            node.complaints_due(now);
         }
         if count.is_multiple_of(TRIM_EVERY) {
             node.rates.sweep(now);
