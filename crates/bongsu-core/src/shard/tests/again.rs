@@ -105,6 +105,10 @@ fn words_that_come_again_or_late_change_nothing() {
               1 <- 9
         "#]],
     );
+}
+
+#[test]
+fn a_leave_that_came_before_those_it_follows_does_not_end_it_either() {
     check(
         "
         open 0 u=1
