@@ -21,6 +21,7 @@ use bongsu_model::{
 };
 
 use fanout::Job;
+use order::Told;
 use room::Room;
 use session::Sessions;
 
@@ -274,11 +275,11 @@ impl Shard {
                 user,
                 blocked,
             } => self.sessions.open(slot, session, user, blocked),
-            Input::Attach { slot, rooms } => self.attach(slot, rooms, out),
+            Input::Attach { slot, rooms } => self.attach(slot, rooms, Told::ToBegin, out),
             Input::Found { slot, session, rooms } => {
                 // Until it is attached, a session may yet be told more of where it is to begin.
                 if self.sessions.is_open(slot) && self.sessions.slot_of(session) == Some(slot) {
-                    self.attach(slot, rooms, out);
+                    self.attach(slot, rooms, Told::Found, out);
                 }
             }
             Input::Close { slot } => self.close(slot, out),

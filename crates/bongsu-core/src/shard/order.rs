@@ -23,32 +23,42 @@ pub(super) struct Change {
     pub(super) version: MembersVersion,
 }
 
+/// How it is known which rooms a session hears.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It begins, or has joined: what it hears was read by its own request, and nothing of that comes later.
+    ToBegin,
+    /// By looking, at any moment: the user may have left since, and joined again.
+    Found,
+}
+
 impl Shard {
-    pub(super) fn attach(&mut self, slot: SlotNo, rooms: Vec<Hear>, out: &mut Vec<Effect>) {
+    pub(super) fn attach(&mut self, slot: SlotNo, rooms: Vec<Hear>, told: Told, out: &mut Vec<Effect>) {
         let Some(opening) = self.sessions.attached(slot) else {
             return;
         };
         for hear in rooms {
             self.room_or_new(&hear, out);
-            self.hear_from(slot, &hear, opening, out);
+            self.hear_from(slot, &hear, (opening, told), out);
         }
         self.catch_up(slot, out);
     }
 
     /// Gives a session a place in a room that is known here, or moves the one it has.
-    fn hear_from(&mut self, slot: SlotNo, hear: &Hear, opening: bool, out: &mut Vec<Effect>) {
+    fn hear_from(&mut self, slot: SlotNo, hear: &Hear, (opening, told): (bool, Told), out: &mut Vec<Effect>) {
         let Some(room) = self.rooms.get_mut(&hear.room) else {
             return;
         };
         room.read = room.read.max(hear.version);
         let (moved, behind) = if !self.sessions.add_room(slot, hear.room) {
             // It was found to be a member before this. Nothing was given to it while it was opening.
-            let moves = opening || (hear.asked && hear.after < room.done);
+            let in_doubt = room.place(slot).is_some_and(|place| place.doubted);
+            let moves = opening || (hear.asked && (hear.after < room.done || in_doubt));
             let moved = moves && room.rewind(slot, hear.after);
             (moved, moved)
-        } else if hear.version < room.version {
+        } else if hear.version < room.version || told == Told::Found {
             // The membership may have ended after it was read.
-            room.add_doubted(slot, hear.after);
+            room.add_doubted(slot, hear.after, told == Told::Found);
             (true, false)
         } else {
             (true, room.add(slot, hear.after))
@@ -503,7 +513,7 @@ impl Shard {
                 self.lose_place(slot, head.room, out);
                 self.catch_up(slot, out);
             }
-            self.confirm(head.room, out);
+            self.confirm(head.room, members, out);
             for (user, joined_seq) in members {
                 for slot in self.sessions.of(*user).to_vec() {
                     let heard = self
@@ -521,11 +531,16 @@ impl Shard {
     }
 
     /// Those whose membership was in doubt are members: they are caught up.
-    fn confirm(&mut self, room_id: RoomId, out: &mut Vec<Effect>) {
+    fn confirm(&mut self, room_id: RoomId, members: &[(UserId, Seq)], out: &mut Vec<Effect>) {
+        let joined = |slot| {
+            let user = self.sessions.user(slot)?;
+            let at = members.binary_search_by_key(&user, |(member, _)| *member);
+            at.ok().map(|at| members[at].1)
+        };
         let confirmed = self
             .rooms
             .get_mut(&room_id)
-            .map(Room::confirm)
+            .map(|room| room.confirm(joined))
             .unwrap_or_default();
         for slot in confirmed {
             self.fall_behind(slot, room_id);

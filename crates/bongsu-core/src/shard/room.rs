@@ -60,6 +60,8 @@ pub(super) struct Place {
     pub(super) behind: bool,
     /// Its membership was read before a change that is known here: it is given nothing until the store confirms it.
     pub(super) doubted: bool,
+    /// It is in doubt and was found by looking: where its membership begins is yet to be confirmed, too.
+    pub(super) found: bool,
     /// It has everything up to here; it is given only what comes after.
     pub(super) has: Seq,
 }
@@ -154,6 +156,7 @@ impl Room {
             slot,
             behind,
             doubted: false,
+            found: false,
             has,
         });
         behind
@@ -186,12 +189,14 @@ impl Room {
             .any(|(it, given)| *it == slot && *given >= version)
     }
 
-    /// Gives a session a place that gets nothing until [`Self::confirm`].
-    pub(super) fn add_doubted(&mut self, slot: SlotNo, has: Seq) {
+    /// Gives a session a place that gets nothing until [`Self::confirm`]; if it was found, nothing either from before the
+    /// membership that is confirmed then.
+    pub(super) fn add_doubted(&mut self, slot: SlotNo, has: Seq, found: bool) {
         self.places.push(Place {
             slot,
             behind: true,
             doubted: true,
+            found,
             has,
         });
         self.doubts = true;
@@ -215,13 +220,17 @@ impl Room {
         self.doubts = true;
     }
 
-    /// The places that are left are members' places; those that were in doubt, which must be caught up now.
-    pub(super) fn confirm(&mut self) -> Vec<SlotNo> {
+    /// The places that are left are members' places, `joined` says since which message; those that were in doubt, which
+    /// must be caught up now.
+    pub(super) fn confirm(&mut self, joined: impl Fn(SlotNo) -> Option<Seq>) -> Vec<SlotNo> {
         if !std::mem::take(&mut self.doubts) {
             return Vec::new();
         }
         let confirmed = self.places.iter_mut().filter_map(|place| {
             let doubted = std::mem::take(&mut place.doubted);
+            if std::mem::take(&mut place.found) {
+                place.has = joined(place.slot).map_or(place.has, |joined| joined.max(place.has));
+            }
             doubted.then_some(place.slot)
         });
         confirmed.collect()
@@ -238,6 +247,7 @@ impl Room {
             return false;
         };
         place.behind = true;
+        place.found = false;
         place.has = has;
         true
     }
@@ -337,6 +347,7 @@ pub(super) fn reset(room: &Room, epoch: Epoch, next: Seq) -> Room {
     let doubted = |place: &Place| Place {
         behind: true,
         doubted: true,
+        found: false,
         has: last,
         ..*place
     };
