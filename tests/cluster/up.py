@@ -21,6 +21,9 @@ NODES = 3
 HTTP, TCP = 8_001, 12_351
 READY_S = 60
 NAMES = {"nats": "NATS", "redis": "Redis"}
+# Who is there from the beginning, all of them members of one room.
+USERS = (("hana", "하나"), ("duri", "두리"), ("sena", "세나"))
+ROOM = "general"
 
 
 def wanted(port):
@@ -69,6 +72,22 @@ def keys(home, binary):
         shutil.copy(first / "signing-key.pem", folder)
 
 
+def furnished(node, binary):
+    """Makes the users and the room that there is to try things with, once for all nodes: they are in the store."""
+
+    def bongsu(*words):
+        command = [binary, *words, "--data-dir", node.folder, "--url", f"http://{node.http}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=READY_S)
+        if done.returncode:
+            raise install.Missing(f"bongsu {' '.join(words)}: {done.stderr or done.stdout}")
+
+    members = []
+    for number, (handle, nickname) in enumerate(USERS, 1):
+        bongsu("user", "create", "--id", str(number), "--handle", handle, "--nickname", nickname)
+        members += ["--member", str(number)]
+    bongsu("room", "create", "--name", ROOM, "--visibility", "open", *members)
+
+
 def told(nodes, postgres, backplane, options):
     """What there is, and what to try."""
     one, two, three = nodes
@@ -81,8 +100,8 @@ def told(nodes, postgres, backplane, options):
 Try, in other terminals:
 
   a message from node 1 to node 3
-    {bongsu} tail {folder} --url http://{three.http} --room general --as sena
-    {bongsu} send {folder} --url http://{one.http} --room general --as hana "hello"
+    {bongsu} tail {folder} --url http://{three.http} --room {ROOM} --as sena
+    {bongsu} send {folder} --url http://{one.http} --room {ROOM} --as hana "hello"
 
   a device on node 2, commanded through node 1
     {bongsu} device simulate {folder} --url ws://{two.http}/device --device car-1234
@@ -107,6 +126,7 @@ def run(options, home, started):
     for number in range(1, NODES + 1):
         nodes.append(Node(number, home, options))
         started.append(nodes[-1])
+    furnished(nodes[0], options.binary)
     told(nodes, postgres, backplane, options)
     while postgres.process.poll() is None and backplane.process.poll() is None:
         if all(node.process.poll() is not None for node in nodes):

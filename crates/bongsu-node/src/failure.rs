@@ -50,7 +50,18 @@ impl Node {
             Err(fault) => {
                 self.counters.faults.bump();
                 if let Some(unshown) = self.complaints.store.failed(self.ports.clock.now()) {
-                    tracing::error!(%fault, unshown, "the store failed in the background");
+                    match fault {
+                        // Nothing is broken, and what was to be looked up is so when the store is back.
+                        StoreFault::Overloaded | StoreFault::Unavailable(_) => {
+                            tracing::warn!(%fault, unshown, "the store takes no work in the background");
+                        }
+                        StoreFault::Stopped
+                        | StoreFault::Broken(_)
+                        | StoreFault::InDoubt(_)
+                        | StoreFault::Damaged { .. } => {
+                            tracing::error!(%fault, unshown, "the store failed in the background");
+                        }
+                    }
                 }
                 None
             }
@@ -68,7 +79,7 @@ impl Node {
     /// Tells of the failures that had no line of their own, when nothing has failed since.
     pub(crate) fn complaints_due(&self, now: Timestamp) {
         if let Some(unshown) = self.complaints.store.rest(now) {
-            tracing::error!(unshown, "the store had failed more often in the background");
+            tracing::warn!(unshown, "the store had failed more often in the background");
         }
         if let Some(unshown) = self.complaints.bus.rest(now) {
             tracing::warn!(unshown, "more announcements had not been taken by the bus");

@@ -180,7 +180,7 @@ def moves_between_nodes_while_it_is_commanded(cluster):
         while time.monotonic() < deadline:
             try:
                 asked = device.command(wait=max(0.01, deadline - time.monotonic()))
-            except Unexpected:
+            except (Unexpected, Closed, OSError):
                 return
             number = asked["msg_id"]
             if number not in carried:

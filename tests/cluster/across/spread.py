@@ -20,6 +20,9 @@ LEFT_OUT = {
     "an_announcement_reaches_every_session": "is told how many heard it on the node that was asked",
     "what_the_catalogue_does_not_allow_is_refused": "counts the rate of a command, which each node counts for itself",
     "blocks_made_over_http_hold_for_live_sessions": "is at once on the node that was asked, and a moment later on the others",
+    "typing_reaches_the_others_only": "says once what is not kept, when the last node has hardly said that it wants to hear of the room",
+    "typing_is_on_unless_it_is_said_to_be_off": "says once what is not kept, likewise",
+    "users_are_blocked_by_their_handles": "ends a block right behind what it holds back, which comes to the other node when it likes",
     "without_a_subprotocol_json_is_spoken": "is about a handshake",
     "the_vectors_are_what_another_compiler_makes_of_them": "needs no server",
 }

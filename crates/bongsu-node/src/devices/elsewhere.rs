@@ -190,8 +190,11 @@ impl Node {
             }
         };
         match (reached, self.holder_lives(holder)) {
-            // Whoever is there would want to hear of it if it had the device.
-            (Reach::Nobody, Lives::Yes | Lives::No) | (Reach::Unknown, Lives::No) => return Offer::Nobody,
+            (Reach::Nobody | Reach::Unknown, Lives::No) => return Offer::Nobody,
+            // Whoever is there would want to hear of it if it had the device; one that has died or is cut off since its last
+            // beat is not there.
+            (Reach::Nobody, Lives::Yes) if self.hears_now(holder).await => return Offer::Nobody,
+            (Reach::Nobody, Lives::Yes) => return Offer::Unknown,
             (Reach::Nobody, Lives::Unknown) => return Offer::Unknown,
             (Reach::Somebody, _) | (Reach::Unknown, Lives::Yes | Lives::Unknown) => {}
         }
@@ -199,6 +202,24 @@ impl Node {
         match self.said_until(wait, said, taken.next()).await {
             Some(()) => Offer::Taken,
             None => Offer::Unknown,
+        }
+    }
+
+    /// Whether a node hears what is said to it now, which its last beat does not tell.
+    async fn hears_now(&self, node: &str) -> bool {
+        // About no display: nothing has to be answered.
+        let said = DeviceSaid::AskDisplays {
+            displays: Arc::new([]),
+            from: Arc::clone(&self.id),
+            to: node.into(),
+        };
+        match self.ports.bus.reach(Heard::Device(Arc::new(said))).await {
+            Ok(Reach::Somebody) => true,
+            Ok(Reach::Nobody | Reach::Unknown) => false,
+            Err(fault) => {
+                self.bus_failed(&fault);
+                false
+            }
         }
     }
 

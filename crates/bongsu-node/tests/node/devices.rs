@@ -19,7 +19,7 @@ use bongsu_store::DeviceStore as _;
 
 use crate::world::{World, world, world_by_hand};
 
-fn catalogue() -> Catalogue {
+pub(crate) fn catalogue() -> Catalogue {
     let limits = Limits::DEFAULT;
     let entry = |name: &str, target: Option<&str>, pace| Entry {
         target: target.map(Into::into),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use bongsu_bus::LocalBus;
+use bongsu_bus::{Bus, LocalBus};
 use bongsu_model::event::Lane;
 use bongsu_model::media::IceServer;
 use bongsu_model::{
@@ -72,6 +72,19 @@ pub(crate) fn world_with(limits: Limits, policy: Policy) -> (World, Arc<Counted>
     (world, chance)
 }
 
+/// A world with other nodes behind this bus.
+pub(crate) fn world_among(bus: Arc<dyn Bus>) -> World {
+    let (limits, policy) = (Limits::DEFAULT, Policy::default());
+    let store = Arc::new(Memory::with_limits(7, StoreLimits::from(&limits)));
+    World {
+        node: start_on(bus, &store, &limits, &policy, &Counted::of_start(0)),
+        store,
+        limits,
+        policy,
+        starts: 1,
+    }
+}
+
 fn on(store: Memory, limits: Limits, policy: Policy) -> World {
     let store = Arc::new(store);
     World {
@@ -88,10 +101,20 @@ pub(crate) fn world() -> World {
 }
 
 fn start(store: &Arc<Memory>, limits: &Limits, policy: &Policy, chance: &Arc<Counted>) -> Arc<Node> {
+    start_on(Arc::new(LocalBus::new()), store, limits, policy, chance)
+}
+
+fn start_on(
+    bus: Arc<dyn Bus>,
+    store: &Arc<Memory>,
+    limits: &Limits,
+    policy: &Policy,
+    chance: &Arc<Counted>,
+) -> Arc<Node> {
     let limits = Arc::new(limits.clone());
     let ports = Ports {
         store: Arc::clone(store) as Arc<dyn Store>,
-        bus: Arc::new(LocalBus::new()),
+        bus,
         clock: Arc::new(PausedClock(Instant::now())),
         chance: Arc::clone(chance) as Arc<dyn Chance>,
         tokens: Arc::new(PlainTokens),

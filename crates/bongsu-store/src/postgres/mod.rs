@@ -162,6 +162,12 @@ impl Postgres {
     pub fn meter(&self) -> Arc<StoreMeter> {
         Arc::clone(&self.meter)
     }
+
+    /// How many appends wait or are under way now.
+    #[must_use]
+    pub fn queue_len(&self) -> usize {
+        self.lanes_gate.under_way()
+    }
 }
 
 fn pool(options: &PostgresOptions, size: usize) -> Result<Pool, OpenError> {

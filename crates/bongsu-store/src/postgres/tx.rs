@@ -135,6 +135,11 @@ impl Gate {
         entered.map(|()| Pass(Arc::clone(self)))
     }
 
+    /// How many are in.
+    pub(super) fn under_way(&self) -> usize {
+        self.state.borrow().under_way
+    }
+
     /// How long a call may take.
     pub(super) const fn call(&self) -> Duration {
         self.call

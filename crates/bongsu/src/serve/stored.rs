@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use bongsu_edge::meters::Meters;
-use bongsu_store::{OpenError, Postgres, Sqlite, SqliteOptions, Store};
+use bongsu_store::{OpenError, Postgres, Sqlite, SqliteOptions, Store, StoreMeter};
 
 use super::meter;
 use crate::settings::{self, Settings};
@@ -21,13 +21,10 @@ pub(super) async fn open(settings: &Settings) -> anyhow::Result<(Arc<dyn Store>,
     let Some(address) = &settings.cluster.store else {
         let store = Arc::new(sqlite(settings)?);
         // Metrics are no reason to keep the store open.
-        let (meter, weak) = (store.meter(), Arc::downgrade(&store));
+        let weak = Arc::downgrade(&store);
         let waiting = move || weak.upgrade().map_or(0, |store| store.queue_len());
-        let follow = move |meters: &Meters| {
-            meter::follow(meters, &meter);
-            meter::waits(meters, waiting);
-        };
-        return Ok((store, Box::new(follow)));
+        let follow = follow(store.meter(), waiting);
+        return Ok((store, follow));
     };
     let mut options = settings::postgres(address.expose(), &settings.limits, settings.server.durability)
         .map_err(anyhow::Error::msg)?;
@@ -38,8 +35,18 @@ pub(super) async fn open(settings: &Settings) -> anyhow::Result<(Arc<dyn Store>,
     tracing::info!(%servers, "the store is PostgreSQL");
     let store = Postgres::open(options).await;
     let store = Arc::new(store.with_context(|| format!("the store at {servers} cannot be opened"))?);
-    let meter = store.meter();
-    Ok((store, Box::new(move |meters| meter::follow(meters, &meter))))
+    let weak = Arc::downgrade(&store);
+    let waiting = move || weak.upgrade().map_or(0, |store| store.queue_len());
+    let follow = follow(store.meter(), waiting);
+    Ok((store, follow))
+}
+
+/// Shows what a store counts, and how many writes wait in it.
+fn follow(meter: Arc<StoreMeter>, waiting: impl Fn() -> usize + Send + Sync + 'static) -> Follow {
+    Box::new(move |meters| {
+        meter::follow(meters, &meter);
+        meter::waits(meters, waiting);
+    })
 }
 
 fn sqlite(settings: &Settings) -> anyhow::Result<Sqlite> {
