@@ -121,8 +121,8 @@ async fn a_node_that_missed_a_takeover_sends_nothing_more() {
     let refusal = ask(&world, run("window.set", "open"), WaitFor::Done)
         .await
         .unwrap_err();
-    // The other one has it, as the store says; but to a process alone no other node lives.
-    assert_eq!(refusal.code, Code::DeviceOffline);
+    // The other one has it, as the store says, and says nothing.
+    assert_eq!(refusal.code, Code::DeviceUnknownState);
     let Why::Command(id) = refusal.why else {
         panic!("{refusal:?}")
     };
